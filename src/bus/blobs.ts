@@ -1,0 +1,10 @@
+/** Port: values too large for a record. A blob is written once under a name of its own and never shared. */
+export interface Blobs {
+  /** Throws `RefusedError` or `UnavailableError`; writing the same name again replaces the whole value. */
+  put(name: string, value: Uint8Array): Promise<void>;
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** No error where there is none. */
+  remove(name: string): Promise<void>;
+  /** The names there are, with the time of their writing in epoch ms. */
+  list(): Promise<readonly { readonly name: string; readonly at: number }[]>;
+}

@@ -1,0 +1,123 @@
+/**
+ * Every subject, stream, consumer and bucket name, made in one place, which refuses what could mean something
+ * else on the wire: a `*`, a `>`, a dot or a space in a name would address other people's messages.
+ */
+import { InvalidNameError } from '../kernel/errors.ts';
+
+export type Lane = 'high' | 'normal' | 'low';
+/** In the order in which they are served. */
+export const lanes = ['high', 'normal', 'low'] as const satisfies readonly Lane[];
+
+const token = /^[A-Za-z0-9_-]{1,64}$/;
+/** Marks an encoded id: a token never holds it, so nothing that was not encoded can look as if it was. */
+const mark = '=';
+export const idBytesMax = 512;
+
+export const isToken = (name: string): boolean => token.test(name);
+
+/** The name itself; throws `InvalidNameError` for what is no subject token. */
+export const named = (what: string, name: string): string => {
+  if (!token.test(name)) throw new InvalidNameError(what, name);
+  return name;
+};
+
+/** An id of a user's making as one subject token. */
+export const encodeId = (id: string): string => {
+  if (token.test(id)) return id;
+  const bytes = Buffer.from(id, 'utf8');
+  if (bytes.length === 0 || bytes.length > idBytesMax || !id.isWellFormed()) throw new InvalidNameError('id', id);
+  return mark + bytes.toString('base64url');
+};
+
+export const decodeId = (encoded: string): string =>
+  encoded.startsWith(mark) ? Buffer.from(encoded.slice(1), 'base64url').toString('utf8') : encoded;
+
+/** One task, wherever it is named: the key of its record, and the end of each of its subjects. */
+export const taskKey = (type: string, id: string): string => `${named('task type', type)}.${encodeId(id)}`;
+
+export const splitTaskKey = (key: string): { readonly type: string; readonly id: string } => {
+  const dot = key.indexOf('.');
+  return { type: key.slice(0, dot), id: decodeId(key.slice(dot + 1)) };
+};
+
+export interface Route {
+  readonly pool: string;
+  readonly lane: Lane;
+  /** Of a hash pool; '0' elsewhere. */
+  readonly partition: string;
+}
+
+const regional = (region: string, pool: string): string => (region === 'main' ? pool : `${region}_${pool}`);
+
+export const streams = {
+  inbox: 'INBOX',
+  sched: 'SCHED',
+  dlq: 'DLQ',
+  tokens: 'TOKENS',
+  work: (region: string, pool: string): string => `WORK_${regional(named('region', region), named('pool', pool))}`,
+  bucket: (bucket: string): string => `KV_${named('bucket', bucket)}`,
+} as const;
+
+export const consumers = {
+  lane: (pool: string, lane: Lane): string => `${named('pool', pool)}-${lane}`,
+  ingress: 'ingress',
+  due: 'due',
+  projector: 'projector',
+} as const;
+
+export const subjects = {
+  /** What arrives for ingress. */
+  task: (type: string): string => `tasks.${named('task type', type)}`,
+  tasks: 'tasks.>',
+  work: (region: string, { pool, lane, partition }: Route, key: string): string =>
+    `work.${named('region', region)}.${named('pool', pool)}.${lane}.${partition}.${key}`,
+  workOfPool: (region: string, pool: string): string => `work.${named('region', region)}.${named('pool', pool)}.>`,
+  workOfLane: (region: string, pool: string, lane: Lane): string =>
+    `work.${named('region', region)}.${named('pool', pool)}.${lane}.>`,
+  /** Wherever in a pool a task may be stored. */
+  workOfTask: (region: string, pool: string, key: string): string =>
+    `work.${named('region', region)}.${named('pool', pool)}.*.*.${key}`,
+  /** The timer of a task's `n`th wait; 0 is the delay it was submitted with. */
+  sched: (key: string, n: number): string => `sched.task.${key}.${n}`,
+  schedOfTask: (key: string): string => `sched.task.${key}.*`,
+  cron: (name: string): string => `sched.cron.${named('schedule', name)}`,
+  due: (region: string, { pool, lane, partition }: Route, key: string): string =>
+    `due.task.${named('region', region)}.${named('pool', pool)}.${lane}.${partition}.${key}`,
+  dueOfTask: (key: string): string => `due.task.*.*.*.*.${key}`,
+  dueCron: (name: string): string => `due.cron.${named('schedule', name)}`,
+  dues: 'due.>',
+  scheds: 'sched.>',
+  dlq: (pool: string, reason: string, key: string): string =>
+    `dlq.${named('pool', pool)}.${named('reason', reason)}.${key}`,
+  dlqOfTask: (key: string): string => `dlq.*.*.${key}`,
+  dlqs: 'dlq.>',
+  results: (key: string): string => `results.${key}`,
+  tokens: (key: string): string => `tokens.${key}`,
+  tokensAll: 'tokens.>',
+  cancel: (key: string): string => `ctl.cancel.${key}`,
+  cancels: 'ctl.cancel.>',
+  actor: (name: string): string => `actors.${named('actor', name)}`,
+  /** An endpoint of a service; `rest` are tokens or wildcards. */
+  endpoint: (verb: string, ...rest: readonly string[]): string => [verb, ...rest].join('.'),
+  inflight: (node: string): string => `nodes.${named('node', node)}.inflight`,
+  heartbeat: (node: string): string => `nodes.${named('node', node)}.heartbeat`,
+} as const;
+
+export const buckets = {
+  tasks: 'tasks',
+  groups: 'groups',
+  crons: 'crons',
+} as const;
+
+/** What a delivery's subject says of its task. `undefined` for a subject that no `subjects.work` made. */
+export const parseWork = (
+  subject: string,
+): { readonly route: Route; readonly type: string; readonly id: string; readonly key: string } | undefined => {
+  const [, , pool, lane, partition, type, id, ...more] = subject.split('.');
+  if (id === undefined || type === undefined || more.length > 0) return undefined;
+  if (pool === undefined || partition === undefined || !isLane(lane) || !isToken(type)) return undefined;
+  return { route: { pool, lane, partition }, type, id: decodeId(id), key: `${type}.${id}` };
+};
+
+export const isLane = (lane: string | undefined): lane is Lane =>
+  lane === 'high' || lane === 'normal' || lane === 'low';
