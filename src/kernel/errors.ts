@@ -207,3 +207,14 @@ export class MailboxFullError extends TroupeError {
   override readonly name = 'MailboxFullError';
   override readonly code = 'mailbox_full';
 }
+
+/** A name that cannot be one on the wire: `*`, `>`, a dot or a space in it would address something else. */
+export class InvalidNameError extends TroupeError {
+  override readonly name = 'InvalidNameError';
+  override readonly code = 'invalid_name';
+
+  constructor(what: string, name: unknown) {
+    const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name;
+    super(`${shown} cannot be the name of ${what}: give 1 to 64 characters of A-Z a-z 0-9 _ -`);
+  }
+}

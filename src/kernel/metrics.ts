@@ -1,0 +1,48 @@
+/**
+ * Every metric there is, declared in one place. A new one is one line in `declare`: `troupe_` comes
+ * before its name, and its labels become the arguments of `labels()`.
+ */
+import * as prom from 'prom-client';
+import { counter, gauge, histogram } from './series.ts';
+
+const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600] as const;
+
+const declare = (registry: prom.Registry) => {
+  const count = <const Names extends readonly string[]>(name: string, help: string, labels: Names) =>
+    counter({ name: `troupe_${name}`, help, labels }, registry);
+  const level = <const Names extends readonly string[]>(name: string, help: string, labels: Names) =>
+    gauge({ name: `troupe_${name}`, help, labels }, registry);
+  const spread = <const Names extends readonly string[]>(name: string, help: string, labels: Names) =>
+    histogram({ name: `troupe_${name}`, help, labels, buckets: seconds }, registry);
+
+  return {
+    badInput: count('bad_input_total', 'Messages and requests that were refused or dead-lettered', ['reason']),
+    submitted: count('submitted_total', 'Tasks accepted from clients and the inbox', ['type']),
+    refused: count('refused_total', 'Submits refused for overload', ['reason']),
+    tasks: count('tasks_total', 'Tasks that ended', ['type', 'outcome']),
+    attempts: count('task_attempts_total', 'Attempts begun', ['type']),
+    attemptSeconds: spread('task_attempt_seconds', 'How long attempts took', ['type']),
+    redeliveries: count('redeliveries_total', 'Deliveries that were not the first of their message', ['pool']),
+    stepsReplayed: count('steps_replayed_total', 'Steps answered from the record instead of run again', ['type']),
+    fenced: count('fenced_total', 'Attempts that lost their task to another one', ['type']),
+    deadLetters: count('dead_letters_total', 'Dead letters written', ['reason']),
+    projected: count('projected_total', 'Records written to Postgres', []),
+    projectionRefused: count('projection_refused_total', 'Records that Postgres refused', ['reason']),
+    restarts: count('restarts_total', 'Children restarted by their supervisor', ['child']),
+    logDropped: count('log_dropped_total', 'Log lines dropped because their sink is too slow', []),
+    poolWorkers: level('pool_workers', 'Workers this node runs', ['pool']),
+    poolBusy: level('pool_busy', 'Workers of this node with a task', ['pool']),
+  } as const;
+};
+
+export type Metrics = ReturnType<typeof declare> & {
+  /** What `/metrics` answers. */
+  text(): Promise<string>;
+  readonly contentType: string;
+};
+
+/** Metrics of one runtime: several in one process, as in tests, do not share a number. */
+export const createMetrics = (): Metrics => {
+  const registry = new prom.Registry();
+  return { ...declare(registry), text: () => registry.metrics(), contentType: registry.contentType };
+};
