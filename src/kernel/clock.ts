@@ -11,17 +11,17 @@ export interface Timer {
 
 export interface Clock {
   /** Milliseconds since some start. Never goes back: for durations, leases and timeouts. */
-  monotonic(): number;
+  readonly monotonic: () => number;
   /** Milliseconds since 1970. May jump: for what people read, and for deadlines between machines. */
-  wall(): number;
+  readonly wall: () => number;
   /** Calls `fire` once, `ms` from now. Any length; NaN and negative count as 0. */
-  timer(ms: number, fire: () => void): Timer;
+  readonly timer: (ms: number, fire: () => void) => Timer;
   /** Resolves `ms` from now; rejects with the signal's reason as soon as that aborts. */
-  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  readonly sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
   /** Calls `fire` every `ms`, first `ms` from now, until it is cancelled. */
-  every(ms: number, fire: () => void): Timer;
+  readonly every: (ms: number, fire: () => void) => Timer;
   /** Calls `run` in the next turn of the event loop, after I/O has had its turn. */
-  immediate(run: () => void): void;
+  readonly immediate: (run: () => void) => void;
 }
 
 /** `sleep` by means of `timer`, which is all that a clock has to know. */

@@ -8,15 +8,15 @@ import { MailboxFullError } from './errors.ts';
 export interface Mailbox<Message> extends AsyncIterable<Message> {
   readonly size: number;
   /** Throws MailboxFullError at the capacity. After the end messages are dropped. */
-  push(message: Message): void;
+  readonly push: (message: Message) => void;
   /** For what the owner sends itself, which its own doing bounds: never refused. */
-  pushOwn(message: Message): void;
+  readonly pushOwn: (message: Message) => void;
   /** Makes the reader throw `error` instead of reading on. */
-  fail(error: unknown): void;
+  readonly fail: (error: unknown) => void;
   /** The oldest message; ask `size` or `arrival` first. */
-  shift(): Message | undefined;
+  readonly shift: () => Message | undefined;
   /** Resolves with true when there is a message, with false at the end; rejects with what it failed with. */
-  arrival(): Promise<boolean>;
+  readonly arrival: () => Promise<boolean>;
 }
 
 export interface MailboxOptions {

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 
 export interface Random {
   /** At least 0, less than 1. */
-  next(): number;
+  readonly next: () => number;
   /** 22 characters of `A-Za-z0-9_-`: unique, and not to be guessed. */
-  id(): string;
+  readonly id: () => string;
   /** Unique among all runs of all processes, short, of the same characters, and cheap. Not a secret. */
-  nonce(): string;
+  readonly nonce: () => string;
 }
 
 const counted = (prefix: string): (() => string) => {

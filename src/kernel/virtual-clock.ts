@@ -6,9 +6,9 @@ import { type Clock, sleepBy } from './clock.ts';
 
 export interface VirtualClock extends Clock {
   /** Moves time on, firing what falls due on the way. Rejects with what a timer throws. */
-  advance(ms: number): Promise<void>;
+  readonly advance: (ms: number) => Promise<void>;
   /** Lets everything run that can run without time passing. */
-  settle(): Promise<void>;
+  readonly settle: () => Promise<void>;
   /** Timers that have yet to fire. */
   readonly pending: number;
   /** When the next timer falls due, in `monotonic` milliseconds; undefined if there is none. */
