@@ -1,0 +1,109 @@
+/** A real nats-server with JetStream beside us, on 127.0.0.1 only. */
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { UnavailableError } from '../kernel/errors.ts';
+import { type Child, startChild } from './child.ts';
+import { vacated } from './pid-file.ts';
+
+export interface NatsServerOptions {
+  /** Made if it is not there. Keeps the configuration, the log and JetStream's files; start again here to have them back. */
+  readonly dir: string;
+  /** Default 0: a free one. It is kept over restarts. */
+  readonly port?: number;
+  /** When JetStream syncs its files to the disk: `always`, or a duration of nats-server's. Default its own, `2m`. */
+  readonly syncInterval?: string;
+  /** Further lines of nats-server's configuration. */
+  readonly config?: string;
+  /** Path of nats-server. Default: what `findNatsServer` finds. */
+  readonly binary?: string;
+}
+
+export interface NatsServer {
+  readonly url: string;
+  readonly port: number;
+  /** Undefined while it is down. */
+  readonly pid: number | undefined;
+  /** Ends it in order; resolves when it has ended. Nothing happens if it has. */
+  stop(): Promise<void>;
+  /** Sends a signal, default SIGKILL. Resolves when it has ended, but at once for SIGSTOP, SIGCONT and SIGHUP. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again, on the same port and files; stops it before if it runs. */
+  restart(): Promise<void>;
+}
+
+/** The script that knows where to look, and to fetch one if there is none; from `src/dev` and `dist/dev` alike. */
+const finder = fileURLToPath(new URL('../../scripts/get-nats-server.sh', import.meta.url));
+
+/**
+ * Path of a nats-server that is new enough: `$NATS_SERVER`, PATH, the cache, the machine's Debian mirror or the
+ * GitHub release. Throws UnavailableError, with what the script said, if there is none to be had.
+ */
+export const findNatsServer = async (): Promise<string> => {
+  const found = promisify(execFile)('bash', [finder], { encoding: 'utf8' });
+  const { stdout } = await found.catch((cause: Error) => {
+    throw new UnavailableError(`no nats-server: ${cause.message}`, { cause });
+  });
+  return stdout.trim();
+};
+
+const readyLog = /Listening for client connections on \S+:(\d+)\n[^]*Server is ready/;
+
+/** JSON strings are strings of nats-server's configuration too. */
+const configuration = (dir: string, port: number, { syncInterval, config = '' }: NatsServerOptions): string => `
+host: "127.0.0.1"
+port: ${port === 0 ? -1 : port}
+pid_file: ${JSON.stringify(join(dir, 'nats-server.pid'))}
+jetstream {
+  store_dir: ${JSON.stringify(join(dir, 'jetstream'))}
+  ${syncInterval === undefined ? '' : `sync_interval: ${syncInterval}`}
+}
+${config}
+`;
+
+/**
+ * Resolves when it takes connections. Throws UnavailableError if it cannot start, ConflictError if another
+ * nats-server has the directory.
+ */
+export const startNatsServer = async (options: NatsServerOptions): Promise<NatsServer> => {
+  const binary = options.binary ?? (await findNatsServer());
+  const dir = resolve(options.dir);
+  const configFile = join(dir, 'nats-server.conf');
+  await mkdir(dir, { recursive: true });
+
+  const launch = async (port: number): Promise<Child> => {
+    await vacated(dir, join(dir, 'nats-server.pid'), basename(binary));
+    await writeFile(configFile, configuration(dir, port, options));
+    const log = join(dir, 'nats-server.log');
+    return startChild({ command: binary, args: ['-c', configFile], log, ready: readyLog, orphanSignal: 'KILL' });
+  };
+
+  const track = (started: Child): Child => {
+    void started.exit.then(() => {
+      if (child === started) child = undefined;
+    });
+    return started;
+  };
+
+  const first = await launch(options.port ?? 0);
+  const port = Number(first.ready[1]);
+  let child: Child | undefined = track(first);
+
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => child?.kill(signal);
+  const stop = (): Promise<void> => kill('SIGTERM');
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return child?.pid;
+    },
+    stop,
+    kill,
+    restart: async () => {
+      await stop();
+      child = track(await launch(port));
+    },
+  };
+};
