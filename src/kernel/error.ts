@@ -67,3 +67,7 @@ const describe = (thrown: unknown): string => {
     return 'thrown: a value that cannot be shown'; // Circular, or its toString throws.
   }
 };
+
+/** The error that a summary was made of, as far as it travelled: its code and its message. */
+export const revive = ({ code, message }: Pick<ErrorSummary, 'code' | 'message'>): TroupeError =>
+  new TroupeError(message, { code });

@@ -213,8 +213,8 @@ export class InvalidNameError extends TroupeError {
   override readonly name = 'InvalidNameError';
   override readonly code = 'invalid_name';
 
-  constructor(what: string, name: unknown) {
+  constructor(what: string, name: unknown, remedy = 'give 1 to 64 characters of A-Z a-z 0-9 _ -') {
     const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name;
-    super(`${shown} cannot be the name of ${what}: give 1 to 64 characters of A-Z a-z 0-9 _ -`);
+    super(`${shown} cannot be the name of ${what}: ${remedy}`);
   }
 }

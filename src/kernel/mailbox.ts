@@ -13,7 +13,7 @@ export interface Mailbox<Message> extends AsyncIterable<Message> {
   readonly pushOwn: (message: Message) => void;
   /** Makes the reader throw `error` instead of reading on. */
   readonly fail: (error: unknown) => void;
-  /** The oldest message; ask `size` or `arrival` first. */
+  /** The oldest message; undefined if there is none, or nothing more is to be read: `arrival` tells. */
   readonly shift: () => Message | undefined;
   /** Resolves with true when there is a message, with false at the end; rejects with what it failed with. */
   readonly arrival: () => Promise<boolean>;
@@ -34,16 +34,21 @@ export const mailbox = <Message>(
   let first = 0;
   let size = 0;
   let failure: { readonly error: unknown } | undefined;
+  let over = signal.aborted;
   let wake: (() => void) | undefined;
 
   const awaken = (): void => {
     wake?.();
     wake = undefined;
   };
-  signal.addEventListener('abort', awaken, { once: true });
+  const finish = (): void => {
+    over = true;
+    awaken();
+  };
+  signal.addEventListener('abort', finish, { once: true });
 
   const pushOwn = (message: Message): void => {
-    if (signal.aborted) return;
+    if (over) return;
     if (size === ring.length) {
       ring = [...ring.slice(first), ...ring.slice(0, first), ...Array.from<undefined>({ length: size })];
       first = 0;
@@ -54,7 +59,7 @@ export const mailbox = <Message>(
   };
 
   const shift = (): Message | undefined => {
-    if (size === 0) return undefined;
+    if (over || size === 0) return undefined;
     const message = ring[first];
     ring[first] = undefined; // Or it would be kept alive until overwritten.
     first = (first + 1) & (ring.length - 1);
@@ -63,12 +68,9 @@ export const mailbox = <Message>(
   };
 
   const arrival = async (): Promise<boolean> => {
-    while (!signal.aborted) {
-      if (failure) throw failure.error;
-      if (size > 0) return true;
-      await new Promise<void>((resolve) => (wake = resolve));
-    }
-    return false;
+    while (!over && size === 0) await new Promise<void>((resolve) => (wake = resolve));
+    if (failure && !signal.aborted) throw failure.error;
+    return !over;
   };
 
   return {
@@ -82,7 +84,7 @@ export const mailbox = <Message>(
     pushOwn,
     fail: (error) => {
       failure ??= { error };
-      awaken();
+      finish();
     },
     shift,
     arrival,

@@ -79,7 +79,7 @@ export const childList = (initial: readonly ChildSpec[], { clock, exited, leftBe
     start: async (
       group: readonly ChildSpec[],
       signal: AbortSignal,
-      started = (_: string): void => {},
+      started: (child: string) => void = () => {},
     ): Promise<void> => {
       for (const spec of group) {
         if (!specs.includes(spec)) continue; // It was removed while those before it started.
