@@ -7,11 +7,12 @@ import { promisify } from 'node:util';
 import { UnavailableError } from '../kernel/errors.ts';
 import { type Child, startChild } from './child.ts';
 import { vacated } from './pid-file.ts';
+import { type Server, server } from './server.ts';
 
 export interface NatsServerOptions {
   /** Made if it is not there. Keeps the configuration, the log and JetStream's files; start again here to have them back. */
   readonly dir: string;
-  /** Default 0: a free one. It is kept over restarts. */
+  /** Default 0: a free one. */
   readonly port?: number;
   /** When JetStream syncs its files to the disk: `always`, or a duration of nats-server's. Default its own, `2m`. */
   readonly syncInterval?: string;
@@ -19,19 +20,6 @@ export interface NatsServerOptions {
   readonly config?: string;
   /** Path of nats-server. Default: what `findNatsServer` finds. */
   readonly binary?: string;
-}
-
-export interface NatsServer {
-  readonly url: string;
-  readonly port: number;
-  /** Undefined while it is down. */
-  readonly pid: number | undefined;
-  /** Ends it in order; resolves when it has ended. Nothing happens if it has. */
-  stop(): Promise<void>;
-  /** Sends a signal, default SIGKILL. Resolves when it has ended, but at once for SIGSTOP, SIGCONT and SIGHUP. */
-  kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Starts it again, on the same port and files; stops it before if it runs. */
-  restart(): Promise<void>;
 }
 
 /** The script that knows where to look, and to fetch one if there is none; from `src/dev` and `dist/dev` alike. */
@@ -67,7 +55,7 @@ ${config}
  * Resolves when it takes connections. Throws UnavailableError if it cannot start, ConflictError if another
  * nats-server has the directory.
  */
-export const startNatsServer = async (options: NatsServerOptions): Promise<NatsServer> => {
+export const startNatsServer = async (options: NatsServerOptions): Promise<Server> => {
   const binary = options.binary ?? (await findNatsServer());
   const dir = resolve(options.dir);
   const configFile = join(dir, 'nats-server.conf');
@@ -80,30 +68,7 @@ export const startNatsServer = async (options: NatsServerOptions): Promise<NatsS
     return startChild({ command: binary, args: ['-c', configFile], log, ready: readyLog, orphanSignal: 'KILL' });
   };
 
-  const track = (started: Child): Child => {
-    void started.exit.then(() => {
-      if (child === started) child = undefined;
-    });
-    return started;
-  };
-
-  const first = await launch(options.port ?? 0);
-  const port = Number(first.ready[1]);
-  let child: Child | undefined = track(first);
-
-  const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => child?.kill(signal);
-  const stop = (): Promise<void> => kill('SIGTERM');
-  return {
-    url: `nats://127.0.0.1:${port}`,
-    port,
-    get pid() {
-      return child?.pid;
-    },
-    stop,
-    kill,
-    restart: async () => {
-      await stop();
-      child = track(await launch(port));
-    },
-  };
+  const child = await launch(options.port ?? 0);
+  const port = Number(child.ready[1]);
+  return server({ url: `nats://127.0.0.1:${port}`, port, child, stopSignal: 'SIGTERM', again: () => launch(port) });
 };
