@@ -1,0 +1,56 @@
+/** Large values in the object store's bucket `blobs`, which `nats object` reads. */
+import { Objm, type ObjectStore } from '@nats-io/obj';
+import type { NatsConnection } from '@nats-io/nats-core';
+import type { Clock } from '../../kernel/clock.ts';
+import { RefusedError, UnavailableError } from '../../kernel/errors.ts';
+import type { Blobs } from '../blobs.ts';
+
+const bucket = 'blobs';
+/** The library waits for ever for a chunk that somebody removed while it was reading. */
+const timeoutMs = 30_000;
+
+export const blobsOf = (connection: NatsConnection, clock: Clock): Blobs => {
+  let opened: Promise<ObjectStore> | undefined;
+
+  /** Made by whoever needs it first. A failure is not remembered. */
+  const open = (): Promise<ObjectStore> => {
+    opened ??= new Objm(connection).create(bucket, { description: 'values too large for a record' });
+    return opened.catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    });
+  };
+
+  const attempt = <T>(what: string, work: (store: ObjectStore) => Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const timer = clock.timer(timeoutMs, () =>
+        reject(new UnavailableError(`${what}: no answer within ${timeoutMs} ms`)),
+      );
+      open()
+        .then(work)
+        .then(resolve, (error: unknown) => reject(failure(what, error)))
+        .finally(() => timer.cancel());
+    });
+
+  return {
+    put: async (name, value) => {
+      await attempt(`put of blob ${name}`, (store) => store.putBlob({ name }, value));
+    },
+    get: async (name) => (await attempt(`get of blob ${name}`, (store) => store.getBlob(name))) ?? undefined,
+    remove: (name) =>
+      attempt(`removal of blob ${name}`, async (store) => {
+        // The library does not say in a type that there is none, so it is asked first.
+        if (await store.info(name)) await store.delete(name);
+      }),
+    list: () =>
+      attempt('list of blobs', async (store) =>
+        (await store.list()).map(({ name, mtime }) => ({ name, at: Date.parse(mtime) })),
+      ),
+  };
+};
+
+const failure = (what: string, cause: unknown): Error => {
+  const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
+  const refused = cause instanceof Error && cause.name === 'JetStreamApiError';
+  return refused ? new RefusedError(message, { cause }) : new UnavailableError(message, { cause });
+};

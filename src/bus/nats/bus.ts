@@ -1,0 +1,66 @@
+/** Plain messaging on a NATS connection. */
+import type { Msg, NatsConnection } from '@nats-io/nats-core';
+import type { Log } from '../../kernel/log.ts';
+import type { Bus, Headers, Message } from '../bus.ts';
+import { sendFailure } from './errors.ts';
+import { headerEncoder, headersOf } from './headers.ts';
+import { ask, type Mux } from './mux.ts';
+
+export type CoreBus = Pick<Bus, 'maxPayload' | 'publish' | 'request' | 'subscribe'>;
+
+export const coreBus = (connection: NatsConnection, requests: Mux, log: Log): CoreBus => {
+  const encode = headerEncoder();
+
+  return {
+    // What a cluster's next server takes may differ; while there is none, the last one's is the best guess.
+    get maxPayload() {
+      return connection.info?.max_payload ?? 1_048_576;
+    },
+
+    publish: (subject, data, options) => {
+      const headers = encode(options?.headers);
+      const reply = options?.reply;
+      try {
+        connection.publish(subject, data, { ...(headers && { headers }), ...(reply !== undefined && { reply }) });
+      } catch (error) {
+        throw sendFailure(subject, data.length, error);
+      }
+    },
+
+    request: async (subject, data, options) => {
+      const headers = encode(options?.headers);
+      const timeoutMs = options?.timeoutMs;
+      return messageOf(await ask(requests, { subject, data, headers, timeoutMs, prompt: false }));
+    },
+
+    subscribe: (subject, handler, options) => {
+      const subscription = connection.subscribe(subject, {
+        ...(options?.queue !== undefined && { queue: options.queue }),
+        callback: (error, message) => {
+          if (error) return log.error({ err: error, subject }, 'the subscription was refused');
+          // What is thrown in here would end the library's reading for good.
+          try {
+            handler(messageOf(message));
+          } catch (thrown) {
+            log.error({ err: thrown, subject }, 'a message was not handled');
+          }
+        },
+      });
+      return { unsubscribe: () => subscription.unsubscribe() };
+    },
+  };
+};
+
+const messageOf = (message: Msg): Message => {
+  const { subject, data, reply } = message;
+  let headers: Headers | undefined;
+  return {
+    subject,
+    data,
+    ...(reply !== undefined && reply !== '' && { reply }),
+    get headers() {
+      headers ??= headersOf(message);
+      return headers;
+    },
+  };
+};

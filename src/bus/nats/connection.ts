@@ -1,0 +1,185 @@
+/** One connection to NATS, and the ports over it. */
+import { connect, type ConnectionOptions, type NatsConnection as Client } from '@nats-io/transport-node';
+import { atMost, type Clock } from '../../kernel/clock.ts';
+import { UnavailableError } from '../../kernel/errors.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { Random } from '../../kernel/random.ts';
+import type { Blobs } from '../blobs.ts';
+import type { Bus, Connection } from '../bus.ts';
+import type { Queue } from '../queue.ts';
+import { api } from './api.ts';
+import { blobsOf } from './blobs.ts';
+import { coreBus } from './bus.ts';
+import { mux } from './mux.ts';
+import { natsQueue } from './queue.ts';
+import { serverTime } from './server-time.ts';
+
+export interface NatsOptions {
+  /** `nats://host:port`, with `user:password@` or `token@` if need be; several of one cluster, by commas or as a list. */
+  readonly servers: string | readonly string[];
+  /** Shown by `nats server report connections`. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Where answers come to; `_INBOX`. One of its own for each user keeps others from reading along. */
+  readonly inboxPrefix?: string;
+  /** Passed on to the client library, for TLS and credentials. */
+  readonly extra?: Pick<ConnectionOptions, 'tls' | 'authenticator' | 'user' | 'pass' | 'token'>;
+}
+
+export interface NatsConnection {
+  readonly bus: Bus;
+  readonly queue: Queue;
+  readonly blobs: Blobs;
+}
+
+const pingMs = 15_000;
+const reconnectMs = 250;
+const reconnectJitterMs = 500;
+const flushMs = 2_000;
+
+/** Throws `UnavailableError` when no server answers. After that it reconnects for ever. */
+export const connectNats = async (options: NatsOptions): Promise<NatsConnection> => {
+  const { clock, random, log } = options;
+  const inbox = `${options.inboxPrefix ?? '_INBOX'}.${random.id()}`;
+  const client = await dial(options);
+  const time = serverTime(clock);
+  const requests = mux({ connection: client, inbox: `${inbox}.r`, clock, log });
+  const ask = api(requests, time);
+  const queue = natsQueue({ connection: client, requests, api: ask, inbox, clock, random, log, time });
+  const { connection, onConnection, closing } = lifeOf(client, log, {
+    connected: () => {
+      requests.connected();
+      queue.connected();
+    },
+    disconnected: () => {
+      requests.disconnected();
+      queue.disconnected();
+    },
+    closed: () => {
+      queue.close();
+      requests.close();
+    },
+  });
+
+  let closed: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    if (connection() === 'connected') await atMost(clock, flushMs, client.flush());
+    await client.close();
+    await closing;
+  };
+
+  const core = coreBus(client, requests, log);
+  const bus: Bus = {
+    get maxPayload() {
+      return core.maxPayload;
+    },
+    get connection() {
+      return connection();
+    },
+    publish: core.publish,
+    request: core.request,
+    subscribe: core.subscribe,
+    onConnection,
+    flush: async () => {
+      try {
+        await client.flush();
+      } catch (cause) {
+        throw new UnavailableError('flush: there is no connection to NATS', { cause });
+      }
+    },
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
+  return { bus, queue: queue.queue, blobs: blobsOf(client, clock) };
+};
+
+const dial = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
+  const { addresses, credentials } = parseServers(servers);
+  try {
+    return await connect({
+      servers: [...addresses],
+      name,
+      ...credentials,
+      ...extra,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: reconnectMs,
+      reconnectJitter: reconnectJitterMs,
+      pingInterval: pingMs,
+      noAsyncTraces: true,
+    });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UnavailableError(`no connection to NATS at ${addresses.join(', ')}: ${reason}`, { cause });
+  }
+};
+
+interface Servers {
+  readonly addresses: readonly string[];
+  readonly credentials: { readonly user?: string; readonly pass?: string; readonly token?: string };
+}
+
+/** The library takes credentials beside the addresses only. */
+export const parseServers = (servers: string | readonly string[]): Servers => {
+  const all = (typeof servers === 'string' ? servers.split(',') : servers).map((server) => server.trim());
+  let credentials: Servers['credentials'] = {};
+  const addresses = all.map((server) => {
+    const [, scheme = '', login, host = server] = /^([a-z]+:\/\/)?(?:([^@/]*)@)?(.*)$/.exec(server) ?? [];
+    if (login !== undefined) {
+      const [user = '', ...rest] = login.split(':').map(decodeURIComponent);
+      credentials = rest.length > 0 ? { user, pass: rest.join(':') } : { token: user };
+    }
+    return scheme + host;
+  });
+  return { addresses, credentials };
+};
+
+interface Life {
+  readonly connection: () => Connection;
+  readonly onConnection: Bus['onConnection'];
+  /** Resolves when the connection is closed for good and everybody has been told. */
+  readonly closing: Promise<void>;
+}
+
+const lifeOf = (
+  client: Client,
+  log: Log,
+  own: { readonly connected: () => void; readonly disconnected: () => void; readonly closed: () => void },
+): Life => {
+  const listeners = new Set<(connection: Connection) => void>();
+  let state: Connection = 'connected';
+
+  const become = (next: Connection): void => {
+    if (state === next || state === 'closed') return;
+    state = next;
+    own[next]();
+    for (const listener of listeners) {
+      try {
+        listener(next);
+      } catch (error) {
+        log.error({ err: error }, 'a listener to the connection failed');
+      }
+    }
+  };
+
+  const watch = async (): Promise<void> => {
+    for await (const status of client.status()) {
+      if (status.type === 'disconnect') become('disconnected');
+      else if (status.type === 'reconnect') become('connected');
+      else if (status.type === 'error') log.warn({ err: status.error }, 'the NATS server reports an error');
+    }
+  };
+  void watch().catch((error: unknown) => log.error({ err: error }, 'the connection is no longer watched'));
+
+  return {
+    connection: () => state,
+    onConnection: (listener) => {
+      listeners.add(listener);
+      return { unsubscribe: () => void listeners.delete(listener) };
+    },
+    closing: client.closed().then(() => become('closed')),
+  };
+};

@@ -1,0 +1,64 @@
+/** Publishing to streams: a message with a reply subject, and the stream's word for it. */
+import { PayloadTooLargeError, RefusedError, UnavailableError } from '../../kernel/errors.ts';
+import type { PubAck, ScheduleSpec, StreamPublishOptions } from '../queue.ts';
+import { type ApiError, apiFailure } from './errors.ts';
+import { headerEncoder, textOf } from './headers.ts';
+import type { Mux } from './mux.ts';
+
+/** Orders to the server. They are given by options only, never carried along with somebody's headers. */
+const reserved = /^nats-/i;
+
+export type StreamPublish = (subject: string, data: Uint8Array, options?: StreamPublishOptions) => Promise<PubAck>;
+
+interface Answer extends PubAck {
+  readonly error?: ApiError;
+}
+
+export const streamPublish = (requests: Mux): StreamPublish => {
+  const encode = headerEncoder(reserved);
+  const headersFor = (options: StreamPublishOptions | undefined) => options && encode(options.headers, orders(options));
+
+  return (subject, data, options) =>
+    new Promise((resolve, reject) => {
+      const headers = headersFor(options);
+      const request = { subject, data, headers, timeoutMs: options?.timeoutMs, prompt: true };
+      requests.send(request, {
+        answered: (message) => {
+          const { error, stream, seq }: Answer = JSON.parse(textOf(message.data));
+          if (error) reject(apiFailure(`publish to ${subject}`, error));
+          else resolve({ stream, seq });
+          return 'done';
+        },
+        failed: (error) => reject(publishFailure(subject, error)),
+      });
+    });
+};
+
+const publishFailure = (subject: string, error: Error): Error => {
+  if (error instanceof PayloadTooLargeError) return new RefusedError(error.message, { cause: error });
+  if (error instanceof UnavailableError) return new UnavailableError(`publish to ${subject}: ${error.message}`);
+  return error;
+};
+
+const line = (name: string, value: string | number): string => `${name}: ${value}\r\n`;
+
+const orders = ({ expectSeq, ttlMs, schedule }: StreamPublishOptions): string => {
+  let lines = '';
+  if (expectSeq !== undefined) lines += line('Nats-Expected-Last-Subject-Sequence', expectSeq);
+  if (ttlMs !== undefined) lines += line('Nats-TTL', ttl(ttlMs));
+  if (schedule) {
+    lines += line('Nats-Schedule', when(schedule.when)) + line('Nats-Schedule-Target', schedule.target);
+    if ('timezone' in schedule.when && schedule.when.timezone !== undefined) {
+      lines += line('Nats-Schedule-Time-Zone', schedule.when.timezone);
+    }
+  }
+  return lines;
+};
+
+/** The server counts in whole seconds where it can, and refuses less than one. */
+const ttl = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${Math.ceil(ms)}ms`);
+
+const when = (spec: ScheduleSpec): string => {
+  if ('at' in spec) return `@at ${new Date(spec.at).toISOString()}`;
+  return 'every' in spec ? `@every ${spec.every}ms` : spec.cron;
+};

@@ -1,0 +1,158 @@
+/**
+ * Pulling from a durable consumer. A delivery carries the stream's subject, not the inbox it was asked for from,
+ * and the server serves open pulls in turn; so each open pull has a subscription of its own (a slot, used again
+ * when its pull has ended), and what arrives there counts for that pull alone. A pull's statuses come to
+ * `<inbox>.<slot>.<number of the pull>`, which tells them from those of the slot's earlier pulls.
+ */
+import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { Consumer, PullHandlers, PullRequest } from '../queue.ts';
+import { deliveryOf, parseAckSubject, type Settle } from './delivery.ts';
+import { statusOf, statusText } from './headers.ts';
+import type { ServerTime } from './server-time.ts';
+
+/** A pull without waiting that finds every delivery of the consumer taken is left to lie by the server (2.15.1). */
+const noWaitMs = 250;
+/** Over what the server was told, before a pull counts as lost. */
+const graceMs = 1_000;
+const heartbeatsMissed = 2.5;
+const idle = 100;
+const noMessages = 404;
+const requestTimeout = 408;
+
+export interface PullOptions {
+  readonly connection: NatsConnection;
+  readonly inbox: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly time: ServerTime;
+  readonly settle: Settle;
+}
+
+/** A consumer, and what the connection tells it. */
+export interface Pulling extends Consumer {
+  /** Once in a while: looks for pulls that nobody has heard of. */
+  check(): void;
+  connected(): void;
+  disconnected(): void;
+}
+
+interface Slot {
+  readonly inbox: string;
+  subscription: Subscription;
+  /** The reply subject of the open pull; undefined while the slot is free. */
+  open: string | undefined;
+  left: number;
+  /** When it counts as lost, if nothing is heard before. */
+  lostAtMs: number;
+  heartbeatMs: number;
+}
+
+export const consume = (options: PullOptions, stream: string, consumer: string, handlers: PullHandlers): Pulling => {
+  const { connection, clock, log, time, settle } = options;
+  const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+  const slots = new Set<Slot>();
+  /** Slots of lost pulls: something may still be on its way to them. */
+  const retired = new Map<Slot, number>();
+  let pulls = 0;
+  let online = true;
+  let closed = false;
+
+  const end = (slot: Slot, reason: 'empty' | 'lost'): void => {
+    const { left } = slot;
+    slot.open = undefined;
+    if (reason === 'lost') {
+      slots.delete(slot);
+      retired.set(slot, clock.monotonic() + graceMs + Math.max(0, slot.lostAtMs - clock.monotonic()));
+    }
+    if (left > 0) handlers.ended(left, reason);
+  };
+
+  const delivered = (slot: Slot, message: Msg): void => {
+    const position = parseAckSubject(message.reply ?? '');
+    if (!position) return log.warn({ subject: message.subject }, 'not a delivery: ignored');
+    time.observe(position.at);
+    slot.left -= 1;
+    if (slot.left === 0) slot.open = undefined;
+    handlers.deliver(deliveryOf(message, position, settle));
+  };
+
+  const status = (slot: Slot, code: number, message: Msg): void => {
+    if (message.subject !== slot.open) return;
+    if (code === idle) slot.lostAtMs = clock.monotonic() + slot.heartbeatMs * heartbeatsMissed;
+    else if (code === noMessages || code === requestTimeout) end(slot, 'empty');
+    else {
+      log.debug({ stream, consumer, code, status: statusText(message) }, 'a pull was let go');
+      end(slot, 'lost');
+    }
+  };
+
+  const arrived = (slot: Slot, message: Msg): void => {
+    if (closed) return;
+    // What is thrown in here would end the library's reading for good.
+    try {
+      const code = statusOf(message);
+      if (code === 0) delivered(slot, message);
+      else status(slot, code, message);
+    } catch (error) {
+      log.error({ err: error, stream, consumer }, 'a delivery was not taken');
+    }
+  };
+
+  const newSlot = (): Slot => {
+    const inbox = `${options.inbox}.${slots.size + retired.size}-${pulls}`;
+    const subscription = connection.subscribe(`${inbox}.*`, { callback: (_error, message) => arrived(slot, message) });
+    const slot: Slot = { inbox, subscription, open: undefined, left: 0, lostAtMs: 0, heartbeatMs: 0 };
+    slots.add(slot);
+    return slot;
+  };
+
+  const pull = ({ batch, waitMs }: PullRequest): void => {
+    if (closed || batch < 1) return;
+    if (!online) return clock.immediate(() => !closed && handlers.ended(batch, 'lost'));
+    const slot = [...slots].find(({ open }) => open === undefined) ?? newSlot();
+    const expiresMs = Math.max(waitMs, noWaitMs);
+    pulls += 1;
+    slot.open = `${slot.inbox}.${pulls.toString(36)}`;
+    slot.left = batch;
+    slot.heartbeatMs = heartbeat(waitMs);
+    slot.lostAtMs = clock.monotonic() + (slot.heartbeatMs * heartbeatsMissed || expiresMs + graceMs);
+    const ask = {
+      batch,
+      expires: expiresMs * 1e6,
+      ...(waitMs === 0 && { no_wait: true }),
+      ...(slot.heartbeatMs > 0 && { idle_heartbeat: slot.heartbeatMs * 1e6 }),
+    };
+    connection.publish(subject, JSON.stringify(ask), { reply: slot.open });
+  };
+
+  const check = (): void => {
+    const nowMs = clock.monotonic();
+    for (const slot of slots) if (slot.open !== undefined && slot.lostAtMs <= nowMs) end(slot, 'lost');
+    for (const [slot, untilMs] of retired) {
+      if (untilMs > nowMs) continue;
+      retired.delete(slot);
+      slot.subscription.unsubscribe();
+    }
+  };
+
+  return {
+    pull,
+    check,
+    connected: () => {
+      online = true;
+    },
+    disconnected: () => {
+      online = false;
+      for (const slot of slots) if (slot.open !== undefined) end(slot, 'lost');
+    },
+    close: () => {
+      closed = true;
+      for (const slot of [...slots, ...retired.keys()]) slot.subscription.unsubscribe();
+    },
+  };
+};
+
+/** Often enough that a lost pull is noticed, seldom enough to cost nothing. Twice in a pull at least, or the server refuses. */
+const heartbeat = (waitMs: number): number => (waitMs < 1_000 ? 0 : Math.min(Math.floor(waitMs / 4), 5_000));

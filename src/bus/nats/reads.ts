@@ -1,0 +1,155 @@
+/** Reading stored messages: one by its sequence or subject from the leader, many at once from any replica. */
+import type { Msg } from '@nats-io/nats-core';
+import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
+import type { Headers } from '../bus.ts';
+import type { Stored } from '../queue.ts';
+import { type Api, apiSubject } from './api.ts';
+import { headersOf, noHeaders, parseHeaders, statusOf, statusText } from './headers.ts';
+import type { Mux } from './mux.ts';
+
+/** What the server gives at once. */
+const subjectsMost = 1_024;
+const requestBytesMost = 256 * 1_024;
+const endOfBatch = 204;
+const noneFound = 404;
+
+interface GetAnswer {
+  readonly message: {
+    readonly subject: string;
+    readonly seq: number;
+    readonly data?: string;
+    readonly hdrs?: string;
+    readonly time: string;
+  };
+}
+
+interface SubjectsAnswer {
+  readonly state: { readonly subjects?: Readonly<Record<string, number>> };
+  readonly total?: number;
+  readonly offset?: number;
+  readonly limit?: number;
+}
+
+export interface Reads {
+  get(stream: string, seq: number): Promise<Stored | undefined>;
+  last(stream: string, subject: string): Promise<Stored | undefined>;
+  lastOfEach(stream: string, subjects: readonly string[]): Promise<ReadonlyMap<string, Stored>>;
+  subjects(stream: string, filter: string): Promise<ReadonlyMap<string, number>>;
+  purge(stream: string, filter: string): Promise<number>;
+}
+
+export const readsOf = (api: Api, requests: Mux): Reads => {
+  const fromLeader = async (stream: string, which: object): Promise<Stored | undefined> => {
+    try {
+      const { message } = await api<GetAnswer>(`STREAM.MSG.GET.${stream}`, which);
+      return fromAnswer(stream, message);
+    } catch (error) {
+      if (error instanceof NotFoundError && error.message.includes('no message found')) return undefined;
+      throw error;
+    }
+  };
+
+  return {
+    get: (stream, seq) => fromLeader(stream, { seq }),
+    last: (stream, subject) => fromLeader(stream, { last_by_subj: subject }),
+
+    lastOfEach: async (stream, subjects) => {
+      const found = new Map<string, Stored>();
+      await Promise.all(chunks(subjects).map((chunk) => lastOfChunk(requests, stream, chunk, found)));
+      return found;
+    },
+
+    subjects: async (stream, filter) => {
+      const counts = new Map<string, number>();
+      for (let offset = 0; ; ) {
+        const answer = await api<SubjectsAnswer>(`STREAM.INFO.${stream}`, { subjects_filter: filter, offset });
+        const page = Object.entries(answer.state.subjects ?? {});
+        for (const [subject, count] of page) counts.set(subject, count);
+        offset += page.length;
+        if (page.length === 0 || offset >= (answer.total ?? 0)) return counts;
+      }
+    },
+
+    purge: async (stream, filter) => {
+      const { purged } = await api<{ readonly purged: number }>(`STREAM.PURGE.${stream}`, { filter });
+      return purged;
+    },
+  };
+};
+
+const lastOfChunk = (requests: Mux, stream: string, subjects: readonly string[], found: Map<string, Stored>) =>
+  new Promise<void>((resolve, reject) => {
+    const subject = apiSubject(`DIRECT.GET.${stream}`);
+    const data = Buffer.from(JSON.stringify({ multi_last: subjects }));
+    requests.send(
+      { subject, data, prompt: true },
+      {
+        answered: (message) => {
+          const code = statusOf(message);
+          if (code === 0) {
+            const stored = fromDirect(message);
+            found.set(stored.subject, stored);
+            return 'more';
+          }
+          if (code === endOfBatch || code === noneFound) resolve();
+          else reject(new RefusedError(`read of ${subjects.length} subjects of ${stream}: ${statusText(message)}`));
+          return 'done';
+        },
+        failed: reject,
+      },
+    );
+  });
+
+/** At most so many subjects each, and no request that nears what the server takes in one message. */
+const chunks = (subjects: readonly string[]): readonly (readonly string[])[] => {
+  const all: string[][] = [];
+  let chunk: string[] = [];
+  let bytes = 0;
+  for (const subject of subjects) {
+    if (chunk.length === 0 || chunk.length >= subjectsMost || bytes + subject.length > requestBytesMost) {
+      chunk = [];
+      bytes = 0;
+      all.push(chunk);
+    }
+    chunk.push(subject);
+    bytes += subject.length;
+  }
+  return all;
+};
+
+const fromAnswer = (stream: string, { subject, seq, data, hdrs, time }: GetAnswer['message']): Stored => ({
+  stream,
+  subject,
+  seq,
+  data: Buffer.from(data ?? '', 'base64'),
+  headers: hdrs === undefined ? noHeaders : parseHeaders(Buffer.from(hdrs, 'base64').toString('utf8')),
+  at: Date.parse(time),
+});
+
+/** What the server adds to a direct answer, beside what is stored. */
+const added = [
+  'Nats-Stream',
+  'Nats-Subject',
+  'Nats-Sequence',
+  'Nats-Time-Stamp',
+  'Nats-Num-Pending',
+  'Nats-Last-Sequence',
+  'Nats-UpTo-Sequence',
+];
+
+const fromDirect = (message: Msg): Stored => {
+  const all = headersOf(message);
+  const stored = {
+    stream: all['Nats-Stream'] ?? '',
+    subject: all['Nats-Subject'] ?? '',
+    seq: Number(all['Nats-Sequence']),
+    at: Date.parse(all['Nats-Time-Stamp'] ?? ''),
+  };
+  return { ...stored, data: message.data, headers: without(all) };
+};
+
+const without = (headers: Headers): Headers => {
+  const rest: Record<string, string> = { ...headers };
+  for (const name of added) delete rest[name];
+  return rest;
+};
