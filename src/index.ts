@@ -1,1 +1,59 @@
-export {};
+// What there is to do: tasks, and when they run.
+export { type App, type AppSpec, defineApp, type Schedule, type ScheduleOptions, schedule } from './app/app.ts';
+export { type AnyTask, defineTask, type Policy, type Task, type TaskSpec } from './app/task.ts';
+export type { Retry } from './app/retry.ts';
+
+// What a handler is given.
+export type { BaseCtx, Local, Log, StepInput, StepOptions, TaskCtx, WorkCtx } from './app/context-types.ts';
+
+// What an operator owns.
+export { type Config, defineConfig, type LaneShare, type Pool } from './app/config.ts';
+export type { ClassifyRule, Incoming } from './task/classify.ts';
+
+// The words of the signatures above and below.
+export type { Deps, Name, Register } from './app/register.ts';
+export type { In, Jsonified, None, Out, Schema } from './app/schema.ts';
+export type { Contract, SubmitOptions } from './app/submit.ts';
+export type { Lane } from './bus/subjects.ts';
+export type { Duration } from './kernel/duration.ts';
+
+// What a producer holds.
+export type {
+  Client,
+  Counts,
+  Follow,
+  Group,
+  Item,
+  Run,
+  RunEvent,
+  RunOf,
+  Status,
+  Submitted,
+  TaskState,
+} from './client/types.ts';
+
+// Errors: `code` is the stable name; `isTroupeError` works across threads and package copies.
+export { InvalidDurationError } from './kernel/duration.ts';
+export {
+  AmbiguousStepError,
+  ConfigurationError,
+  DeadlineExceededError,
+  FencedError,
+  IdConflictError,
+  InvalidInputError,
+  InvalidNameError,
+  type Issue,
+  isTroupeError,
+  NonRetryableError,
+  NotFoundError,
+  OverloadedError,
+  PayloadTooLargeError,
+  RetryAfterError,
+  type RetryAfterOptions,
+  TaskCancelledError,
+  TaskFailedError,
+  TimeoutError,
+  TroupeError,
+  UnavailableError,
+  UnknownTaskError,
+} from './kernel/errors.ts';

@@ -1,0 +1,17 @@
+/**
+ * An app's own names, typed. Opt in once, beside the config:
+ *
+ * `declare module 'troupe' { interface Register { config: typeof config } }`
+ *
+ * From then on pool names complete and are checked, and `ctx.deps` has its type.
+ */
+// Empty: it is there to be merged with.
+export interface Register {}
+
+type Registered = Register extends { config: infer Config } ? Config : {};
+
+/** The names under `K` in the registered config; any string where nothing is registered. */
+export type Name<K extends string> = Registered extends { [P in K]: infer Named } ? keyof Named & string : string;
+
+/** What the registered config's `deps` resolves to. */
+export type Deps = Registered extends { deps: (...args: never[]) => infer D } ? Awaited<D> : unknown;

@@ -1,0 +1,77 @@
+/** An app as the runtime wants it: checked, complete, frozen, durations in ms. Nothing is parsed for a single task. */
+import type { ScheduleSpec } from '../bus/queue.ts';
+import type { Lane } from '../bus/subjects.ts';
+import type { ClassifyRule } from '../task/classify.ts';
+import type { Schema } from './schema.ts';
+import type { Task } from './task.ts';
+
+/** Every name that something may refer to, right or wrong otherwise: so one mistake is told once. */
+export interface Names {
+  readonly pools: readonly string[];
+  readonly tasks: readonly string[];
+}
+
+export interface ResolvedLane {
+  readonly weight: number;
+  readonly reserve: number;
+}
+
+export interface ResolvedPool {
+  readonly name: string;
+  readonly lanes: Readonly<Record<Lane, ResolvedLane>>;
+  readonly workers: { readonly min: number; readonly max: number };
+  /** The tasks it takes; `undefined` for any. */
+  readonly serves: ReadonlySet<string> | undefined;
+  readonly queue: { readonly max: number; readonly ageMs: number };
+}
+
+export interface ResolvedRetry {
+  readonly max: number;
+  readonly firstMs: number;
+  readonly factor: number;
+  readonly maxMs: number;
+}
+
+/** What a task's own policy says about one input. */
+export interface Choice {
+  readonly pool: string;
+  readonly lane: Lane;
+  readonly id?: string;
+  readonly key?: string;
+  readonly tenant?: string;
+  readonly title?: string;
+}
+
+export type Handler = NonNullable<Task['handler']>;
+
+export interface ResolvedTask {
+  readonly name: string;
+  readonly input: Schema;
+  readonly output: Schema | undefined;
+  readonly progress: Schema | undefined;
+  readonly pool: string;
+  readonly retry: ResolvedRetry;
+  readonly timeoutMs: number;
+  readonly deadlineMs: number | undefined;
+  readonly handler: Handler;
+  /** Of a parsed input. Throws InvalidInputError where a function of the policy throws, or gives no string. */
+  choose(input: unknown): Choice;
+}
+
+export interface ResolvedSchedule {
+  readonly name: string;
+  readonly task: string;
+  readonly when: ScheduleSpec;
+  readonly input: unknown;
+  readonly overlap: 'skip' | 'allow';
+}
+
+export interface ResolvedApp {
+  readonly version: string | undefined;
+  /** `default` among them. */
+  readonly pools: ReadonlyMap<string, ResolvedPool>;
+  readonly tasks: ReadonlyMap<string, ResolvedTask>;
+  readonly schedules: readonly ResolvedSchedule[];
+  readonly rules: readonly ClassifyRule[];
+  readonly deps: (signal: AbortSignal) => Promise<unknown>;
+}

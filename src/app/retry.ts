@@ -1,0 +1,15 @@
+import type { Duration } from '../kernel/duration.ts';
+
+/** When to try again. The wait before failure `n`'s successor is random between 0 and `first * factor^(n-1)`, at most `max`. */
+export interface Retry {
+  /** Attempts in all, the first one included, 1 to 1,000; 5. */
+  readonly max?: number;
+  readonly backoff?: {
+    /** 1s */
+    readonly first?: Duration;
+    /** At least 1; 2. */
+    readonly factor?: number;
+    /** 5m, or `first` where that is longer. */
+    readonly max?: Duration;
+  };
+}

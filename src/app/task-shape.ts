@@ -1,0 +1,67 @@
+/** What a task may say, with each default in its one place. */
+import { z } from 'zod';
+import type { Handler, Names, ResolvedRetry } from './resolved.ts';
+import type { Schema } from './schema.ts';
+import { closed, duration, fn, known, laneName, token, whole } from './shape.ts';
+
+const retry = closed({
+  max: whole(1, 1_000).default(5),
+  backoff: closed({
+    first: duration(1).default(1_000),
+    factor: z
+      .number({ error: 'not a number' })
+      .min(1, { error: 'less than 1' })
+      .max(100, { error: 'more than 100' })
+      .default(2),
+    max: duration(1).optional(),
+  }).prefault({}),
+})
+  .prefault({})
+  .refine(({ backoff: { first, max } }) => max === undefined || first <= max, {
+    path: ['backoff'],
+    error: 'first is longer than max',
+  })
+  .transform(
+    ({ max, backoff }): ResolvedRetry =>
+      Object.freeze({
+        max,
+        firstMs: backoff.first,
+        factor: backoff.factor,
+        maxMs: backoff.max ?? Math.max(300_000, backoff.first),
+      }),
+  );
+
+type Choose = (input: unknown) => unknown;
+const choice = fn<Choose>().optional();
+
+const policyShape = ({ pools }: Names) =>
+  closed({
+    pool: known('pool', pools).default('default'),
+    id: choice,
+    key: choice,
+    tenant: choice,
+    title: choice,
+    lane: z.union([laneName, fn<Choose>()], { error: 'no lane, nor a function that gives one' }).default('normal'),
+    retry,
+    timeout: duration(1).default(600_000),
+    deadline: duration(1).optional(),
+  });
+
+const standardSchema = z.custom<Schema>(
+  (value) => (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value,
+  { error: 'not a Standard Schema; give a schema of zod, valibot, arktype or the like' },
+);
+
+/** A task as `defineTask` made it. */
+export const taskShape = (names: Names) =>
+  z.object(
+    {
+      name: token,
+      input: standardSchema,
+      output: standardSchema.optional(),
+      progress: standardSchema.optional(),
+      policy: policyShape(names),
+      handler: fn<Handler>("there is none; give `run`, or list here what the task's `.run(...)` returned"),
+    },
+    { error: 'not a task; list what `defineTask` returned' },
+  );
