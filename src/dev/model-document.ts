@@ -49,11 +49,12 @@ const unique = <T>(values: readonly T[]): readonly T[] => [...new Set(values)];
 const matches = (text: string, pattern: RegExp): readonly string[] =>
   (text.match(pattern) ?? []).map((found) => found.trim());
 
-const sentencesOf = (body: string): readonly string[] =>
-  body
-    .split(/\n\s*\n/)
-    // Code, verse and headings are no sentences.
-    .filter((paragraph) => !/^\s{4}|^[^\n]{1,80}\n-+$/.test(paragraph))
+/** The paragraphs that are prose: neither code nor verse nor heading. */
+const proseOf = (body: string): readonly string[] =>
+  body.split(/\n\s*\n/).filter((paragraph) => !/^\s{4}|^[^\n]{1,80}\n-+$|^[^.!?]{1,80}$/.test(paragraph));
+
+const sentencesOf = (prose: readonly string[]): readonly string[] =>
+  prose
     .flatMap((paragraph) =>
       paragraph
         .replace(/\s+/g, ' ')
@@ -70,21 +71,32 @@ const keywordsOf = (words: readonly string[]): readonly string[] => {
   return [...counts].sort(([, a], [, b]) => b - a).map(([word]) => word);
 };
 
+/** Two capitals in a row are a name if neither word is written small anywhere in the same text. */
+const peopleIn = (title: string, prose: string, places: readonly string[]): readonly string[] => {
+  const small = new Set(prose.match(/\b[a-z]{3,}\b/g));
+  const names = matches(prose, namePattern).filter(
+    (name) =>
+      !noName.test(name) &&
+      !places.includes(name) &&
+      !name.split(' ').some((part) => small.has(part.toLowerCase()) || small.has(part.toLowerCase().replace(/s$/, ''))),
+  );
+  const author = /\bby ((?:[A-Z][a-z]+ ?){2,3})/.exec(title)?.[1]?.trim();
+  return unique([...(author ? [author] : []), ...matches(prose, titledPattern), ...names]);
+};
+
 /** The first line is the title. */
 export const readDocument = (text: string): Document => {
   const [title = '', ...lines] = text.trim().split('\n');
   const body = lines.join('\n').trim() || title;
   const flat = body.replace(/\s+/g, ' ');
+  const prose = proseOf(body);
   const words = (flat.toLowerCase().match(/[a-z][a-z']+/g) ?? []).map((word) => word.replace(/'s$/, ''));
   const places = unique(matches(flat, placePattern));
-  const names = matches(`${title}. ${flat}`, namePattern).filter(
-    (name) => !noName.test(name) && !places.includes(name),
-  );
   return {
     title: title.trim(),
-    sentences: sentencesOf(body),
+    sentences: sentencesOf(prose),
     keywords: keywordsOf(words),
-    people: unique([...matches(flat, titledPattern), ...names]),
+    people: peopleIn(title, prose.join(' ').replace(/\s+/g, ' '), places),
     places,
     years: unique(matches(flat, /\b1[5-9]\d\d\b|\b20[0-4]\d\b/g).map(Number)),
     words: words.length,
