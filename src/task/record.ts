@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import type { Delivery } from '../bus/queue.ts';
-import type { Lane, Route } from '../bus/subjects.ts';
+import type { Route } from '../bus/subjects.ts';
 
 /** A value after a trip through JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };

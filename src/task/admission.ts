@@ -1,0 +1,15 @@
+/** What a door needs of an app: whether it takes a task, and where it puts it. */
+import type { Route } from '../bus/subjects.ts';
+import type { Envelope } from './message.ts';
+import type { Json } from './record.ts';
+
+export interface Admitted {
+  readonly route: Route;
+  /** With what the task's own policy adds to what the submitter said. */
+  readonly envelope: Envelope;
+}
+
+export interface Admission {
+  /** Throws, or rejects with, `UnknownTaskError` or `InvalidInputError`. */
+  admit(type: string, input: Json, envelope: Envelope, bytes: number): Admitted | Promise<Admitted>;
+}

@@ -1,0 +1,96 @@
+/**
+ * Whose is this task? A delivery is a question, the record is the answer (R1–R3). The decision is pure; what it needs
+ * to know of the world, it names.
+ */
+import type { Delivery } from '../bus/queue.ts';
+import { begun, begunAfterLoss, firstRecord, type Held, holds, isTerminal, lostMax, type TaskRecord } from './record.ts';
+import type { Task } from './message.ts';
+
+export type Decision =
+  /** Run it, once `record` is written. */
+  | { readonly type: 'run'; readonly record: TaskRecord }
+  /** It is done or waits elsewhere: repeat what follows from its record, then settle the delivery. */
+  | { readonly type: 'settle'; readonly record: TaskRecord }
+  /** Another message holds the task: this one is a twin, or a timer that nobody waits for any more. */
+  | { readonly type: 'drop' }
+  /** Too many attempts have vanished without an outcome. */
+  | { readonly type: 'crashed'; readonly record: TaskRecord }
+  /** Not yet: hand it back for `delayMs`. */
+  | { readonly type: 'later'; readonly delayMs: number }
+  /** Ask whether the message that holds the task is still stored, or whether the history has its end; then decide again. */
+  | { readonly type: 'ask'; readonly about: { readonly type: 'held'; readonly held: Held } | { readonly type: 'history' } };
+
+export interface Situation {
+  readonly delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>;
+  readonly task: Task;
+  readonly worker: string;
+  /** Server's clock, epoch ms. */
+  readonly now: number;
+  /** How long a terminal record lives in KV, in ms. */
+  readonly lifeMs: number;
+  /** Whether the message that the record names is still in its stream; absent until it was asked. */
+  readonly heldIsStored?: boolean;
+  /** Whether the history knows the task's end, which KV has forgotten; absent until it was asked. */
+  readonly forgotten?: boolean;
+}
+
+export const decide = (record: TaskRecord | undefined, situation: Situation): Decision => {
+  if (!record) return decideUnknown(situation);
+  if (isTerminal(record)) return { type: 'settle', record };
+  return record.status === 'waiting' ? decideWaiting(record, situation) : decideRunning(record, situation);
+};
+
+/**
+ * A first delivery begins at once: the create at revision 0 decides. A later one may follow a worker that died. A timer
+ * without a record comes too late: the record was terminal and is forgotten, for only terminal ones ever are.
+ */
+const decideUnknown = (situation: Situation): Decision => {
+  const { delivery, task, worker, now, forgotten } = situation;
+  if (task.resume > 0 || forgotten) return { type: 'drop' };
+  if (mayBeForgotten(situation) && forgotten === undefined) return { type: 'ask', about: { type: 'history' } };
+  const first = firstRecord(task);
+  if (delivery.deliveries === 1) return { type: 'run', record: begun(first, delivery, worker, now) };
+  const lost = { ...first, attempt: 1 };
+  return { type: 'run', record: begunAfterLoss(lost, delivery, worker, now) };
+};
+
+/** So old that a terminal record of this task could have come and gone. */
+export const mayBeForgotten = ({ task, now, lifeMs }: Pick<Situation, 'task' | 'now' | 'lifeMs'>): boolean =>
+  now - task.submittedAt > lifeMs / 2;
+
+const decideWaiting = (record: TaskRecord, { delivery, task, worker, now, heldIsStored }: Situation): Decision => {
+  const { waiting } = record;
+  const claimed: Decision = { type: 'run', record: begun(record, delivery, worker, now) };
+  if (!waiting) return claimed;
+  const holder = holds(record, delivery);
+  if (waiting.scheduled) {
+    if (holder) return { type: 'settle', record };
+    return task.resume === waiting.n ? claimed : { type: 'drop' };
+  }
+  if (!holder && heldIsStored === undefined) return askAbout(record, claimed);
+  if (!holder && heldIsStored) return { type: 'drop' };
+  const delayMs = Date.parse(waiting.until) - now;
+  return delayMs > 0 ? { type: 'later', delayMs } : claimed;
+};
+
+const decideRunning = (record: TaskRecord, { delivery, worker, now, heldIsStored }: Situation): Decision => {
+  const next = begunAfterLoss(record, delivery, worker, now);
+  const taken: Decision = (next.lost ?? 0) >= lostMax ? { type: 'crashed', record } : { type: 'run', record: next };
+  if (holds(record, delivery)) return taken;
+  if (heldIsStored === undefined) return askAbout(record, taken);
+  return heldIsStored ? { type: 'drop' } : taken;
+};
+
+const askAbout = ({ held }: TaskRecord, otherwise: Decision): Decision =>
+  held ? { type: 'ask', about: { type: 'held', held } } : otherwise;
+
+/** What is left to do for an attempt that lost its task to `record`. */
+export const decideLoser = (
+  record: TaskRecord | undefined,
+  delivery: Pick<Delivery, 'stream' | 'seq'>,
+): 'settle' | 'drop' | 'leave' => {
+  if (!record) return 'leave';
+  if (isTerminal(record)) return 'settle';
+  // The same message is in another worker's hands, who will settle it; any other message makes this one a twin.
+  return holds(record, delivery) ? 'leave' : 'drop';
+};

@@ -1,0 +1,70 @@
+/**
+ * What follows from a record once it is written (R2). All of it can be repeated, and is, by whoever finds the record
+ * with its message still unsettled: the writer may have died in between. The ack comes last.
+ */
+import type { Delivery } from '../bus/queue.ts';
+import { type Route, subjects } from '../bus/subjects.ts';
+import { finishCancel } from './cancel.ts';
+import { type Carried, writeDeadLetter } from './dead-letter.ts';
+import { carriedHeaders, header } from './message.ts';
+import type { TaskPorts } from './ports.ts';
+import { publishOnce } from './publish.ts';
+import { encodeRecord, isTerminal, type TaskRecord } from './record.ts';
+
+/** Larger records are announced without their content. */
+const hintBytesMax = 64 * 1024;
+
+/** Tells whoever listens. A hint: the record is the truth. */
+export const announce = ({ bus }: Pick<TaskPorts, 'bus'>, record: TaskRecord, recordKey: string): void => {
+  const bytes = encodeRecord(record);
+  bus.publish(subjects.results(recordKey), bytes.length <= hintBytesMax ? bytes : encodeRecord({ ...record, steps: [], result: null }));
+};
+
+/** Sets the timer that brings a waiting task back into its pool. */
+const scheduleReturn = async (
+  ports: TaskPorts,
+  record: TaskRecord,
+  recordKey: string,
+  route: Route,
+  { payload, headers }: Carried,
+): Promise<void> => {
+  const { waiting } = record;
+  if (!waiting?.scheduled) return;
+  await publishOnce(ports, subjects.sched(recordKey, waiting.n), payload, {
+    headers: {
+      ...headers,
+      ...(record.deadline === undefined ? {} : { [header.deadline]: record.deadline }),
+      [header.submitted]: String(Date.parse(record.createdAt)),
+      [header.hash]: record.inputHash,
+      [header.resume]: String(waiting.n),
+    },
+    schedule: { when: { at: Date.parse(waiting.until) }, target: subjects.due(ports.region, route, recordKey) },
+  });
+};
+
+export interface Settling {
+  readonly ports: TaskPorts;
+  readonly delivery: Delivery;
+  readonly recordKey: string;
+  readonly route: Route;
+}
+
+/** Repeats the duties of `record`, then settles the delivery by it. */
+export const settle = async ({ ports, delivery, recordKey, route }: Settling, record: TaskRecord): Promise<void> => {
+  const carried: Carried = { payload: delivery.data, headers: carriedHeaders(delivery.headers) };
+  if (isTerminal(record)) announce(ports, record, recordKey);
+  if (record.status === 'completed') return delivery.ack();
+  if (record.status === 'dead') {
+    await writeDeadLetter(ports, record, recordKey, carried);
+    return delivery.term(record.reason ?? 'dead');
+  }
+  if (record.status === 'cancelled') await finishCancel(ports, recordKey);
+  if (record.status === 'waiting') {
+    if (!record.waiting?.scheduled) return delivery.nak(untilDue(ports, record));
+    await scheduleReturn(ports, record, recordKey, route, carried);
+  }
+  delivery.ack();
+};
+
+const untilDue = ({ queue }: TaskPorts, { waiting }: TaskRecord): number =>
+  waiting ? Math.max(0, Date.parse(waiting.until) - queue.now()) : 0;

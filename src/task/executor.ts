@@ -1,0 +1,43 @@
+/** What the runtime needs of an app: how to run a task, and for how long. */
+import type { Backoff } from './backoff.ts';
+import type { Journal } from './journal.ts';
+import type { Task } from './message.ts';
+import type { DeadReason, Failure, Json } from './record.ts';
+
+/** How an attempt's handler ended. */
+export type Outcome =
+  | { readonly type: 'completed'; readonly result: Json | undefined }
+  /** Worth another attempt: after `retryAfterMs`, or by the task's backoff. `forget`: steps to make anew. */
+  | { readonly type: 'failed'; readonly error: Failure; readonly retryAfterMs?: number; readonly forget?: readonly string[] }
+  /** Never worth another: its own handler said so. */
+  | { readonly type: 'rejected'; readonly error: Failure }
+  /** Never worth another: the task is not what its type takes. A dead letter follows. */
+  | { readonly type: 'refused'; readonly reason: DeadReason; readonly error: Failure };
+
+/** One attempt, as the app sees it. */
+export interface Attempt {
+  readonly task: Task;
+  readonly input: Json;
+  /** Counts from 1. */
+  readonly number: number;
+  /** Of attempt 1; epoch ms. */
+  readonly startedAt: number;
+  readonly journal: Journal;
+  /** Aborts with the reason: cancel, timeout, deadline, drain, lost claim. */
+  readonly signal: AbortSignal;
+  /** Shows something to whoever follows the run. */
+  emit(event: { readonly type: string } & { readonly [name: string]: unknown }): void;
+}
+
+export interface Runnable {
+  /** Of one attempt. */
+  readonly timeoutMs: number;
+  readonly retry: Backoff & { readonly max: number };
+  /** Never rejects. */
+  run(attempt: Attempt): Promise<Outcome>;
+}
+
+export interface Executor {
+  /** `undefined` for a type that this app does not know. */
+  task(type: string): Runnable | undefined;
+}

@@ -1,0 +1,90 @@
+/** A handler under its limits: it ends by itself, or its time, its task or its worker does. */
+import { DeadlineExceededError, TimeoutError, TroupeError } from '../kernel/errors.ts';
+import type { Timer } from '../kernel/clock.ts';
+import { emitter } from './events.ts';
+import type { Outcome, Runnable } from './executor.ts';
+import { decodeJson } from './json.ts';
+import { journal } from './journal.ts';
+import type { Task } from './message.ts';
+import type { TaskPorts } from './ports.ts';
+import type { TaskRecord } from './record.ts';
+import type { RecordWriter } from './writer.ts';
+
+/** The reason a worker's tasks abort when it must stop: they go back to the queue. */
+export class DrainedError extends TroupeError {
+  override readonly name = 'DrainedError';
+  override readonly code = 'drained';
+}
+
+/** What came of it: an outcome, or the reason for which nobody waited for one. */
+export type Handled =
+  | { readonly type: 'outcome'; readonly outcome: Outcome }
+  | { readonly type: 'stopped'; readonly reason: unknown };
+
+export interface AttemptOptions {
+  readonly ports: TaskPorts;
+  readonly task: Task;
+  readonly runnable: Runnable;
+  readonly record: TaskRecord;
+  readonly writer: Promise<RecordWriter>;
+  /** Of this attempt alone. */
+  readonly life: AbortController;
+}
+
+export const attempted = async ({ ports, task, runnable, record, writer, life }: AttemptOptions): Promise<Handled> => {
+  const input = decodeJson(task.payload);
+  if (input.type === 'bad') {
+    ports.metrics.badInput.labels(input.reason).inc();
+    const error = { code: input.reason, message: input.message };
+    return { type: 'outcome', outcome: { type: 'refused', reason: 'invalid_json', error } };
+  }
+  const limits = limited(ports, task, runnable, life);
+  if (!limits) return { type: 'stopped', reason: deadlineError(task) };
+  try {
+    return await firstOf(
+      life.signal,
+      runnable.run({
+        task,
+        input: input.value,
+        number: record.attempt,
+        startedAt: record.startedAt === undefined ? ports.queue.now() : Date.parse(record.startedAt),
+        journal: journal(ports, writer),
+        signal: life.signal,
+        emit: emitter(ports, task, record.attempt),
+      }),
+    );
+  } finally {
+    limits.cancel();
+  }
+};
+
+/** Arms the nearer of timeout and deadline. `undefined` if the deadline has passed. */
+const limited = (ports: TaskPorts, task: Task, runnable: Runnable, life: AbortController): Timer | undefined => {
+  const leftMs = task.deadlineAt === undefined ? Number.POSITIVE_INFINITY : task.deadlineAt - ports.queue.now();
+  if (leftMs <= 0) return undefined;
+  const error = (): Error =>
+    leftMs <= runnable.timeoutMs
+      ? deadlineError(task)
+      : new TimeoutError(`attempt of ${task.type} "${task.id}" took longer than its timeout of ${runnable.timeoutMs} ms`);
+  return ports.clock.timer(Math.min(leftMs, runnable.timeoutMs), () => life.abort(error()));
+};
+
+const deadlineError = ({ type, id, deadlineAt = 0 }: Task): DeadlineExceededError =>
+  new DeadlineExceededError(`${type} "${id}" passed its deadline, ${new Date(deadlineAt).toISOString()}`);
+
+/** The handler's outcome, or the reason for which its signal aborted first: a handler that ignores it is left behind. */
+const firstOf = (signal: AbortSignal, running: Promise<Outcome>): Promise<Handled> =>
+  new Promise((resolve) => {
+    const stopped = (): void => resolve(afterAbort(signal.reason));
+    if (signal.aborted) return stopped();
+    signal.addEventListener('abort', stopped, { once: true });
+    void running.then((outcome) => {
+      signal.removeEventListener('abort', stopped);
+      resolve({ type: 'outcome', outcome });
+    }); // `run` never rejects.
+  });
+
+const afterAbort = (reason: unknown): Handled =>
+  reason instanceof TimeoutError
+    ? { type: 'outcome', outcome: { type: 'failed', error: { code: 'timeout', message: reason.message } } }
+    : { type: 'stopped', reason };

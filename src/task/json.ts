@@ -1,0 +1,153 @@
+/**
+ * JSON as it may come from anybody. `JSON.parse` takes what would hurt later: a million levels that overflow the next
+ * `stringify`, `__proto__` as a key, numbers that round, text that Postgres refuses. One pass over the bytes finds
+ * what makes a closer look necessary, so that ordinary input pays for little more than the parse.
+ */
+import type { Json } from './record.ts';
+
+export const inputBytesMax = 256 * 1024;
+export const depthMax = 32;
+export const nodesMax = 100_000;
+
+export type BadJson = 'invalid_json' | 'payload_too_large' | 'too_deep' | 'too_many_values' | 'unsafe_number' | 'unsafe_text' | 'forbidden_key';
+
+export type Decoded =
+  | { readonly type: 'json'; readonly value: Json }
+  | { readonly type: 'bad'; readonly reason: BadJson; readonly message: string };
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const forbidden = new Set(['__proto__', 'constructor', 'prototype']);
+const suspicious = /\\u|__proto__|constructor|prototype/;
+
+const bad = (reason: BadJson, message: string): Decoded => ({ type: 'bad', reason, message });
+
+export const decodeJson = (bytes: Uint8Array): Decoded => {
+  if (bytes.length > inputBytesMax)
+    return bad('payload_too_large', `${bytes.length} bytes; at most ${inputBytesMax} are taken: put the rest where the task can fetch it`);
+  if (bytes.length === 0) return bad('invalid_json', 'the body is empty; send JSON, null at least');
+  const shape = scan(bytes);
+  if (shape) return shape;
+  try {
+    const text = decoder.decode(bytes);
+    const value: Json = JSON.parse(text);
+    return (suspicious.test(text) && walk(value)) || { type: 'json', value };
+  } catch (error) {
+    return bad('invalid_json', error instanceof SyntaxError ? `no JSON: ${shortened(error.message)}` : 'no UTF-8');
+  }
+};
+
+/** The parser's message quotes its input. */
+const shortened = (message: string): string => message.replace(/["'].*$/s, '…').slice(0, 100);
+
+const quote = 0x22;
+const backslash = 0x5c;
+
+/** Depth, count and numbers, from the bytes: the answer if one of them is bad. */
+const scan = (bytes: Uint8Array): Decoded | undefined => {
+  let depth = 0;
+  let nodes = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === quote) at = endOfString(bytes, at);
+    else if (byte === 0x7b || byte === 0x5b) {
+      if (++depth > depthMax) return bad('too_deep', `nested deeper than ${depthMax} levels`);
+    } else if (byte === 0x7d || byte === 0x5d) depth--;
+    else if (byte === 0x2c) {
+      if (++nodes > nodesMax) return bad('too_many_values', `more than ${nodesMax} values`);
+    } else if (isDigit(byte)) {
+      const end = endOfNumber(bytes, at);
+      if (end - at > 14 && !exact(bytes, at, end)) return unsafeNumber;
+      if (end - at <= 14 && hasExponent(bytes, at, end) && !exact(bytes, at, end)) return unsafeNumber;
+      at = end - 1;
+    }
+  }
+  return undefined;
+};
+
+const unsafeNumber = bad('unsafe_number', 'a number that is not kept exactly or not finite: send it as a string');
+
+const endOfString = (bytes: Uint8Array, start: number): number => {
+  let at = start + 1;
+  for (; at < bytes.length && bytes[at] !== quote; at++) if (bytes[at] === backslash) at++;
+  return at;
+};
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
+const isExponent = (byte: number | undefined): boolean => byte === 0x65 || byte === 0x45;
+
+const endOfNumber = (bytes: Uint8Array, start: number): number => {
+  let at = start + 1;
+  for (; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (!isDigit(byte) && !isExponent(byte) && byte !== 0x2e && byte !== 0x2b && byte !== 0x2d) break;
+  }
+  return at;
+};
+
+const hasExponent = (bytes: Uint8Array, start: number, end: number): boolean => {
+  for (let at = start; at < end; at++) if (isExponent(bytes[at])) return true;
+  return false;
+};
+
+const exact = (bytes: Uint8Array, start: number, end: number): boolean => {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
+  const value = Number(text);
+  return Number.isFinite(value) && (!/^\d+$/.test(text) || Number.isSafeInteger(value));
+};
+
+/** Keys and text, from the values. */
+const walk = (value: Json): Decoded | undefined => {
+  if (typeof value === 'string') return badText(value);
+  if (typeof value !== 'object' || value === null) return undefined;
+  for (const [key, inner] of Object.entries(value)) {
+    if (!Array.isArray(value) && forbidden.has(key))
+      return bad('forbidden_key', `"${key}" is no key: it would change what the object is`);
+    const found = badText(key) ?? walk(inner);
+    if (found) return found;
+  }
+  return undefined;
+};
+
+const badText = (text: string): Decoded | undefined =>
+  text.includes('\u0000') || !text.isWellFormed()
+    ? bad('unsafe_text', 'text with U+0000 or half a surrogate pair, which no database keeps')
+    : undefined;
+
+const encoder = new TextEncoder();
+
+export const encodeJson = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value));
+
+/**
+ * A value of the user's making as JSON gives it back. Throws `TypeError` for what JSON would change without a word
+ * (NaN and infinities become null) or cannot hold (BigInt, cycles).
+ */
+export const throughJson = (value: unknown, what: string): Json | undefined => {
+  if (value === undefined || value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    throw new TypeError(`${what} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+  if (text === undefined) return undefined;
+  if (text.includes('null')) refuseNonFinite(value, what, 0);
+  return JSON.parse(text);
+};
+
+const refuseNonFinite = (value: unknown, what: string, depth: number): void => {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${what} holds ${value}, which JSON makes null`);
+  if (typeof value !== 'object' || value === null || depth > 100) return;
+  for (const inner of Object.values(value)) refuseNonFinite(inner, what, depth + 1);
+};
+
+/** The same text for the same value, whatever the order of its keys. */
+export const canonical = (value: Json): string => {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (isList(value)) return `[${value.map(canonical).join(',')}]`;
+  const members = Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`);
+  return `{${members.join(',')}}`;
+};
+
+const isList = (value: Json): value is readonly Json[] => Array.isArray(value);

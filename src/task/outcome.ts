@@ -1,0 +1,49 @@
+/** What an attempt's outcome makes of the record. */
+import type { Random } from '../kernel/random.ts';
+import { backoffMs } from './backoff.ts';
+import type { Outcome, Runnable } from './executor.ts';
+import { completed, dead, type Failure, failed, rejected, type TaskRecord } from './record.ts';
+
+/** A longer wait goes through SCHED: a nak'ed message takes one of its consumer's places while it waits. */
+export const nakMaxMs = 5_000;
+
+export interface Circumstances {
+  readonly retry: Runnable['retry'];
+  /** Server's clock, epoch ms. */
+  readonly now: number;
+  readonly random: Random;
+}
+
+export const recordAfter = (record: TaskRecord, outcome: Outcome, circumstances: Circumstances): TaskRecord => {
+  const { now } = circumstances;
+  switch (outcome.type) {
+    case 'completed':
+      return completed(record, outcome.result, now);
+    case 'rejected':
+      return rejected(record, outcome.error, now);
+    case 'refused':
+      return dead(record, outcome.reason, outcome.error, now);
+    case 'failed':
+      return afterFailure(record, outcome, circumstances);
+  }
+};
+
+const afterFailure = (
+  record: TaskRecord,
+  { error, retryAfterMs, forget = [] }: Extract<Outcome, { type: 'failed' }>,
+  { retry, now, random }: Circumstances,
+): TaskRecord => {
+  const failures = record.failures + 1;
+  if (failures >= retry.max) return dead({ ...record, failures }, 'exhausted', error, now);
+  const delayMs = retryAfterMs ?? backoffMs(retry, failures, random);
+  const until = now + delayMs;
+  if (record.deadline !== undefined && until >= Date.parse(record.deadline))
+    return dead({ ...record, failures }, 'deadline', pastDeadline(record, error), now);
+  const kept = forget.length === 0 ? record : { ...record, steps: record.steps.filter(({ name }) => !forget.includes(name)) };
+  return failed(kept, error, until, delayMs > nakMaxMs);
+};
+
+const pastDeadline = ({ deadline }: TaskRecord, last: Failure): Failure => ({
+  code: 'deadline_exceeded',
+  message: `no attempt is left before the deadline, ${deadline}; the last one failed: ${last.message}`,
+});

@@ -1,0 +1,154 @@
+/**
+ * One delivery in a worker's hands, from its arrival to its settlement. A first delivery's handler starts at once, while
+ * its record is still being looked up: whatever it wants to keep, a step or a result, waits for the answer.
+ */
+import type { Delivery } from '../bus/queue.ts';
+import { DeadlineExceededError, FencedError, PayloadTooLargeError } from '../kernel/errors.ts';
+import { linked } from '../kernel/signal.ts';
+import { decideLoser, mayBeForgotten } from './claim.ts';
+import { type Settling, settle } from './duties.ts';
+import type { Executor, Outcome, Runnable } from './executor.ts';
+import { attempted, DrainedError, type Handled } from './handler.ts';
+import { decodeTask, type Task } from './message.ts';
+import { recordAfter } from './outcome.ts';
+import type { TaskPorts } from './ports.ts';
+import { begun, decodeRecord, firstRecord, handedBack } from './record.ts';
+import { settleStranger } from './stranger.ts';
+import { type Claim, takeOver } from './take.ts';
+import { type RecordWriter, recordWriter } from './writer.ts';
+
+export interface RunOptions {
+  readonly ports: TaskPorts;
+  readonly executor: Executor;
+  readonly delivery: Delivery;
+  /** Its name, in the record. */
+  readonly worker: string;
+  /** Aborts with `DrainedError` when the worker must stop, with `TaskCancelledError` when the task is cancelled. */
+  readonly signal: AbortSignal;
+  /** Whether KV has a record, as a batched lookup says; `unknown` where it could not. Never rejects. */
+  readonly lookup: Promise<Lookup>;
+}
+
+export type Lookup = 'absent' | 'present' | 'unknown';
+
+/** Runs the task, unless somebody else has it or has done it. Resolves when the delivery is settled, or left to others. */
+export const runDelivery = async (options: RunOptions): Promise<void> => {
+  const { ports, executor, delivery, worker } = options;
+  const task = decodeTask(delivery);
+  if (!task) return settleStranger(ports, delivery);
+  const settling: Settling = { ports, delivery, recordKey: task.recordKey, route: task.route };
+  const runnable = executor.task(task.type) ?? unknownTask(task.type);
+  const now = ports.queue.now();
+
+  if (isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
+    const record = begun(firstRecord(task), delivery, worker, now);
+    if (await runClaimed(options, settling, task, runnable, { record, revision: 0 }, options.lookup)) return;
+  }
+  const claim = await takeOver(settling, task, worker);
+  if (claim) await runClaimed(options, settling, task, runnable, claim, held);
+};
+
+/** No other delivery of this message, and no timer, came before: most likely nobody has the task. */
+const isFirst = (delivery: Delivery, task: Task): boolean => delivery.deliveries === 1 && task.resume === 0;
+
+const held: Promise<Lookup> = Promise.resolve('absent');
+
+/** Answers false if the claim turned out to be no claim: there is a record. */
+const runClaimed = async (
+  { ports, delivery, signal }: RunOptions,
+  settling: Settling,
+  task: Task,
+  runnable: Runnable,
+  { record, revision }: Claim,
+  lookup: Promise<Lookup>,
+): Promise<boolean> => {
+  const life = linked(signal);
+  const fenced = (error: FencedError): void => {
+    ports.metrics.fenced.labels(task.type).inc();
+    life.abort(error);
+  };
+  const writer = recordWriter({ ports, recordKey: task.recordKey, record, revision, fenced });
+  const ours = lookup.then((found) => {
+    if (found === 'absent') return writer;
+    const error = new FencedError(`task ${task.recordKey} has a record already`);
+    life.abort(error);
+    throw error;
+  });
+  ours.catch(() => undefined); // A handler without steps never asks; `lookup` itself is asked below.
+  ports.metrics.attempts.labels(task.type).inc();
+  const handled = await attempted({ ports, task, runnable, record, writer: ours, life });
+  if ((await lookup) !== 'absent') {
+    life.abort();
+    return false;
+  }
+  await commit(settling, writer, handled, runnable);
+  life.abort();
+  if (delivery.deliveries > 1) ports.metrics.redeliveries.labels(task.route.pool).inc();
+  return true;
+};
+
+/** Writes what came of the attempt, and settles the delivery by it. */
+const commit = async (settling: Settling, writer: RecordWriter, handled: Handled, runnable: Runnable): Promise<void> => {
+  if (handled.type === 'outcome') return commitOutcome(settling, writer, handled.outcome, runnable);
+  if (handled.reason instanceof DrainedError) return handBack(settling, writer);
+  if (handled.reason instanceof DeadlineExceededError) {
+    const { code, message } = handled.reason;
+    return commitOutcome(settling, writer, { type: 'refused', reason: 'deadline', error: { code, message } }, runnable);
+  }
+  return settleAsLoser(settling); // Cancelled or fenced: somebody else has written.
+};
+
+const commitOutcome = async (
+  settling: Settling,
+  writer: RecordWriter,
+  outcome: Outcome,
+  runnable: Runnable,
+): Promise<void> => {
+  const { ports } = settling;
+  const circumstances = { retry: runnable.retry, now: ports.queue.now(), random: ports.random };
+  try {
+    await writer.end((record) => recordAfter(record, outcome, circumstances));
+  } catch (error) {
+    if (error instanceof FencedError) return settleAsLoser(settling);
+    if (!(error instanceof PayloadTooLargeError)) throw error;
+    const { code, message } = error;
+    const refused: Outcome = { type: 'refused', reason: 'refused', error: { code, message } };
+    await writer.end((record) => recordAfter({ ...record, steps: [] }, refused, circumstances));
+  }
+  const { record } = writer;
+  ports.metrics.tasks.labels(record.type, record.status).inc();
+  await settle(settling, record);
+};
+
+/** Back to the queue, as if it had not begun. */
+const handBack = async (settling: Settling, writer: RecordWriter): Promise<void> => {
+  if (!writer.stored) return settling.delivery.nak();
+  try {
+    await writer.end((record) => handedBack(record, settling.ports.queue.now()));
+    settling.delivery.nak();
+  } catch (error) {
+    if (!(error instanceof FencedError)) throw error;
+    await settleAsLoser(settling);
+  }
+};
+
+/** The record is another's: what it says is what happens to this delivery. */
+const settleAsLoser = async (settling: Settling): Promise<void> => {
+  const { ports, delivery, recordKey } = settling;
+  const entry = await ports.records.get(recordKey);
+  const record = entry && decodeRecord(entry.value);
+  const verdict = decideLoser(record, delivery);
+  if (verdict === 'drop') delivery.ack();
+  else if (verdict === 'settle' && record) await settle(settling, record);
+};
+
+const unknownTask = (type: string): Runnable => ({
+  timeoutMs: 60_000,
+  retry: { max: 1, firstMs: 0, factor: 1, maxMs: 0 },
+  run: () =>
+    Promise.resolve({
+      type: 'refused',
+      reason: 'unknown_task',
+      error: { code: 'unknown_task', message: `this app has no task "${type}"; deploy it, then redrive the dead letter` },
+    }),
+});

@@ -1,0 +1,151 @@
+/** Where a task is, and what it waits for: its record, else its pool's stream, else SCHED, else the history. */
+import type { ConsumerInfo, Stored } from '../bus/queue.ts';
+import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects } from '../bus/subjects.ts';
+import { valueOf } from './fit.ts';
+import { header } from './message.ts';
+import type { TaskPorts } from './ports.ts';
+import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, type Usage } from './record.ts';
+
+export interface WaitingFor {
+  /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not. */
+  readonly reason: 'lane' | 'no_worker' | 'due' | 'retry';
+  readonly detail: string;
+  readonly until?: string;
+}
+
+export interface TaskStatus {
+  readonly id: string;
+  readonly type: string;
+  readonly status: 'queued' | TaskRecord['status'];
+  readonly attempt: number;
+  readonly pool: string;
+  readonly lane: Lane;
+  readonly waitingFor?: WaitingFor;
+  readonly output?: Json;
+  readonly error?: Failure;
+  readonly usage: Usage;
+  readonly inputHash: string;
+}
+
+const noUsage: Usage = { inputTokens: 0, outputTokens: 0, usd: 0 };
+
+/** `undefined` where nobody knows the task. Throws `UnavailableError` when only the history could know and cannot be asked. */
+export const findTask = async (
+  ports: Pick<TaskPorts, 'queue' | 'records' | 'blobs' | 'history' | 'region'>,
+  pools: Iterable<string>,
+  recordKey: string,
+): Promise<TaskStatus | undefined> =>
+  (await inKv(ports, recordKey)) ??
+  (await inWork(ports, pools, recordKey)) ??
+  (await inSched(ports, recordKey)) ??
+  (await inHistory(ports, recordKey));
+
+const inKv = async (
+  { records, blobs }: Pick<TaskPorts, 'records' | 'blobs'>,
+  recordKey: string,
+): Promise<TaskStatus | undefined> => {
+  const entry = await records.get(recordKey);
+  const record = entry && decodeRecord(entry.value);
+  return record && statusOf(blobs, record);
+};
+
+/** What a record says of its task, with its output. */
+export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): Promise<TaskStatus> => {
+  const { id, type, status, attempt, pool, lane, error, usage = noUsage, inputHash, waiting } = record;
+  const output = await valueOf({ blobs }, record.result, record.resultRef);
+  return {
+    id,
+    type,
+    status,
+    attempt,
+    pool,
+    lane,
+    usage,
+    inputHash,
+    ...(output === undefined ? {} : { output }),
+    ...(error === undefined ? {} : { error }),
+    ...(waiting === undefined || isTerminal(record) ? {} : { waitingFor: waitingForRetry(waiting.until, error) }),
+  };
+};
+
+const waitingForRetry = (until: string, error: Failure | undefined): WaitingFor => ({
+  reason: 'retry',
+  detail: error ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}` : 'a worker gave it back',
+  until,
+});
+
+const inWork = async (
+  { queue, region }: Pick<TaskPorts, 'queue' | 'region'>,
+  pools: Iterable<string>,
+  recordKey: string,
+): Promise<TaskStatus | undefined> => {
+  for (const pool of pools) {
+    const stored = await queue.last(streams.work(region, pool), subjects.workOfTask(region, pool, recordKey));
+    const parsed = stored && parseWork(stored.subject);
+    if (!parsed) continue;
+    const info = await queue.consumerInfo(streams.work(region, pool), consumers.lane(pool, parsed.route.lane));
+    return queued(stored, parsed.route, recordKey, waitingInLane(info, pool, parsed.route.lane, stored.seq));
+  }
+  return undefined;
+};
+
+const waitingInLane = (info: ConsumerInfo, pool: string, lane: Lane, seq: number): WaitingFor | undefined => {
+  if (info.waiting === 0 && info.ackPending === 0)
+    return { reason: 'no_worker', detail: `no node pulls from pool "${pool}"; ${info.pending} tasks wait in lane ${lane}` };
+  if (info.pending === 0) return undefined; // A worker has it, and has not recorded anything yet.
+  return {
+    reason: 'lane',
+    detail: `pool "${pool}", lane ${lane}: ${info.pending} tasks wait, at most ${Math.max(0, seq - info.ackFloor - 1)} of them before this one, ${info.ackPending} are in workers' hands`,
+  };
+};
+
+const queued = (
+  stored: Stored,
+  { pool, lane }: { readonly pool: string; readonly lane: Lane },
+  recordKey: string,
+  waitingFor: WaitingFor | undefined,
+): TaskStatus => ({
+  ...splitTaskKey(recordKey),
+  status: waitingFor ? 'queued' : 'running',
+  attempt: waitingFor ? 0 : 1,
+  pool,
+  lane,
+  usage: noUsage,
+  inputHash: stored.headers[header.hash] ?? '',
+  ...(waitingFor === undefined ? {} : { waitingFor }),
+});
+
+const inSched = async ({ queue }: Pick<TaskPorts, 'queue'>, recordKey: string): Promise<TaskStatus | undefined> => {
+  const stored =
+    (await queue.last(streams.sched, subjects.schedOfTask(recordKey))) ??
+    (await queue.last(streams.sched, subjects.dueOfTask(recordKey)));
+  if (!stored) return undefined;
+  const target = stored.headers['Nats-Schedule-Target'] ?? stored.subject;
+  const [, , , pool = 'default', lane] = target.split('.');
+  const due = /@at (\S+)/.exec(stored.headers['Nats-Schedule'] ?? '')?.[1];
+  const waitingFor: WaitingFor = {
+    reason: 'due',
+    detail: due ? `it is due at ${due}` : 'it is due, and ingress is about to move it to its pool',
+    ...(due === undefined ? {} : { until: due }),
+  };
+  return queued(stored, { pool, lane: lanes.find((known) => known === lane) ?? 'normal' }, recordKey, waitingFor);
+};
+
+const inHistory = async ({ history }: Pick<TaskPorts, 'history'>, recordKey: string): Promise<TaskStatus | undefined> => {
+  const { type, id } = splitTaskKey(recordKey);
+  const row = await history.task(type, id);
+  if (!row) return undefined;
+  const known = (['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead'] as const).find((status) => status === row.status);
+  return {
+    id,
+    type,
+    status: known ?? 'running',
+    attempt: row.attempt,
+    pool: row.pool,
+    lane: lanes.find((lane) => lane === row.lane) ?? 'normal',
+    usage: noUsage,
+    inputHash: row.inputHash ?? '',
+    ...(row.result === undefined ? {} : { output: JSON.parse(row.result) }),
+    ...(row.error === undefined ? {} : { error: JSON.parse(row.error) }),
+  };
+};

@@ -1,0 +1,75 @@
+/** Accepting a task: one durable write, into its pool's stream or into SCHED. Accepted means that the server said so. */
+import { streams, subjects, taskKey } from '../bus/subjects.ts';
+import { IdConflictError, OverloadedError, RefusedError } from '../kernel/errors.ts';
+import { encodeHeaders, header, type Outgoing } from './message.ts';
+import type { TaskPorts } from './ports.ts';
+import { publishOnce } from './publish.ts';
+import { decodeRecord } from './record.ts';
+
+export type SubmitPorts = Pick<TaskPorts, 'queue' | 'records' | 'clock' | 'random' | 'region'>;
+
+export interface Accepted {
+  /** The id was known, with the same input: this is the earlier task. */
+  readonly duplicate: boolean;
+}
+
+/** How long to go on asking a server that does not answer. */
+const giveUpAfterMs = 30_000;
+const overloadedRetryMs = 1_000;
+
+/**
+ * Throws `OverloadedError` (the queue is full: not accepted), `IdConflictError` (the id belongs to a task with another
+ * input), and `TimeoutError` where the server did not answer in 30 s: the same submit again is safe, and finds out.
+ *
+ * `givenId`: the submitter chose the id, so that it may have been used before.
+ */
+export const submitTask = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
+  const recordKey = taskKey(task.type, task.id);
+  const earlier = givenId ? ports.records.get(recordKey) : undefined;
+  const stored = await store(ports, task, recordKey).catch(async (error: unknown) => {
+    await earlier?.catch(() => undefined);
+    throw error instanceof RefusedError ? overloaded(task, error) : error;
+  });
+  const known = (await earlier) ?? undefined;
+  const hash = known ? decodeRecord(known.value)?.inputHash : undefined;
+  if (hash !== undefined) return asDuplicate(task, hash);
+  return stored === 'stored' ? { duplicate: false } : compareStored(ports, task, recordKey);
+};
+
+const overloaded = ({ type, route }: Outgoing, cause: RefusedError): OverloadedError =>
+  new OverloadedError(`task "${type}" was not accepted: pool "${route.pool}" takes no more (${cause.message})`, {
+    cause,
+    retryAfterMs: overloadedRetryMs,
+  });
+
+const store = (ports: SubmitPorts, task: Outgoing, recordKey: string): Promise<'stored' | 'there'> => {
+  const { queue, region } = ports;
+  const { delayMs, dueAt = delayMs && queue.now() + delayMs } = task.envelope;
+  const headers = encodeHeaders(task);
+  if (!dueAt) return publishOnce(ports, subjects.work(region, task.route, recordKey), task.payload, { headers, giveUpAfterMs });
+  return publishOnce(ports, subjects.sched(recordKey, 0), task.payload, {
+    headers,
+    giveUpAfterMs,
+    schedule: { when: { at: dueAt }, target: subjects.due(region, task.route, recordKey) },
+  });
+};
+
+/** The subject holds a message for this id: this very one, the same task's, or another task's. */
+const compareStored = async (ports: SubmitPorts, task: Outgoing, recordKey: string): Promise<Accepted> => {
+  const { queue, region } = ports;
+  const delayed = task.envelope.delayMs !== undefined || task.envelope.dueAt !== undefined;
+  const stored = await (delayed
+    ? queue.last(streams.sched, subjects.sched(recordKey, 0))
+    : queue.last(streams.work(region, task.route.pool), subjects.work(region, task.route, recordKey)));
+  if (stored?.headers[header.nonce] === task.nonce) return { duplicate: false };
+  if (stored) return asDuplicate(task, stored.headers[header.hash]);
+  const entry = await ports.records.get(recordKey); // It has been settled since.
+  return asDuplicate(task, entry && decodeRecord(entry.value)?.inputHash);
+};
+
+const asDuplicate = (task: Outgoing, hash: string | undefined): Accepted => {
+  if (hash === undefined || hash === task.hash) return { duplicate: true };
+  throw new IdConflictError(
+    `id "${task.id}" belongs to an earlier "${task.type}" with another input; give this one another id`,
+  );
+};

@@ -1,0 +1,96 @@
+/** Taking a task over: from a delivery and the record to a claim that is written, or to a delivery that is settled. */
+import type { Entry } from '../kv/kv.ts';
+import { writeUntilKnown } from '../kv/write.ts';
+import { UnavailableError, TimeoutError } from '../kernel/errors.ts';
+import { splitTaskKey } from '../bus/subjects.ts';
+import { type Decision, decide, type Situation } from './claim.ts';
+import { type Settling, settle } from './duties.ts';
+import type { Task } from './message.ts';
+import { dead, decodeRecord, encodeRecord, lostMax, type TaskRecord } from './record.ts';
+
+export interface Claim {
+  readonly record: TaskRecord;
+  /** Of `record` in KV; 0 if nothing is written yet. */
+  readonly revision: number;
+}
+
+/** Somebody who must be asked cannot be asked now. */
+const askAgainMs = 5_000;
+
+/** The claim, or `undefined` when there is nothing to run and the delivery is settled. */
+export const takeOver = async (settling: Settling, task: Task, worker: string): Promise<Claim | undefined> => {
+  const { ports, delivery, recordKey } = settling;
+  let entry = await ports.records.get(recordKey);
+  let known: Pick<Situation, 'heldIsStored' | 'forgotten'> = {};
+  for (;;) {
+    const record = entry && decodeRecord(entry.value);
+    const decision = decide(record, { delivery, task, worker, now: ports.queue.now(), lifeMs: ports.recordLifeMs(), ...known });
+    if (decision.type === 'ask') {
+      const answer = await ask(settling, decision);
+      if (!answer) {
+        delivery.nak(askAgainMs);
+        return undefined;
+      }
+      known = answer;
+      continue;
+    }
+    const next = toWrite(decision, ports.queue.now());
+    if (!next) return settleUnclaimed(settling, decision, entry);
+    const written = await write(settling, next, entry?.revision ?? 0);
+    if (written.type === 'written') {
+      if (decision.type === 'run') return { record: next, revision: written.revision };
+      await settle(settling, next);
+      return undefined;
+    }
+    entry = written.current;
+    known = {};
+  }
+};
+
+const toWrite = (decision: Decision, now: number): TaskRecord | undefined => {
+  if (decision.type === 'run') return decision.record;
+  if (decision.type !== 'crashed') return undefined;
+  const message = `${lostMax} attempts ended without an outcome: their workers died, the last one was ${decision.record.worker ?? 'unknown'}`;
+  return dead(decision.record, 'crash', { code: 'crash', message }, now);
+};
+
+const settleUnclaimed = async (settling: Settling, decision: Decision, entry: Entry | undefined): Promise<undefined> => {
+  const { delivery, ports, recordKey } = settling;
+  if (decision.type === 'settle') await settle(settling, decision.record);
+  else if (decision.type === 'later') delivery.nak(decision.delayMs);
+  else {
+    ports.log.debug({ task: recordKey, seq: delivery.seq, revision: entry?.revision }, 'dropped a twin');
+    delivery.ack();
+  }
+};
+
+const write = ({ ports, recordKey }: Settling, record: TaskRecord, expected: number) => {
+  const w = ports.random.nonce();
+  return writeUntilKnown(ports.records, {
+    key: recordKey,
+    value: encodeRecord({ ...record, w }),
+    expected,
+    ...(record.status === 'dead' ? { ttlMs: ports.recordLifeMs() } : {}),
+    isMine: (found) => decodeRecord(found.value)?.w === w,
+    clock: ports.clock,
+    random: ports.random,
+  });
+};
+
+const ask = async (
+  { ports, recordKey }: Settling,
+  { about }: Extract<Decision, { type: 'ask' }>,
+): Promise<Pick<Situation, 'heldIsStored' | 'forgotten'> | undefined> => {
+  try {
+    if (about.type === 'held') {
+      const stored = await ports.queue.get(about.held.stream, about.held.seq);
+      return { heldIsStored: stored !== undefined && stored.subject.endsWith(`.${recordKey}`) };
+    }
+    const { type, id } = splitTaskKey(recordKey);
+    const row = await ports.history.task(type, id);
+    return { forgotten: row !== undefined && row.finishedAt !== undefined };
+  } catch (error) {
+    if (error instanceof UnavailableError || error instanceof TimeoutError) return undefined;
+    throw error;
+  }
+};

@@ -1,0 +1,104 @@
+/**
+ * The one writer of a task's record. Writes go through one queue: while one is under way, what else comes is merged
+ * into the next, so that steps that run in parallel do not fence their own task.
+ */
+import { FencedError } from '../kernel/errors.ts';
+import { writeUntilKnown } from '../kv/write.ts';
+import { fitted } from './fit.ts';
+import type { TaskPorts } from './ports.ts';
+import { decodeRecord, encodeRecord, isTerminal, type TaskRecord } from './record.ts';
+
+type Change = (record: TaskRecord) => TaskRecord;
+
+export interface RecordWriter {
+  /** With every change that was asked for, written or not. */
+  readonly record: TaskRecord;
+  /** Whether KV holds the record in any revision. */
+  readonly stored: boolean;
+  /**
+   * Resolves when the change is in KV. Throws `FencedError` when somebody else has written meanwhile: this attempt did
+   * not do it, and does nothing more.
+   */
+  write(change: Change): Promise<void>;
+  /** The last write: later ones, as of a handler that was left behind, throw `FencedError`. */
+  end(change: Change): Promise<void>;
+}
+
+export interface RecordWriterOptions {
+  readonly ports: TaskPorts;
+  readonly recordKey: string;
+  readonly record: TaskRecord;
+  /** Of `record` in KV; 0 if it is not there yet. */
+  readonly revision: number;
+  /** Called once, when somebody else has written. */
+  fenced(error: FencedError): void;
+}
+
+export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
+  const { ports, recordKey } = options;
+  let { record, revision } = options;
+  let lost: FencedError | undefined;
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  let ended = false;
+
+  const flush = async (): Promise<void> => {
+    if (lost) throw lost;
+    const w = ports.random.nonce();
+    const writing = { ...record, w };
+    const value = await fitted(ports, recordKey, writing, encodeRecord(writing));
+    const written = await writeUntilKnown(ports.records, {
+      key: recordKey,
+      value,
+      expected: revision,
+      ...(isTerminal(writing) ? { ttlMs: ports.recordLifeMs() } : {}),
+      isMine: (entry) => decodeRecord(entry.value)?.w === w,
+      clock: ports.clock,
+      random: ports.random,
+    });
+    if (written.type === 'written') {
+      revision = written.revision;
+      return;
+    }
+    lost = new FencedError(`task ${recordKey} was written by another: it is at revision ${written.current?.revision ?? 0}`);
+    options.fenced(lost);
+    throw lost;
+  };
+
+  const start = (): Promise<void> => {
+    const flushed = flush().finally(() => {
+      if (running === flushed) running = undefined;
+    });
+    running = flushed;
+    return flushed;
+  };
+
+  const write = (change: Change): Promise<void> => {
+    record = change(record);
+    if (!running) return start();
+    // Whatever the write under way comes to: a lost one makes the next throw by itself.
+    next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = undefined;
+        return start();
+      });
+    return next;
+  };
+
+  return {
+    get record() {
+      return record;
+    },
+    get stored() {
+      return revision > 0;
+    },
+    write: (change) => (ended ? Promise.reject(tooLate(recordKey)) : write(change)),
+    end: (change) => {
+      ended = true;
+      return write(change);
+    },
+  };
+};
+
+const tooLate = (recordKey: string): FencedError => new FencedError(`this attempt of task ${recordKey} has ended`);
