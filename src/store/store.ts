@@ -14,10 +14,14 @@ export interface StepRow {
   readonly ms: number;
 }
 
-/** One task at one revision of its record. Times are ISO 8601, values JSON text. */
+/**
+ * One task at one revision of its record. Times are ISO 8601, values JSON text: what is read back is equal as JSON, not
+ * by the letter.
+ */
 export interface TaskRow {
   readonly type: string;
   readonly id: string;
+  /** Of the bucket that the revision counts in. Later ones sort higher, byte by byte. */
   readonly incarnation: string;
   readonly revision: number;
   readonly pool: string;
@@ -25,7 +29,10 @@ export interface TaskRow {
   readonly key: string | undefined;
   readonly tenant: string | undefined;
   readonly group: string | undefined;
+  readonly title: string | undefined;
   readonly status: string;
+  /** Why it is `dead`. */
+  readonly reason: string | undefined;
   readonly attempt: number;
   readonly failures: number;
   readonly worker: string | undefined;
@@ -41,15 +48,17 @@ export interface TaskRow {
   readonly createdAt: string;
   readonly startedAt: string | undefined;
   readonly finishedAt: string | undefined;
+  /** Names and keys are unique together. */
   readonly steps: readonly StepRow[];
 }
 
-/** A dead letter as the DLQ stream holds it. */
+/** A dead letter as the DLQ stream holds it. `(incarnation, revision)` is its place there. */
 export interface DeadLetterRow {
   readonly type: string;
   readonly id: string;
   readonly reason: string;
   readonly pool: string;
+  /** JSON text. */
   readonly error: string | undefined;
   readonly body: string;
   readonly at: string;
@@ -57,21 +66,41 @@ export interface DeadLetterRow {
   readonly revision: number;
 }
 
+/** How far a stream has been projected. */
+export interface Mark {
+  readonly stream: string;
+  /** What the stream called itself. */
+  readonly source: string;
+  /** What the rows written from it say. The same as `source`, unless that would sort below what was there before. */
+  readonly incarnation: string;
+  /** The highest revision written. */
+  readonly revision: number;
+  /** Of the message at that revision: another one there later means that the stream's history is another one. */
+  readonly digest: string;
+}
+
 export interface Store {
   /**
-   * Writes a batch in one transaction. A row of an older or equal `(incarnation, revision)` than the stored one changes
-   * nothing; a later incarnation always wins. Throws `RefusedError` where the database will never take one of the rows
-   * (then none is written), `UnavailableError` where it may take them later.
+   * Writes a batch, and its mark, in one transaction. A row of an older or equal `(incarnation, revision)` than the
+   * stored one, or than another one of the batch, changes nothing; a later incarnation always wins. The same for marks.
+   * Throws `RefusedError` where the database will never take one of the rows (then none is written),
+   * `UnavailableError` where it may take them later, or where nobody knows whether it did: send them again.
    */
-  project(rows: readonly TaskRow[]): Promise<void>;
+  project(rows: readonly TaskRow[], mark?: Mark): Promise<void>;
+  /** Writes a batch in one transaction; what is there already stays as it is. Throws as `project` does. */
   projectDeadLetters(rows: readonly DeadLetterRow[]): Promise<void>;
+  /** The mark of the last batch from `stream`. Throws `UnavailableError`. */
+  mark(stream: string): Promise<Mark | undefined>;
   /** Throws `UnavailableError`. */
   task(type: string, id: string): Promise<TaskRow | undefined>;
+  /** Oldest first. Throws `UnavailableError`. */
+  deadLetters(type: string, id: string): Promise<readonly DeadLetterRow[]>;
   /** How many tasks of a group have which status. Throws `UnavailableError`. */
   groupCounts(group: string): Promise<Readonly<Record<string, number>>>;
-  /** Brings the schema up to date, one migrator at a time. */
+  /** Brings the schema up to date, one migrator at a time. Throws `UnavailableError`, or what the database says. */
   migrate(): Promise<void>;
   /** Whether the database answers now. Never throws. */
   ready(): Promise<boolean>;
+  /** Waits for what is under way. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,0 +1,11 @@
+import { history } from './0001-history.ts';
+
+export interface Migration {
+  /** Counts up by 1. */
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** In order. One that was released is never changed: what comes later is another one. */
+export const migrations: readonly Migration[] = [{ version: 1, name: 'history', sql: history }];
