@@ -121,8 +121,11 @@ export interface PullHandlers {
 
 export interface Consumer {
   pull(request: PullRequest): void;
-  /** Stops listening. What arrives afterwards comes back after the ack wait. */
-  close(): void;
+  /**
+   * Lets go of the open pulls. What the server had sent by then is still delivered before the promise resolves (hand it
+   * back), so that nothing has to wait for its ack wait. Never rejects.
+   */
+  close(): Promise<void>;
 }
 
 /** A live reading of a stream, in order, from a position; it goes on by itself after a reconnect, without gaps or repeats. */
