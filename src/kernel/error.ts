@@ -45,7 +45,8 @@ const className = (code: string): string =>
 
 /**
  * Whether `error` is Troupe's, and, if a code is given, that very one. True for errors of another
- * copy of the package, and for what `summarise` made of one.
+ * copy of the package, and for what `summarise` made of one: that is what to send between threads, as
+ * a structured clone of an error keeps its message and nothing else.
  */
 export const isTroupeError = (error: unknown, code?: string): error is TroupeError => {
   if (typeof error !== 'object' || error === null) return false;

@@ -31,27 +31,56 @@ export interface LogOptions {
 
 export interface OpenLog {
   readonly log: Log;
-  /** Resolves when what has been logged is written, or cannot be. */
-  flush(): Promise<void>;
+  /** Resolves when what has been logged is written, or cannot be. A sink that does not read holds it up. */
+  readonly flush: () => Promise<void>;
 }
 
-export const openLog = ({
-  level,
-  fields = {},
-  destination = 1,
-  bufferBytes = 4 * 2 ** 20,
-  dropped,
-}: LogOptions): OpenLog => {
-  const sink = pino.destination({ dest: destination, sync: false, minLength: 0, maxLength: bufferBytes });
-  sink.on('drop', dropped);
-  sink.on('error', dropped); // A sink that went away must not take the node with it.
+export const openLog = ({ level, fields = {}, dropped, ...target }: LogOptions): OpenLog => {
+  const { write, flush } = openSink(target, dropped);
   const formatters = { level: (label: string) => ({ level: label }) };
   // Errors are plain objects by the time pino sees them; its own serializer would take them for something else.
   const serializers = { err: (error: unknown) => error };
-  const logger = pino({ level, base: null, formatters, serializers }, sink);
+  const logger = pino({ level, base: null, formatters, serializers }, { write });
+  return { log: wrap(logger).child(fields), flush };
+};
+
+type Target = Pick<LogOptions, 'destination' | 'bufferBytes'>;
+
+/** pino's asynchronous destination, and a count of the bytes that it holds: it tells nobody when they are gone. */
+const openSink = ({ destination = 1, bufferBytes = 4 * 2 ** 20 }: Target, dropped: () => void) => {
+  const sink = pino.destination({ dest: destination, sync: false, minLength: 0, maxLength: bufferBytes });
+  let heldBytes = 0;
+  let broken = false;
+  let flushed: (() => void)[] = [];
+
+  const release = (bytes: number): void => {
+    heldBytes = Math.max(0, heldBytes - bytes);
+    if (heldBytes > 0) return;
+    for (const resolve of flushed) resolve();
+    flushed = [];
+  };
+  sink.on('write', release);
+  sink.on('drop', (line: string) => {
+    dropped();
+    release(Buffer.byteLength(line));
+  });
+  // A sink that went away must not take the node with it.
+  sink.on('error', (error: NodeJS.ErrnoException) => {
+    broken ||= error.code === 'EPIPE';
+    release(heldBytes);
+  });
+
   return {
-    log: wrap(logger).child(fields),
-    flush: () => new Promise((resolve) => sink.flush(() => resolve())),
+    write: (line: string): void => {
+      if (broken) return dropped();
+      heldBytes += Buffer.byteLength(line);
+      sink.write(line);
+    },
+    flush: (): Promise<void> =>
+      new Promise((resolve) => {
+        flushed.push(resolve);
+        release(0);
+      }),
   };
 };
 
