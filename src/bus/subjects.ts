@@ -107,6 +107,7 @@ export const buckets = {
   tasks: 'tasks',
   groups: 'groups',
   crons: 'crons',
+  gates: 'gates',
 } as const;
 
 /** What a delivery's subject says of its task. `undefined` for a subject that no `subjects.work` made. */

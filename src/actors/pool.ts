@@ -1,0 +1,118 @@
+/**
+ * A pool's share of one node: its workers and the puller that feeds them, under one supervisor. Stopping goes in
+ * reverse: first nothing more is fetched, then the workers finish or hand back what they have.
+ */
+import type { Timer } from '../kernel/clock.ts';
+import type { Start } from '../kernel/process.ts';
+import { lanes } from '../bus/subjects.ts';
+import type { Executor } from '../task/executor.ts';
+import { DrainedError } from '../task/handler.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import { supervisor, type SupervisorEvent } from '../supervisor/supervisor.ts';
+import { type Actor, actor } from './actor.ts';
+import { laneDemand, localReserve } from './demand.ts';
+import { lookups } from './lookup.ts';
+import { puller, type PullerMessage } from './puller.ts';
+import { worker, type WorkerMessage } from './worker.ts';
+
+export interface PoolSpec {
+  readonly name: string;
+  readonly lanes: Readonly<Record<(typeof lanes)[number], { readonly weight: number; readonly reserve: number }>>;
+  /** Workers of the whole pool, over all nodes, at most. */
+  readonly max: number;
+}
+
+export interface PoolOptions {
+  readonly pool: PoolSpec;
+  /** Of this node: its workers' names begin with it. */
+  readonly node: string;
+  /** Workers that this node runs. */
+  readonly workers: number;
+  readonly ports: TaskPorts;
+  readonly executor: Executor;
+  readonly ackWaitMs: number;
+  readonly graceMs: number;
+  readonly onEvent: (event: SupervisorEvent) => void;
+}
+
+export interface Pool {
+  readonly start: Start;
+  /** Tells the worker that runs the task, if it is one of these, that it was cancelled. */
+  cancel(recordKey: string): void;
+}
+
+/** How long stopping may take beyond the workers' grace: handing back takes a round trip or two. */
+const settleMs = 5_000;
+
+export const pool = (options: PoolOptions): Pool => {
+  const { pool: spec, node, ports, executor, ackWaitMs, graceMs, onEvent } = options;
+  const { clock } = ports;
+  const names = Array.from({ length: options.workers }, (_, index) => `${node}.${spec.name}.${index + 1}`);
+  const reserve = (lane: (typeof lanes)[number]): number =>
+    localReserve(spec.lanes[lane].reserve, options.workers, spec.max);
+
+  const refs = new Map<string, Actor<WorkerMessage>>();
+  const feeding: Actor<PullerMessage> = actor(
+    puller({
+      pool: spec.name,
+      region: ports.region,
+      lanes: lanes.map((lane) => laneDemand(lane, spec.lanes[lane].weight, reserve(lane))),
+      workers: refs,
+      queue: ports.queue,
+      lookUp: lookups(ports.records, ports.log),
+      clock,
+      random: ports.random,
+      metrics: ports.metrics,
+      ackWaitMs,
+    }),
+    { clock, name: `puller ${spec.name}`, capacity: Number.POSITIVE_INFINITY },
+  );
+  const idle = (name: string): void => void feeding.send({ type: 'idle', worker: name });
+  let life = new AbortController();
+  for (const name of names)
+    refs.set(name, actor(worker({ name, ports, executor, idle, life: () => life.signal }), { clock, name }));
+  ports.metrics.poolWorkers.labels(spec.name).set(names.length);
+
+  const tree = supervisor(
+    {
+      strategy: 'one_for_one',
+      intensity: 10,
+      periodMs: 10_000,
+      children: [
+        {
+          id: `${spec.name} workers`,
+          start: workersOf(refs, options),
+          restart: 'permanent',
+          shutdownMs: graceMs + settleMs,
+        },
+        { id: `${spec.name} puller`, start: feeding.start, restart: 'permanent', shutdownMs: settleMs },
+      ],
+    },
+    { clock, onEvent },
+  );
+
+  const start: Start = async (signal) => {
+    life = new AbortController();
+    const { exit } = await tree.start(signal);
+    // One grace for all: they stop one after the other, and each may be in the middle of a task.
+    const expire = (): void => life.abort(new DrainedError(`pool ${spec.name} of node ${node} stops`));
+    let grace: Timer | undefined;
+    signal.addEventListener('abort', () => (grace = clock.timer(graceMs, expire)), { once: true });
+    return { exit: exit.finally(() => grace?.cancel()) };
+  };
+  return { start, cancel: (recordKey) => void feeding.send({ type: 'cancel', recordKey }) };
+};
+
+/** The workers, under a supervisor of their own: one that crashes often does not take the puller along at once. */
+const workersOf = (
+  refs: ReadonlyMap<string, Actor<WorkerMessage>>,
+  { ports: { clock }, onEvent, graceMs }: PoolOptions,
+): Start => {
+  const children = [...refs].map(([id, { start }]) => ({
+    id,
+    start,
+    restart: 'permanent' as const,
+    shutdownMs: graceMs + settleMs,
+  }));
+  return supervisor({ strategy: 'one_for_one', intensity: 100, periodMs: 10_000, children }, { clock, onEvent }).start;
+};

@@ -1,0 +1,164 @@
+/**
+ * Turns a pool's idle workers into pulls, and what arrives into their work. What arrives is begun in the same tick; what
+ * arrives without an idle worker (at most one task for each lane but one) waits here, kept alive, and is started next.
+ */
+import type { Consumer, Delivery, Queue } from '../bus/queue.ts';
+import { consumers, parseWork, streams } from '../bus/subjects.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import type { Random } from '../kernel/random.ts';
+import type { Behavior, Self } from './actor.ts';
+import { type LaneDemand, type PullPlan, plan } from './demand.ts';
+import type { LookUp } from './lookup.ts';
+import type { WorkerRef } from './worker.ts';
+
+/** How long a sentinel waits for a task. */
+const sentinelMs = 30_000;
+/** Before pulling again after the server let go of a pull. */
+const lostMs = 250;
+
+export type PullerMessage =
+  | { readonly type: 'idle'; readonly worker: string }
+  | { readonly type: 'arrived'; readonly lane: LaneDemand; readonly kind: PullPlan['kind']; readonly delivery: Delivery }
+  | { readonly type: 'ended'; readonly lane: LaneDemand; readonly kind: PullPlan['kind']; readonly left: number; readonly reason: 'empty' | 'lost' }
+  | { readonly type: 'pull' }
+  | { readonly type: 'beat' }
+  | { readonly type: 'cancel'; readonly recordKey: string };
+
+interface Held {
+  readonly lane: LaneDemand;
+  readonly delivery: Delivery;
+  readonly recordKey: string;
+}
+
+export interface PullerOptions {
+  readonly pool: string;
+  readonly region: string;
+  readonly lanes: readonly LaneDemand[];
+  readonly workers: ReadonlyMap<string, WorkerRef>;
+  readonly queue: Queue;
+  readonly lookUp: LookUp;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly ackWaitMs: number;
+}
+
+interface State {
+  readonly idle: string[];
+  /** Deliveries that no worker was free for. */
+  readonly ready: Held[];
+  readonly opened: ReadonlyMap<LaneDemand, Readonly<Record<PullPlan['kind'], Consumer>>>;
+  readonly beats: Timer;
+  /** Whether a `pull` is on its way. */
+  planned: boolean;
+}
+
+export const puller = (options: PullerOptions): Behavior<State, PullerMessage> => {
+  const { pool, lanes, workers, clock, lookUp } = options;
+  const busy = options.metrics.poolBusy.labels(pool);
+  /** What each worker has. Outlives a crash of the puller: the workers go on. */
+  const assigned = new Map<string, Held>();
+
+  const assign = (state: State, held: Held): void => {
+    const name = state.idle.pop();
+    const worker = name === undefined ? undefined : workers.get(name);
+    if (name === undefined || !worker) return void state.ready.push(held);
+    const { delivery, recordKey } = held;
+    assigned.set(name, held);
+    busy.set(assigned.size);
+    // One that stopped in this very moment: the delivery comes again after its ack wait, or at once by this nak.
+    if (!worker.send({ type: 'work', delivery, recordKey, lookup: lookUp(recordKey) })) delivery.nak();
+  };
+
+  const replan = (state: State, self: Self<PullerMessage>): State => {
+    if (!state.planned) {
+      state.planned = true;
+      clock.immediate(() => self.send({ type: 'pull' }));
+    }
+    return state;
+  };
+
+  const becameIdle = (state: State, name: string): void => {
+    const before = assigned.get(name);
+    if (before) before.lane.held -= 1;
+    assigned.delete(name);
+    busy.set(assigned.size);
+    if (!state.idle.includes(name)) state.idle.push(name);
+    const next = state.ready.shift();
+    if (next) assign(state, next);
+  };
+
+  const arrived = (state: State, { lane, kind, delivery }: Extract<PullerMessage, { type: 'arrived' }>): void => {
+    if (kind === 'bulk') lane.outstanding -= 1;
+    else lane.sentinel = false;
+    lane.pending = delivery.pending;
+    lane.held += 1;
+    assign(state, { lane, delivery, recordKey: parseWork(delivery.subject)?.key ?? '' });
+  };
+
+  const ended = (state: State, message: Extract<PullerMessage, { type: 'ended' }>, self: Self<PullerMessage>): State => {
+    const { lane, kind, left, reason } = message;
+    if (kind === 'bulk') lane.outstanding -= left;
+    else lane.sentinel = false;
+    lane.pending = 0; // The sentinel that follows tells how many there are.
+    if (reason === 'empty') return replan(state, self);
+    clock.timer(lostMs * (0.5 + options.random.next()), () => self.send({ type: 'pull' }));
+    return state;
+  };
+
+  const pull = (state: State): State => {
+    state.planned = false;
+    const slots = assigned.size + state.idle.length;
+    for (const { lane, batch, kind } of plan(lanes, slots))
+      state.opened.get(lane)?.[kind].pull({ batch, waitMs: kind === 'bulk' ? 0 : sentinelMs });
+    return state;
+  };
+
+  return {
+    init: (self) => {
+      for (const lane of lanes) Object.assign(lane, { held: 0, outstanding: 0, pending: 0, sentinel: false });
+      for (const { lane } of assigned.values()) lane.held += 1;
+      for (const worker of workers.values()) worker.send({ type: 'introduce' });
+      const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
+      return replan({ idle: [], ready: [], opened: openLanes(options, self), beats, planned: false }, self);
+    },
+    receive: (state, message, self) => {
+      switch (message.type) {
+        case 'idle':
+          becameIdle(state, message.worker);
+          return replan(state, self);
+        case 'arrived':
+          arrived(state, message);
+          return replan(state, self);
+        case 'ended':
+          return ended(state, message, self);
+        case 'pull':
+          return pull(state);
+        case 'beat':
+          for (const { delivery } of [...state.ready, ...assigned.values()]) delivery.working();
+          return state;
+        case 'cancel':
+          for (const [name, { recordKey }] of assigned) if (recordKey === message.recordKey) workers.get(name)?.send(message);
+          return state;
+      }
+    },
+    terminate: async ({ ready, opened, beats }) => {
+      beats.cancel();
+      for (const { delivery } of ready) delivery.nak();
+      await Promise.all([...opened.values()].flatMap(({ bulk, sentinel }) => [bulk.close(), sentinel.close()]));
+    },
+  };
+};
+
+/** Two readers a lane, so that what arrives can be told apart. After the end of the actor all that still arrives goes back. */
+const openLanes = ({ lanes, pool, region, queue }: PullerOptions, self: Self<PullerMessage>): State['opened'] => {
+  const stream = streams.work(region, pool);
+  const open = (lane: LaneDemand, kind: PullPlan['kind']): Consumer =>
+    queue.consume(stream, consumers.lane(pool, lane.lane), {
+      deliver: (delivery) =>
+        self.signal.aborted ? delivery.nak() : self.send({ type: 'arrived', lane, kind, delivery }),
+      ended: (left, reason) => self.send({ type: 'ended', lane, kind, left, reason }),
+    });
+  return new Map(lanes.map((lane) => [lane, { bulk: open(lane, 'bulk'), sentinel: open(lane, 'sentinel') }]));
+};

@@ -1,0 +1,122 @@
+/** Every stream and consumer there is, as data. None of the limits can drop an accepted task. */
+import type { ConsumerSpec, StreamSpec } from '../bus/queue.ts';
+import { buckets, consumers, lanes, streams, subjects } from '../bus/subjects.ts';
+
+export interface TopologyOptions {
+  readonly region: string;
+  readonly pools: readonly string[];
+  /** How long a delivery may stay unsettled before it is handed out again, in ms. */
+  readonly ackWaitMs: number;
+  readonly replicas: number;
+  /** Bytes of each pool's queue. */
+  readonly workBytes: number;
+}
+
+export interface Topology {
+  readonly streams: readonly StreamSpec[];
+  readonly consumers: readonly ConsumerSpec[];
+}
+
+const mb = 1024 * 1024;
+const day = 86_400_000;
+/** What one message may weigh: the largest input or record, with room for headers. */
+const messageBytesMax = 512 * 1024;
+/** Deliveries of one lane that may be in workers' hands, over all nodes. */
+const lanePendingMax = 20_000;
+
+/** The least that SCHED, which has no limit of its own, is counted with when storage is checked. */
+export const schedBytes = 256 * mb;
+
+export const topology = (options: TopologyOptions): Topology => ({
+  streams: [...fixedStreams(options), ...options.pools.map((pool) => workStream(options, pool)), ...bucketStreams(options)],
+  consumers: [...fixedConsumers(options), ...options.pools.flatMap((pool) => laneConsumers(options, pool))],
+});
+
+const workStream = ({ region, replicas, workBytes }: TopologyOptions, pool: string): StreamSpec => ({
+  name: streams.work(region, pool),
+  subjects: [subjects.workOfPool(region, pool)],
+  keep: 'work',
+  maxBytes: workBytes,
+  maxMsgBytes: messageBytesMax,
+  replicas,
+  description: `tasks of pool ${pool} that have not ended; full means that submitters are refused`,
+});
+
+const fixedStreams = ({ replicas, workBytes }: TopologyOptions): readonly StreamSpec[] => [
+  {
+    name: streams.inbox,
+    subjects: [subjects.tasks],
+    keep: 'work',
+    maxBytes: workBytes,
+    maxMsgBytes: messageBytesMax,
+    replicas,
+    description: 'tasks from anybody, on their way through ingress',
+  },
+  {
+    name: streams.sched,
+    subjects: [subjects.scheds, subjects.dues],
+    keep: 'work',
+    schedules: true,
+    replicas,
+    description: 'delays, long retries and cron; what is due waits here for its pool',
+  },
+  {
+    name: streams.dlq,
+    subjects: [subjects.dlqs],
+    keep: 'limits',
+    maxAgeMs: 30 * day,
+    maxBytes: 256 * mb,
+    replicas,
+    description: 'dead letters: tasks that were given up, with cause and input',
+  },
+  {
+    name: streams.tokens,
+    subjects: [subjects.tokensAll],
+    keep: 'limits',
+    storage: 'memory',
+    maxAgeMs: 600_000,
+    maxBytes: 64 * mb,
+    replicas: 1,
+    description: 'what running tasks show: progress, steps, tokens; ten minutes',
+  },
+];
+
+const bucketStreams = ({ replicas }: TopologyOptions): readonly StreamSpec[] =>
+  [
+    { bucket: buckets.tasks, maxBytes: 1024 * mb, description: 'one record a task' },
+    { bucket: buckets.groups, maxBytes: 64 * mb, description: 'which tasks were submitted as one group' },
+    { bucket: buckets.crons, maxBytes: 1 * mb, description: 'the last firing of each schedule' },
+    { bucket: buckets.gates, maxBytes: 1 * mb, description: 'what keeps submitters out for a while' },
+  ].map(({ bucket, ...spec }) => ({
+    ...spec,
+    name: streams.bucket(bucket),
+    subjects: [`$KV.${bucket}.>`],
+    keep: 'last',
+    replicas,
+  }));
+
+const laneConsumers = ({ region, ackWaitMs }: TopologyOptions, pool: string): readonly ConsumerSpec[] =>
+  lanes.map((lane) => ({
+    stream: streams.work(region, pool),
+    name: consumers.lane(pool, lane),
+    filter: subjects.workOfLane(region, pool, lane),
+    ackWaitMs,
+    maxAckPending: lanePendingMax,
+  }));
+
+const fixedConsumers = ({ ackWaitMs }: TopologyOptions): readonly ConsumerSpec[] => [
+  { stream: streams.inbox, name: consumers.ingress, filter: subjects.tasks, ackWaitMs, maxAckPending: 5_000 },
+  { stream: streams.sched, name: consumers.due, filter: subjects.dues, ackWaitMs, maxAckPending: 5_000 },
+  projection(streams.bucket(buckets.tasks), '$KV.tasks.>'),
+  projection(streams.dlq, subjects.dlqs),
+];
+
+/** The projector waits for Postgres as long as it takes, and keeps its batch alive meanwhile. */
+const projection = (stream: string, filter: string): ConsumerSpec => ({
+  stream,
+  name: consumers.projector,
+  filter,
+  ackWaitMs: 30_000,
+  maxAckPending: 2_000,
+  ack: 'through',
+});
