@@ -35,7 +35,10 @@ export interface Bus {
   readonly maxPayload: number;
   readonly connection: Connection;
 
-  /** Fire and forget. While disconnected it is buffered or dropped, as the client library decides. */
+  /**
+   * Fire and forget. While disconnected it is buffered or dropped, as the client library decides. Throws
+   * `PayloadTooLargeError`, and `UnavailableError` once the connection is closed.
+   */
   publish(subject: string, data: Uint8Array, options?: PublishOptions): void;
 
   /**

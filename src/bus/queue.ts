@@ -10,6 +10,7 @@ export interface Stored {
   readonly subject: string;
   readonly seq: number;
   readonly data: Uint8Array;
+  /** As they were published, with what was ordered: `Nats-TTL`, `Nats-Schedule`, `Nats-Schedule-Target`. */
   readonly headers: Headers;
   /** When the stream took it: the server's clock, epoch milliseconds. */
   readonly at: number;
@@ -38,6 +39,7 @@ export type ScheduleSpec =
   | { readonly cron: string; readonly timezone?: string };
 
 export interface StreamPublishOptions {
+  /** Those whose names begin with `Nats-` are orders to the server and do not leave: orders are given by options. */
   readonly headers?: Headers;
   /** The sequence of the subject's last message, 0 for none; another one there means `ConflictError`. */
   readonly expectSeq?: number;
@@ -145,15 +147,16 @@ export interface Queue {
   now(): number;
 
   /**
-   * Stores a message. Throws `ConflictError` (expectSeq), `RefusedError` (full, too large, no such stream) or
-   * `UnavailableError`: not stored; `TimeoutError`: unknown, publish the same again.
+   * Stores a message. Throws `ConflictError` (expectSeq), `RefusedError` (full, too large, a TTL or schedule that cannot
+   * be) or `UnavailableError` (no stream takes the subject, nobody leads it, no connection): not stored; `TimeoutError`:
+   * unknown, publish the same again.
    */
   publish(subject: string, data: Uint8Array, options?: StreamPublishOptions): Promise<PubAck>;
 
-  /** The message at a sequence, from the stream's leader. */
+  /** The message at a sequence, from the stream's leader. Throws `NotFoundError` for an unknown stream. */
   get(stream: string, seq: number): Promise<Stored | undefined>;
 
-  /** The last message on a subject (wildcards allowed), from the stream's leader. */
+  /** The last message on a subject (wildcards allowed), from the stream's leader. Throws `NotFoundError` for an unknown stream. */
   last(stream: string, subject: string): Promise<Stored | undefined>;
 
   /** The last messages of many exact subjects in one read, from any replica: may be behind. */

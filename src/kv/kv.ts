@@ -31,7 +31,10 @@ export interface Bucket {
   remove(key: string): Promise<void>;
   /** Keys that match, `*` and `>` as in subjects. */
   keys(filter?: string): Promise<readonly string[]>;
-  /** The entries there are, then each change; `undefined` for a key that is gone. */
+  /**
+   * The entries there are, then each change; `undefined` for a key that `nats kv del` or `purge` took away. What `remove`
+   * or an entry's TTL takes away goes unseen.
+   */
   watch(
     filter: string,
     changed: (key: string, entry: Entry | undefined) => void,

@@ -4,12 +4,19 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { Clock } from '../../kernel/clock.ts';
 import { RefusedError, UnavailableError } from '../../kernel/errors.ts';
 import type { Blobs } from '../blobs.ts';
+import type { Api } from './api.ts';
 
 const bucket = 'blobs';
 /** The library waits for ever for a chunk that somebody removed while it was reading. */
 const timeoutMs = 30_000;
 
-export const blobsOf = (connection: NatsConnection, clock: Clock): Blobs => {
+export interface BlobsOptions {
+  readonly connection: NatsConnection;
+  readonly api: Api;
+  readonly clock: Clock;
+}
+
+export const blobsOf = ({ connection, api, clock }: BlobsOptions): Blobs => {
   let opened: Promise<ObjectStore> | undefined;
 
   /** Made by whoever needs it first. A failure is not remembered. */
@@ -39,8 +46,10 @@ export const blobsOf = (connection: NatsConnection, clock: Clock): Blobs => {
     get: async (name) => (await attempt(`get of blob ${name}`, (store) => store.getBlob(name))) ?? undefined,
     remove: (name) =>
       attempt(`removal of blob ${name}`, async (store) => {
-        // The library does not say in a type that there is none, so it is asked first.
-        if (await store.info(name)) await store.delete(name);
+        if (!(await store.info(name))) return;
+        await store.delete(name);
+        // The library leaves a marker for each name that ever was: it would be there for ever.
+        await api(`STREAM.PURGE.OBJ_${bucket}`, { filter: metaSubject(name) });
       }),
     list: () =>
       attempt('list of blobs', async (store) =>
@@ -48,6 +57,9 @@ export const blobsOf = (connection: NatsConnection, clock: Clock): Blobs => {
       ),
   };
 };
+
+const metaSubject = (name: string): string =>
+  `$O.${bucket}.M.${Buffer.from(name).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
 
 const failure = (what: string, cause: unknown): Error => {
   const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -37,6 +37,7 @@ export interface NatsConnection {
 const pingMs = 15_000;
 const reconnectMs = 250;
 const reconnectJitterMs = 500;
+const dialMs = 5_000;
 const flushMs = 2_000;
 
 /** Throws `UnavailableError` when no server answers. After that it reconnects for ever. */
@@ -94,7 +95,7 @@ export const connectNats = async (options: NatsOptions): Promise<NatsConnection>
       return closed;
     },
   };
-  return { bus, queue: queue.queue, blobs: blobsOf(client, clock) };
+  return { bus, queue: queue.queue, blobs: blobsOf({ connection: client, api: ask, clock }) };
 };
 
 const dial = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
@@ -109,6 +110,7 @@ const dial = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
       reconnectTimeWait: reconnectMs,
       reconnectJitter: reconnectJitterMs,
       pingInterval: pingMs,
+      timeout: dialMs,
       noAsyncTraces: true,
     });
   } catch (cause) {

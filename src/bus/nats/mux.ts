@@ -27,6 +27,8 @@ export interface MuxRequest {
   readonly data: Uint8Array;
   readonly headers?: MsgHdrs | undefined;
   readonly timeoutMs?: number | undefined;
+  /** What it means if nobody answers. */
+  readonly nobody?: string;
   /** The answer comes at once or never, so a lost connection has lost it: true for all that asks the server itself. */
   readonly prompt: boolean;
 }
@@ -79,7 +81,8 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
       if (!entry) return;
       if (statusOf(message) === 503) {
         waiting.delete(id);
-        return entry.waiter.failed(new UnavailableError(`nobody answers on ${entry.request.subject}`));
+        const { subject, nobody = 'nobody answers' } = entry.request;
+        return entry.waiter.failed(new UnavailableError(`${subject}: ${nobody}`));
       }
       // What is thrown in here would end the library's reading for good.
       try {

@@ -1,5 +1,5 @@
 /** Publishing to streams: a message with a reply subject, and the stream's word for it. */
-import { PayloadTooLargeError, RefusedError, UnavailableError } from '../../kernel/errors.ts';
+import { PayloadTooLargeError, RefusedError } from '../../kernel/errors.ts';
 import type { PubAck, ScheduleSpec, StreamPublishOptions } from '../queue.ts';
 import { type ApiError, apiFailure } from './errors.ts';
 import { headerEncoder, textOf } from './headers.ts';
@@ -7,6 +7,8 @@ import type { Mux } from './mux.ts';
 
 /** Orders to the server. They are given by options only, never carried along with somebody's headers. */
 const reserved = /^nats-/i;
+
+const nobody = 'no stream takes it, or its stream has no leader just now';
 
 export type StreamPublish = (subject: string, data: Uint8Array, options?: StreamPublishOptions) => Promise<PubAck>;
 
@@ -21,7 +23,7 @@ export const streamPublish = (requests: Mux): StreamPublish => {
   return (subject, data, options) =>
     new Promise((resolve, reject) => {
       const headers = headersFor(options);
-      const request = { subject, data, headers, timeoutMs: options?.timeoutMs, prompt: true };
+      const request = { subject, data, headers, timeoutMs: options?.timeoutMs, prompt: true, nobody };
       requests.send(request, {
         answered: (message) => {
           const { error, stream, seq }: Answer = JSON.parse(textOf(message.data));
@@ -29,16 +31,14 @@ export const streamPublish = (requests: Mux): StreamPublish => {
           else resolve({ stream, seq });
           return 'done';
         },
-        failed: (error) => reject(publishFailure(subject, error)),
+        failed: (error) => reject(tooLarge(error) ?? error),
       });
     });
 };
 
-const publishFailure = (subject: string, error: Error): Error => {
-  if (error instanceof PayloadTooLargeError) return new RefusedError(error.message, { cause: error });
-  if (error instanceof UnavailableError) return new UnavailableError(`publish to ${subject}: ${error.message}`);
-  return error;
-};
+/** To a publisher it is one refusal like others. */
+const tooLarge = (error: Error): RefusedError | undefined =>
+  error instanceof PayloadTooLargeError ? new RefusedError(error.message, { cause: error }) : undefined;
 
 const line = (name: string, value: string | number): string => `${name}: ${value}\r\n`;
 

@@ -5,7 +5,7 @@
  * `<inbox>.<slot>.<number of the pull>`, which tells them from those of the slot's earlier pulls.
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
-import type { Clock } from '../../kernel/clock.ts';
+import { atMost, type Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Consumer, PullHandlers, PullRequest } from '../queue.ts';
 import { deliveryOf, parseAckSubject, type Settle } from './delivery.ts';
@@ -16,6 +16,7 @@ import type { ServerTime } from './server-time.ts';
 const noWaitMs = 250;
 /** Over what the server was told, before a pull counts as lost. */
 const graceMs = 1_000;
+const drainMs = 2_000;
 const heartbeatsMissed = 2.5;
 const idle = 100;
 const noMessages = 404;
@@ -66,7 +67,7 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
       slots.delete(slot);
       retired.set(slot, clock.monotonic() + graceMs + Math.max(0, slot.lostAtMs - clock.monotonic()));
     }
-    if (left > 0) handlers.ended(left, reason);
+    if (left > 0 && !closed) handlers.ended(left, reason);
   };
 
   const delivered = (slot: Slot, message: Msg): void => {
@@ -89,7 +90,6 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
   };
 
   const arrived = (slot: Slot, message: Msg): void => {
-    if (closed) return;
     // What is thrown in here would end the library's reading for good.
     try {
       const code = statusOf(message);
@@ -147,9 +147,12 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
       online = false;
       for (const slot of slots) if (slot.open !== undefined) end(slot, 'lost');
     },
-    close: () => {
+    close: async () => {
       closed = true;
-      for (const slot of [...slots, ...retired.keys()]) slot.subscription.unsubscribe();
+      const all = [...slots, ...retired.keys()].map(({ subscription }) => subscription);
+      // Drained: the server answers behind what it had sent. Without a connection there is nothing more to come.
+      if (online) await atMost(clock, drainMs, Promise.allSettled(all.map((each) => each.drain())));
+      for (const each of all) each.unsubscribe();
     },
   };
 };

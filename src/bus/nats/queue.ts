@@ -80,9 +80,9 @@ export const natsQueue = (options: NatsQueueOptions): NatsQueue => {
       pulling.add(each);
       return {
         pull: each.pull,
-        close: () => {
+        close: async () => {
+          await each.close();
           pulling.delete(each);
-          each.close();
         },
       };
     },
@@ -113,6 +113,7 @@ export const natsQueue = (options: NatsQueueOptions): NatsQueue => {
     close: () => {
       check.cancel();
       for (const each of pulling) each.disconnected();
+      for (const each of tailing) each.unsubscribe();
       pulling.clear();
       tailing.clear();
     },
