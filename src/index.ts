@@ -49,7 +49,6 @@ export {
   OverloadedError,
   PayloadTooLargeError,
   RetryAfterError,
-  type RetryAfterOptions,
   TaskCancelledError,
   TaskFailedError,
   TimeoutError,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { lanes } from '../bus/subjects.ts';
 import type { ClassifyRule } from '../task/classify.ts';
 import type { Names, ResolvedLane } from './resolved.ts';
-import { closed, duration, fn, known, laneName, token, whole } from './shape.ts';
+import { closed, duration, fn, known, laneName, token, tokenRule, whole } from './shape.ts';
 
 const lane = (weight: number) =>
   closed({ weight: whole(1, 1_000).default(weight), reserve: whole(0, 100_000).default(0) })
@@ -23,7 +23,9 @@ export const poolShape = ({ tasks }: Names) =>
   closed({
     distribution: z.literal('pull', { error: 'only "pull" is available in this version' }).default('pull'),
     workers,
-    lanes: closed({ high: lane(8), normal: lane(4), low: lane(1) }).prefault({}),
+    lanes: closed({ high: lane(8), normal: lane(4), low: lane(1) })
+      .prefault({})
+      .transform((shares) => Object.freeze(shares)),
     serves: z.array(known('task', tasks), { error: 'not a list of names' }).optional(),
     queue,
   })
@@ -38,10 +40,13 @@ const reserved = (shares: Readonly<Record<string, ResolvedLane>>): number =>
 
 const error = 'not available in this version; leave it empty';
 
+const poolsError = ({ code }: { readonly code: string }): string =>
+  code === 'invalid_key' ? `no name; give ${tokenRule}` : 'not an object of pools by name';
+
 /** Pools are shaped one by one, so that a mistake in one hides none in another. */
 export const configShape = ({ pools }: Names) =>
   closed({
-    pools: z.record(token, z.unknown(), { error: 'not an object of pools by name' }).default({}),
+    pools: z.record(token, z.unknown(), { error: poolsError }).default({}),
     classify: z
       .array(
         closed({

@@ -12,7 +12,7 @@ import { taskShape } from './task-shape.ts';
 const appShape = z.object({
   tasks: z.array(z.unknown()),
   schedules: z.array(z.unknown()),
-  config: z.looseObject({ pools: z.unknown() }),
+  config: z.looseObject({ pools: z.unknown().optional() }),
 });
 
 /**

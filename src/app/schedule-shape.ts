@@ -41,13 +41,17 @@ export const scheduleShape = ({ tasks }: Names) =>
     task: known('task', tasks),
     cron: when,
     timezone: timezone.optional(),
-    input: z.unknown(),
+    input: z.unknown().optional(),
     overlap: z.enum(['skip', 'allow'], { error: 'not "skip" or "allow"' }).default('skip'),
   })
     .refine(({ cron, timezone: zone }) => zone === undefined || 'cron' in cron, {
       path: ['timezone'],
       error: 'a period has none; leave it out, or give a cron expression',
     })
-    .transform(({ cron, timezone: zone, ...rest }) =>
-      Object.freeze({ ...rest, when: 'cron' in cron && zone !== undefined ? { ...cron, timezone: zone } : cron }),
+    .transform(({ cron, timezone: zone, input, ...rest }) =>
+      Object.freeze({
+        ...rest,
+        input,
+        when: 'cron' in cron && zone !== undefined ? { ...cron, timezone: zone } : cron,
+      }),
     );

@@ -66,10 +66,12 @@ export const duration = (minMs: number) =>
 
 export const laneName = z.enum(lanes, { error: whenNot(`no lane; give ${lanes.join(', ')}`) });
 
+export const tokenRule = '1 to 64 of A-Z a-z 0-9 _ -';
+
 /** A name that becomes part of subjects. */
 export const token = z
   .string({ error: whenNot('no name') })
-  .refine(isToken, { error: whenNot('no name; give 1 to 64 of A-Z a-z 0-9 _ -') });
+  .refine(isToken, { error: whenNot(`no name; give ${tokenRule}`) });
 
 /** A name that must be among those there are. */
 export const known = (what: string, names: readonly string[]) =>

@@ -58,7 +58,7 @@ export interface Task<
   run(handler: (ctx: TaskCtx<P>, input: Out<I>) => Promise<In<O>>): Task<N, I, O, P>;
 }
 
-// Tasks of any type: `any`, because a schema stands on both sides of its task's functions.
+/** A task of any types: `any`, because a schema stands on both sides of its task's functions. */
 // oxlint-disable-next-line typescript/no-explicit-any
 export type AnyTask = Task<string, any, any, any>;
 

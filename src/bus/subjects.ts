@@ -4,6 +4,7 @@
  */
 import { InvalidNameError } from '../kernel/errors.ts';
 
+/** How urgent a task is. A lane before another is served more often; none starves. */
 export type Lane = 'high' | 'normal' | 'low';
 /** In the order in which they are served. */
 export const lanes = ['high', 'normal', 'low'] as const satisfies readonly Lane[];

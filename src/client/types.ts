@@ -117,8 +117,12 @@ export interface Submitted {
 export type Item<I extends Schema> = SubmitOptions & { readonly input: In<I> };
 
 type Tasks<A> = A extends App<infer T> ? T : never;
-/** A task itself, or the one of that name. */
-type Named<All, T> = T extends string ? Extract<All, { readonly name: T }> : T;
+/** A task itself, or the one of that name; any task where the app's type is not known. */
+type Named<All extends AnyTask, T> = T extends string
+  ? string extends All['name']
+    ? All
+    : Extract<All, { readonly name: T }>
+  : T;
 // Only the schemas of a task matter here; the rest is `any`, as in AnyTask.
 // oxlint-disable-next-line typescript/no-explicit-any
 type InputOf<T> = T extends Task<string, infer I, any, any> ? In<I> : never;

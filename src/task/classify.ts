@@ -11,7 +11,9 @@ export interface Incoming {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Chooses pool, lane or both for the tasks that it matches. */
 export interface ClassifyRule {
+  /** Must be quick and pure; one that throws matches nothing. */
   readonly when: (task: Incoming) => boolean;
   readonly pool?: string;
   readonly lane?: Lane;

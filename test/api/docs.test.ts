@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const source = join(import.meta.dirname, '../../src');
+
+interface Named {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** What a file exports from others: `export { a, type B } from './c.ts'`. */
+const reExports = (file: string): readonly Named[] =>
+  [...readFileSync(file, 'utf8').matchAll(/export (?:type )?\{([^}]*)\} from '([^']+)'/g)].flatMap(
+    ([, list = '', from = '']) =>
+      list
+        .split(',')
+        .map((item) => item.trim().replace(/^type /, ''))
+        .filter((name) => name !== '')
+        .map((name) => ({ name, file: join(dirname(file), from) })),
+  );
+
+/** The doc comment right above a declaration; remarks for tools may stand between. */
+const docOf = ({ name, file }: Named): string | undefined => {
+  const declaration = new RegExp(`((?:.*\\n)*?)export (?:const|function|class|interface|type) ${name}\\b`);
+  const above = declaration.exec(readFileSync(file, 'utf8'))?.[1];
+  if (above !== undefined) return /\/\*\*((?:(?!\*\/)[^])*)\*\/\n(?:\s*\/\/.*\n)*$/.exec(above)?.[1];
+  const further = reExports(file).find((other) => other.name === name);
+  return further && docOf(further);
+};
+
+describe('a public export', () => {
+  const exported = reExports(join(source, 'index.ts'));
+
+  test('is named: there are no others', () => {
+    const lines = readFileSync(join(source, 'index.ts'), 'utf8').split('\n');
+    expect(lines.filter((line) => /^(import|export \*|export default|export (const|function))/.test(line))).toEqual([]);
+    expect(exported.length).toBeGreaterThan(30);
+  });
+
+  test.each(exported.map((each) => [each.name, each] as const))(
+    'has a doc comment that says something: %s',
+    (_, each) => {
+      expect(
+        docOf(each)
+          ?.replace(/[\s*]+/g, ' ')
+          .trim().length,
+      ).toBeGreaterThan(15);
+    },
+  );
+});
