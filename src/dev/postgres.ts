@@ -1,8 +1,8 @@
 /** A real Postgres beside us, on 127.0.0.1 only: root's too, although Postgres itself refuses to run as root. */
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Child, startChild } from './child.ts';
+import { freePort } from './free-port.ts';
 import { vacated } from './pid-file.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { cluster, postgresBinaries, serviceUser } from './postgres-files.ts';
@@ -22,16 +22,6 @@ const readyLog = /database system is ready to accept connections/;
 /** A free port may be taken by another before us, and who is killed is not gone at once. */
 const attemptsMax = 20;
 const pauseMs = 100;
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 
 /** Ends the sessions that a killed postmaster left behind: a busy one would keep its memory, and a start out, for long. */
 const endOrphans = async (data: string): Promise<void> => {

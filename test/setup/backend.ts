@@ -1,0 +1,48 @@
+/** Where the suite's servers run: beside us, or in containers with `TEST_BACKEND=containers`. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startNatsServer } from '../../src/dev/nats-server.ts';
+import { startPostgres } from '../../src/dev/postgres.ts';
+import type { Server } from '../../src/dev/server.ts';
+
+export interface NatsOptions {
+  /** When JetStream syncs its files to the disk: `always`, or a duration of nats-server's. */
+  readonly syncInterval?: string;
+  /** Further lines of nats-server's configuration. */
+  readonly config?: string;
+  /** Path of nats-server; means nothing to containers. */
+  readonly binary?: string;
+}
+
+/** A server and its files, which `remove` takes away for good. */
+export interface Disposable extends Server {
+  remove(): Promise<void>;
+}
+
+export interface Backend {
+  nats(options: NatsOptions): Promise<Disposable>;
+  postgres(): Promise<Disposable>;
+}
+
+const inDirectory = async (start: (dir: string) => Promise<Server>): Promise<Disposable> => {
+  const dir = await mkdtemp(join(tmpdir(), 'troupe-test-'));
+  const server = await start(dir);
+  const remove = async (): Promise<void> => {
+    // It may have been stopped with SIGSTOP, and its files are of no more use.
+    await server.kill();
+    await rm(dir, { recursive: true, force: true });
+  };
+  return Object.assign(server, { remove });
+};
+
+/** No test cuts the power, so nothing needs a sync. */
+const settings = { fsync: 'off', full_page_writes: 'off' };
+
+const local: Backend = {
+  nats: (options) => inDirectory((dir) => startNatsServer({ dir, ...options })),
+  postgres: () => inDirectory((dir) => startPostgres({ dir, settings })),
+};
+
+export const backend = async (): Promise<Backend> =>
+  process.env['TEST_BACKEND'] === 'containers' ? (await import('./containers.ts')).containers : local;
