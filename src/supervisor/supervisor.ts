@@ -40,11 +40,11 @@ export interface Supervisor {
    * the child is not added; with UnavailableError while the supervisor is not running; with
    * ConfigurationError if the id is taken.
    */
-  startChild(spec: ChildSpec): Promise<void>;
+  readonly startChild: (spec: ChildSpec) => Promise<void>;
   /** Stops and removes a child, and resolves when it has ended or was left behind. Rejects with NotFoundError. */
-  stopChild(id: string): Promise<void>;
+  readonly stopChild: (id: string) => Promise<void>;
   /** In start order; empty while the supervisor is not running. */
-  children(): readonly ChildInfo[];
+  readonly children: () => readonly ChildInfo[];
 }
 
 /** Throws ConfigurationError if two children have the same id. */
