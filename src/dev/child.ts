@@ -26,6 +26,8 @@ export interface ChildOptions {
   /** What the guard sends when we are gone. */
   readonly orphanSignal: 'KILL' | 'QUIT';
   readonly identity?: Identity | undefined;
+  /** Its environment; ours by default. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
 }
 
 export interface Child {
@@ -84,11 +86,11 @@ const saysReady = (file: string, offset: number, ready: RegExp, exit: Promise<un
  * before it is ready, or takes longer than two minutes.
  */
 export const startChild = async (options: ChildOptions): Promise<Child> => {
-  const { command, args, ready, orphanSignal, identity } = options;
+  const { command, args, ready, orphanSignal, identity, env } = options;
   const log = await open(options.log, 'a');
   const { size } = await log.stat();
   // In a group of its own: Ctrl-C in a terminal is for us alone, so that we can drain before the servers go.
-  const child = spawn(command, args, { stdio: ['ignore', log.fd, log.fd], detached: true, ...identity });
+  const child = spawn(command, args, { stdio: ['ignore', log.fd, log.fd], detached: true, env, ...identity });
   const ended = new Promise<void>((resolve, reject) => {
     child.once('exit', () => resolve());
     child.once('error', reject);
