@@ -29,7 +29,7 @@ export const poolShape = ({ tasks }: Names) =>
     serves: z.array(known('task', tasks), { error: 'not a list of names' }).optional(),
     queue,
   })
-    .refine((pool) => reserved(pool.lanes) === 0 || reserved(pool.lanes) < pool.workers.max, {
+    .refine((pool) => reserved(pool.lanes) < pool.workers.max, {
       path: ['lanes'],
       error: 'they reserve all workers; `reserve` of all lanes together must be less than `workers.max`',
     })
@@ -45,21 +45,24 @@ const poolsError = ({ code }: { readonly code: string }): string =>
 
 /** Pools are shaped one by one, so that a mistake in one hides none in another. */
 export const configShape = ({ pools }: Names) =>
-  closed({
-    pools: z.record(token, z.unknown(), { error: poolsError }).default({}),
-    classify: z
-      .array(
-        closed({
-          when: fn<ClassifyRule['when']>(),
-          pool: known('pool', pools).exactOptional(),
-          lane: laneName.exactOptional(),
-        }),
-        { error: 'not a list of rules' },
-      )
-      .default([]),
-    deps: fn<(signal: AbortSignal) => unknown>().optional(),
-    version: z.string({ error: 'not a text' }).optional(),
-    budgets: z.strictObject({}, { error }).optional(),
-    models: z.strictObject({}, { error }).optional(),
-    agents: z.tuple([], { error }).optional(),
-  });
+  closed(
+    {
+      pools: z.record(token, z.unknown(), { error: poolsError }).default({}),
+      classify: z
+        .array(
+          closed({
+            when: fn<ClassifyRule['when']>(),
+            pool: known('pool', pools).exactOptional(),
+            lane: laneName.exactOptional(),
+          }),
+          { error: 'not a list of rules' },
+        )
+        .default([]),
+      deps: fn<(signal: AbortSignal) => unknown>().optional(),
+      version: z.string({ error: 'not a text' }).optional(),
+      budgets: z.strictObject({}, { error }).optional(),
+      models: z.strictObject({}, { error }).optional(),
+      agents: z.tuple([], { error }).optional(),
+    },
+    ['tasks', 'schedules'],
+  );

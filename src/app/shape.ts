@@ -34,11 +34,13 @@ const unknownKeys = (keys: readonly string[], known: readonly string[]): string 
     )
     .join(', ');
 
-/** An object without keys of its own invention. */
-export const closed = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+/** An object without keys of its own invention. `beside` are the keys that its author may write there too. */
+export const closed = <Shape extends z.core.$ZodLooseShape>(shape: Shape, beside: readonly string[] = []) =>
   z.strictObject(shape, {
     error: ({ code, keys, input }) =>
-      code === 'unrecognized_keys' ? unknownKeys(keys ?? [], Object.keys(shape)) : `${show(input)} is no object`,
+      code === 'unrecognized_keys'
+        ? unknownKeys(keys ?? [], [...Object.keys(shape), ...beside])
+        : `${show(input)} is no object`,
   });
 
 export const fn = <F>(error: string = 'not a function') =>
@@ -46,7 +48,7 @@ export const fn = <F>(error: string = 'not a function') =>
 
 export const whole = (min: number, max: number) => {
   const error = whenNot(`no whole number from ${min} to ${max}`);
-  return z.int({ error }).min(min, { error }).max(max, { error });
+  return z.int({ error }).min(min, { error, abort: true }).max(max, { error, abort: true });
 };
 
 /** In ms. */

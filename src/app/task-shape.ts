@@ -35,17 +35,20 @@ type Choose = (input: unknown) => unknown;
 const choice = fn<Choose>().optional();
 
 const policyShape = ({ pools }: Names) =>
-  closed({
-    pool: known('pool', pools).default('default'),
-    id: choice,
-    key: choice,
-    tenant: choice,
-    title: choice,
-    lane: z.union([laneName, fn<Choose>()], { error: 'no lane, nor a function that gives one' }).default('normal'),
-    retry,
-    timeout: duration(1).default(600_000),
-    deadline: duration(1).optional(),
-  });
+  closed(
+    {
+      pool: known('pool', pools).default('default'),
+      id: choice,
+      key: choice,
+      tenant: choice,
+      title: choice,
+      lane: z.union([laneName, fn<Choose>()], { error: 'no lane, nor a function that gives one' }).default('normal'),
+      retry,
+      timeout: duration(1).default(600_000),
+      deadline: duration(1).optional(),
+    },
+    ['name', 'input', 'output', 'progress', 'run'],
+  );
 
 const standardSchema = z.custom<Schema>(
   (value) => (typeof value === 'object' || typeof value === 'function') && value !== null && '~standard' in value,
