@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +50,22 @@ test('a second one in the same directory is refused while the first runs', async
   const dir = await directory();
   const server = await start({ dir });
   await expect(startNatsServer({ dir })).rejects.toThrow(`in use by nats-server, process ${server.pid}`);
+});
+
+test('it ends when the process that started it is killed', async () => {
+  const dir = await directory();
+  const script = `
+    import { startNatsServer } from ${JSON.stringify(new URL('../../src/dev/nats-server.ts', import.meta.url).href)};
+    console.log((await startNatsServer({ dir: ${JSON.stringify(dir)} })).url);
+    setInterval(() => undefined, 1000);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [url] = await once(parent.stdout, 'data');
+  const nc = await connection(String(url).trim());
+  parent.kill('SIGKILL');
+  await nc.closed();
+  await expect(connect({ servers: String(url).trim() })).rejects.toThrow();
 });
 
 test('a mistake in its configuration is told with the end of its log', async () => {

@@ -4,10 +4,18 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { startPostgres } from '../../src/dev/postgres.ts';
+import { copyCluster } from '../setup/template.ts';
 
 const directory = async () => {
   const dir = await mkdtemp(join(tmpdir(), 'troupe-postgres-'));
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+};
+
+/** A directory in which it has been started before. */
+const used = async () => {
+  const dir = await directory();
+  await copyCluster(dir);
   return dir;
 };
 
@@ -26,7 +34,7 @@ const client = async (url: string) => {
 };
 
 test('what was committed is there again after kill -9 under a busy session and a restart', async () => {
-  const server = await start(await directory());
+  const server = await start(await used());
   const before = await client(server.url);
   await before.query('create table kept as select 1 as one');
   const busy = before.query('select count(*) from generate_series(1, 1e9)').catch(() => undefined);
@@ -51,7 +59,7 @@ test('the same directory has the same data and password the next time', async ()
 });
 
 test('a process that has the number of a dead postmaster by now does not keep it from starting', async () => {
-  const dir = await directory();
+  const dir = await used();
   const first = await start(dir);
   await first.kill();
   const pidFile = join(dir, 'data', 'postmaster.pid');
@@ -70,7 +78,7 @@ test('a directory that only we can enter is no obstacle to it, although root has
 });
 
 test('a second one in the same directory is refused while the first runs', async () => {
-  const dir = await directory();
+  const dir = await used();
   const server = await start(dir);
   await expect(startPostgres({ dir })).rejects.toThrow(`in use by postgres, process ${server.pid}`);
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { startNatsServer } from '../../src/dev/nats-server.ts';
 import { startPostgres } from '../../src/dev/postgres.ts';
 import type { Server } from '../../src/dev/server.ts';
+import { copyCluster } from './template.ts';
 
 export interface NatsOptions {
   /** When JetStream syncs its files to the disk: `always`, or a duration of nats-server's. */
@@ -41,7 +42,11 @@ const settings = { fsync: 'off', full_page_writes: 'off' };
 
 const local: Backend = {
   nats: (options) => inDirectory((dir) => startNatsServer({ dir, ...options })),
-  postgres: () => inDirectory((dir) => startPostgres({ dir, settings })),
+  postgres: () =>
+    inDirectory(async (dir) => {
+      await copyCluster(dir);
+      return startPostgres({ dir, settings });
+    }),
 };
 
 export const backend = async (): Promise<Backend> =>
