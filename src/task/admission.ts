@@ -5,6 +5,8 @@ import type { Json } from './record.ts';
 
 export interface Admitted {
   readonly route: Route;
+  /** The submitter's, else the task's own. Without one, the door makes it. */
+  readonly id?: string;
   /** With what the task's own policy adds to what the submitter said. */
   readonly envelope: Envelope;
 }

@@ -27,6 +27,7 @@ export const header = {
   submitted: 'Troupe-Submitted',
   parent: 'Troupe-Parent',
   redriveOf: 'Troupe-Redrive-Of',
+  depth: 'Troupe-Depth',
   natsId: 'Nats-Msg-Id',
 } as const;
 
@@ -149,6 +150,8 @@ export interface Outgoing {
   readonly submittedAt?: number;
   readonly resume?: number;
   readonly parent?: string;
+  /** Submissions between the task and one from outside; 0. */
+  readonly depth?: number;
   readonly redriveOf?: string;
 }
 
@@ -167,6 +170,7 @@ export const encodeHeaders = ({ envelope, ...task }: Outgoing): Headers => {
   set(header.submitted, task.submittedAt);
   set(header.resume, task.resume || undefined);
   set(header.parent, task.parent);
+  set(header.depth, task.depth || undefined);
   set(header.redriveOf, task.redriveOf);
   return headers;
 };
@@ -177,6 +181,8 @@ export interface Task extends Origin {
   readonly recordKey: string;
   /** Which wait this delivery ends; 0 for none. */
   readonly resume: number;
+  /** Submissions between it and one from outside; 0 for none. */
+  readonly depth: number;
   readonly headers: Headers;
   readonly payload: Uint8Array;
 }
@@ -188,7 +194,6 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
   const { headers } = delivery;
   const submitted = Number(headers[header.submitted] ?? Number.NaN);
   const submittedAt = Number.isFinite(submitted) ? submitted : delivery.at;
-  const resume = Number(headers[header.resume] ?? 0);
   return optional({
     id: parsed.id,
     type: parsed.type,
@@ -202,11 +207,14 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     redriveOf: headers[header.redriveOf],
     deadlineAt: deadlineOf(headers[header.deadline], delivery.at),
     submittedAt,
-    resume: Number.isSafeInteger(resume) ? resume : 0,
+    resume: count(headers[header.resume]),
+    depth: count(headers[header.depth]),
     headers,
     payload: delivery.data,
   });
 };
+
+const count = (value: string | undefined): number => (value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : 0);
 
 /** A duration counts from when this message was stored: from submission, or from the due time. */
 const deadlineOf = (value: string | undefined, storedAt: number): number | undefined => {

@@ -1,0 +1,99 @@
+/**
+ * Schedules: the server fires them, this makes tasks of the firings. A firing's id is made from its place in SCHED, so
+ * that a firing that is handed out twice is one task.
+ */
+import type { Delivery, Queue, ScheduleSpec } from '../bus/queue.ts';
+import { buckets, splitTaskKey, streams, subjects, taskKey } from '../bus/subjects.ts';
+import { InvalidInputError, OverloadedError, TimeoutError, UnavailableError, UnknownTaskError } from '../kernel/errors.ts';
+import { bucket } from '../kv/bucket.ts';
+import type { Admission } from '../task/admission.ts';
+import { decodeJson, encodeJson } from '../task/json.ts';
+import { inputHash } from '../task/message.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import { findTask } from '../task/status.ts';
+import { submitTask } from '../task/submit.ts';
+
+/** One schedule of the app. */
+export interface CronSpec {
+  readonly name: string;
+  readonly task: string;
+  readonly when: ScheduleSpec;
+  readonly input: unknown;
+  /** `skip`: no new task while the last firing's has not ended. */
+  readonly overlap: 'skip' | 'allow';
+}
+
+const cronHeader = { task: 'Troupe-Cron-Task', overlap: 'Troupe-Cron-Overlap', spec: 'Troupe-Cron-Spec' } as const;
+const prefix = subjects.cron('x').slice(0, -1);
+const laterMs = 1_000;
+
+/** Sets the app's schedules and removes those that it no longer has. One that has not changed keeps its phase. */
+export const setSchedules = async (queue: Queue, specs: readonly CronSpec[]): Promise<void> => {
+  const wanted = new Set(specs.map(({ name }) => subjects.cron(name)));
+  for (const subject of (await queue.subjects(streams.sched, `${prefix}>`)).keys())
+    if (!wanted.has(subject)) await queue.purge(streams.sched, subject);
+
+  for (const { name, task, when, input, overlap } of specs) {
+    const subject = subjects.cron(name);
+    const spec = JSON.stringify({ task, when, input, overlap });
+    const stored = await queue.last(streams.sched, subject);
+    if (stored?.headers[cronHeader.spec] === spec) continue;
+    await queue.publish(subject, encodeJson(input ?? null), {
+      headers: { [cronHeader.task]: task, [cronHeader.overlap]: overlap, [cronHeader.spec]: spec },
+      schedule: { when, target: subjects.dueCron(name) },
+    });
+  }
+};
+
+export interface CronOptions {
+  readonly ports: TaskPorts;
+  readonly admission: Admission;
+  readonly pools: readonly string[];
+  /** Of the SCHED stream. */
+  readonly incarnation: string;
+}
+
+/** Settles one firing. */
+export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) => {
+  const lastFirings = bucket(ports.queue, buckets.crons);
+
+  const stillRuns = async (name: string, own: string): Promise<boolean> => {
+    const last = await lastFirings.get(name);
+    if (!last) return false;
+    const key = new TextDecoder().decode(last.value);
+    if (key === own) return false; // This firing, handed out again.
+    const task = await findTask(ports, pools, key);
+    return task !== undefined && ['queued', 'running', 'waiting'].includes(task.status);
+  };
+
+  const fire = async (delivery: Delivery): Promise<void> => {
+    const name = delivery.subject.slice(subjects.dueCron('x').length - 1);
+    const type = delivery.headers[cronHeader.task] ?? '';
+    const id = `${name}-${incarnation}-${delivery.seq}`;
+    const recordKey = taskKey(type, id);
+    if (delivery.headers[cronHeader.overlap] !== 'allow' && (await stillRuns(name, recordKey))) {
+      ports.log.info({ schedule: name }, 'a firing is skipped: the last one still runs');
+      return delivery.ack();
+    }
+    const input = decodeJson(delivery.data);
+    if (input.type === 'bad') throw new InvalidInputError(input.message);
+    const { route, envelope } = await admission.admit(type, input.value, { headers: {} }, delivery.data.length);
+    const task = { ...splitTaskKey(recordKey), route, payload: delivery.data, envelope, hash: inputHash(input.value), nonce: ports.random.nonce() };
+    await submitTask(ports, { ...task, submittedAt: delivery.at }, true);
+    await lastFirings.put(name, new TextEncoder().encode(recordKey));
+    delivery.ack();
+  };
+
+  return async (delivery: Delivery): Promise<void> => {
+    try {
+      await fire(delivery);
+    } catch (error) {
+      if (error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError) return delivery.nak(laterMs);
+      if (!(error instanceof InvalidInputError || error instanceof UnknownTaskError)) throw error;
+      // The schedule itself is wrong: the next firing would be too, and boot has checked what it can.
+      ports.metrics.badInput.labels(error.code).inc();
+      ports.log.error({ err: error, subject: delivery.subject }, 'a firing was dropped');
+      delivery.term(error.code);
+    }
+  };
+};

@@ -1,0 +1,49 @@
+/** A submit's options as what travels beside the input. */
+import { toMs } from '../kernel/duration.ts';
+import { InvalidInputError } from '../kernel/errors.ts';
+import { isLane } from '../bus/subjects.ts';
+import { type Envelope, optional } from '../task/message.ts';
+import type { SubmitOptions } from './submit.ts';
+
+const headerName = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
+
+/** Throws `InvalidInputError`, `InvalidDurationError`. */
+export const envelopeOf = (options: SubmitOptions): Envelope => {
+  const { id, key, tenant, lane, group, delay, at, deadline, headers = {} } = options;
+  if (delay !== undefined && at !== undefined) throw new InvalidInputError('submit takes `delay` or `at`, not both');
+  if (lane !== undefined && !isLane(lane)) throw new InvalidInputError(`lane is "${String(lane).slice(0, 40)}"; it takes high, normal or low`);
+  if (at !== undefined && Number.isNaN(at.getTime())) throw new InvalidInputError('`at` is no valid date');
+  refuseHeaders(headers);
+  return optional({
+    id,
+    key: bounded('key', key, 512),
+    tenant: bounded('tenant', tenant, 128),
+    lane,
+    group: token('group', group),
+    delayMs: delay === undefined ? undefined : toMs(delay, 'delay'),
+    dueAt: at?.getTime(),
+    deadlineMs: deadline === undefined ? undefined : toMs(deadline, 'deadline', { minMs: 1 }),
+    headers,
+  });
+};
+
+const bounded = (name: string, value: string | undefined, max: number): string | undefined => {
+  if (value !== undefined && (typeof value !== 'string' || value.length === 0 || value.length > max || /[\r\n\0]/.test(value)))
+    throw new InvalidInputError(`${name} must be text of 1 to ${max} characters without line breaks`);
+  return value;
+};
+
+const token = (name: string, value: string | undefined): string | undefined => {
+  if (value !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(value))
+    throw new InvalidInputError(`${name} is "${String(value).slice(0, 80)}"; it takes 1 to 64 of A-Z a-z 0-9 _ -`);
+  return value;
+};
+
+const refuseHeaders = (headers: Readonly<Record<string, string>>): void => {
+  for (const [name, value] of Object.entries(headers)) {
+    if (!headerName.test(name) || /^(nats|troupe)-/i.test(name))
+      throw new InvalidInputError(`header "${name.slice(0, 80)}" cannot be set; Nats-* and Troupe-* are taken`);
+    if (typeof value !== 'string' || value.length > 1_024 || /[\r\n\0]/.test(value))
+      throw new InvalidInputError(`header ${name} must be text of at most 1,024 characters without line breaks`);
+  }
+};

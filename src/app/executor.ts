@@ -1,0 +1,121 @@
+/** Runs an app's handlers for the workers: parses what comes in, checks what goes out, names what went wrong. */
+import { createHash } from 'node:crypto';
+import { InvalidInputError, NonRetryableError } from '../kernel/errors.ts';
+import type { Admission } from '../task/admission.ts';
+import type { Attempt, Executor, Outcome, Runnable } from '../task/executor.ts';
+import { encodeJson, throughJson } from '../task/json.ts';
+import { inputHash } from '../task/message.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import { submitTask } from '../task/submit.ts';
+import { context } from './context.ts';
+import { envelopeOf } from './envelope.ts';
+import { failureOf, outcomeOf } from './failure.ts';
+import { localCache } from './local.ts';
+import { parseInput, parseOutput, type Registry } from './registry.ts';
+import type { ResolvedTask } from './resolved.ts';
+import { validate } from './schema.ts';
+import { stepper } from './steps.ts';
+import type { SubmitOptions } from './submit.ts';
+
+export interface ExecutorOptions {
+  readonly registry: Registry;
+  readonly admission: Admission;
+  readonly ports: TaskPorts;
+  /** Made once, before the first task. */
+  readonly deps: () => Promise<unknown>;
+}
+
+/** Tasks that submit tasks that submit tasks: no deeper than this. */
+const depthMax = 8;
+
+export const executor = (options: ExecutorOptions): Executor => {
+  const { registry, ports } = options;
+  const local = localCache(ports.clock);
+  let deps: { readonly value: unknown } | undefined;
+  const depsOnce = async (): Promise<unknown> => {
+    deps ??= { value: await options.deps() };
+    return deps.value;
+  };
+
+  const runnableOf = (task: ResolvedTask): Runnable => {
+    const replays = ports.metrics.stepsReplayed.labels(task.name);
+    const contextOf = (attempt: Attempt, made: unknown) =>
+      context({
+        attempt,
+        deps: made,
+        local,
+        log: ports.log,
+        step: stepper({ clock: ports.clock, random: ports.random, attempt, replayed: () => replays.inc() }),
+        submit: (child, input, submitOptions) => submitChild(options, attempt, child.name, input, submitOptions),
+        progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
+      });
+
+    const run = async (attempt: Attempt): Promise<Outcome> => {
+      let input: unknown;
+      try {
+        const parsed = parseInput(task, attempt.input);
+        input = parsed instanceof Promise ? await parsed : parsed;
+      } catch (error) {
+        return { type: 'refused', reason: 'invalid_input', error: failureOf(error) };
+      }
+      try {
+        const ctx = contextOf(attempt, deps ? deps.value : await depsOnce());
+        const returned = await task.handler(ctx, input);
+        return await outputOf(task, returned);
+      } catch (error) {
+        return outcomeOf(error, ports.queue.now());
+      }
+    };
+    return { timeoutMs: task.timeoutMs, retry: task.retry, run };
+  };
+
+  const runnables = new Map([...registry.app.tasks].map(([name, task]) => [name, runnableOf(task)]));
+  return { task: (type) => runnables.get(type) };
+};
+
+/** A result that its schema refuses is a failure: the next attempt may give a better one. */
+const outputOf = async (task: ResolvedTask, returned: unknown): Promise<Outcome> => {
+  try {
+    const output = parseOutput(task, returned);
+    const value = output instanceof Promise ? await output : output;
+    return { type: 'completed', result: throughJson(value, `the result of task "${task.name}"`) };
+  } catch (error) {
+    if (!(error instanceof InvalidInputError || error instanceof TypeError)) throw error;
+    return { type: 'failed', error: { ...failureOf(error), code: 'invalid_output' } };
+  }
+};
+
+const progressOf = (task: ResolvedTask, value: unknown): unknown => {
+  if (!task.progress) return value;
+  const parsed = validate(task.progress, value, `progress of task "${task.name}"`);
+  if (parsed instanceof Promise) throw new InvalidInputError(`progress of task "${task.name}": its schema must not wait`);
+  return parsed;
+};
+
+/** Once: the child's id follows from its parent, and a recorded submission is not repeated. */
+const submitChild = async (
+  { admission, ports }: ExecutorOptions,
+  attempt: Attempt,
+  type: string,
+  given: unknown,
+  submitOptions: SubmitOptions = {},
+): Promise<{ readonly id: string }> => {
+  const { task, journal } = attempt;
+  const depth = task.depth + 1;
+  if (depth > depthMax) throw new NonRetryableError(`task "${task.type}" is ${task.depth} submissions deep; at most ${depthMax}`);
+  const input = throughJson(given, `the input of task "${type}"`) ?? null;
+  const payload = encodeJson(input);
+  const hash = inputHash(input);
+  const admitted = await admission.admit(type, input, envelopeOf(submitOptions), payload.length);
+  const id = admitted.id ?? childId(task.recordKey, type, hash);
+  await journal.step(`submit ${type}`.slice(0, 128), id.slice(0, 256), async () => {
+    const { route, envelope } = admitted;
+    const outgoing = { type, id, route, payload, envelope, hash, nonce: ports.random.nonce(), parent: task.recordKey, depth };
+    await submitTask(ports, outgoing, true);
+  });
+  return { id };
+};
+
+/** 26 characters of base64url. Two equal children of one task need ids of their own. */
+const childId = (parent: string, type: string, hash: string): string =>
+  createHash('sha256').update(`${parent}\n${type}\n${hash}`).digest('base64url').slice(0, 26);

@@ -1,0 +1,92 @@
+/** `ctx.step`: the journal's step, with the tries and the time that its options give it. */
+import type { Clock } from '../kernel/clock.ts';
+import { toMs } from '../kernel/duration.ts';
+import { NonRetryableError, TimeoutError } from '../kernel/errors.ts';
+import type { Random } from '../kernel/random.ts';
+import { linked } from '../kernel/signal.ts';
+import { backoffMs } from '../task/backoff.ts';
+import type { Attempt } from '../task/executor.ts';
+import type { StepInput, StepOptions } from './context-types.ts';
+
+const nameMax = 128;
+const keyMax = 256;
+
+export interface StepRunner {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly attempt: Attempt;
+  /** Called for each step that was answered from the record. */
+  readonly replayed: () => void;
+}
+
+type Work = (step: StepInput) => unknown;
+
+export const stepper =
+  ({ attempt, replayed, ...runner }: StepRunner) =>
+  async (name: string, fn: Work, options: StepOptions = {}): Promise<unknown> => {
+    const key = options.key === undefined ? undefined : String(options.key);
+    refuseLong(name, key);
+    const idempotencyKey = `${attempt.task.recordKey}:${name}${key === undefined ? '' : `:${key}`}`;
+    const step = await attempt.journal.step(name, key, () =>
+      tries(runner, options, (signal) => fn({ idempotencyKey, abortSignal: signal }), attempt.signal),
+    );
+    if (step.replayed) replayed();
+    attempt.emit({ type: 'step', name, ...(key === undefined ? {} : { key }), ms: step.ms, replayed: step.replayed });
+    return step.value;
+  };
+
+const refuseLong = (name: string, key: string | undefined): void => {
+  if (typeof name !== 'string' || name.length === 0 || name.length > nameMax)
+    throw new NonRetryableError(`a step's name has 1 to ${nameMax} characters; this one has ${String(name).length}`);
+  if (key !== undefined && key.length > keyMax)
+    throw new NonRetryableError(`the key of step "${name}" has ${key.length} characters; at most ${keyMax}: hash it`);
+};
+
+const tries = async (
+  { clock, random }: Pick<StepRunner, 'clock' | 'random'>,
+  { timeout, retry }: StepOptions,
+  work: (signal: AbortSignal) => unknown,
+  signal: AbortSignal,
+): Promise<unknown> => {
+  const max = retry?.max ?? 1;
+  const backoff = {
+    firstMs: toMs(retry?.backoff?.first ?? '1s', "a step's backoff.first"),
+    factor: retry?.backoff?.factor ?? 2,
+    maxMs: toMs(retry?.backoff?.max ?? '5m', "a step's backoff.max"),
+  };
+  for (let failures = 0; ; ) {
+    signal.throwIfAborted();
+    try {
+      return await withTimeout(clock, timeout, work, signal);
+    } catch (error) {
+      failures += 1;
+      if (failures >= max || error instanceof NonRetryableError || signal.aborted) throw error;
+    }
+    await clock.sleep(backoffMs(backoff, failures, random), signal);
+  }
+};
+
+const withTimeout = async (
+  clock: Clock,
+  timeout: StepOptions['timeout'],
+  work: (signal: AbortSignal) => unknown,
+  signal: AbortSignal,
+): Promise<unknown> => {
+  if (timeout === undefined) return work(signal);
+  const ms = toMs(timeout, "a step's timeout");
+  const life = linked(signal);
+  let timer: { cancel(): void } | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = clock.timer(ms, () => {
+      const error = new TimeoutError(`the step took longer than its timeout of ${ms} ms`);
+      life.abort(error);
+      reject(error);
+    });
+  });
+  try {
+    return await Promise.race([work(life.signal), over]);
+  } finally {
+    timer?.cancel();
+    life.abort();
+  }
+};
