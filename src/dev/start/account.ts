@@ -1,0 +1,113 @@
+/**
+ * What became of a batch, worked out from what is stored: the rows in Postgres, and the records in KV beside them.
+ * Nothing in here was counted while the batch ran.
+ */
+import { z } from 'zod';
+import type { TaskRow } from '../../store/store.ts';
+import type { TaskRecord } from '../../task/record.ts';
+import type { Item, TaskType } from './batch.ts';
+
+export interface Found {
+  readonly item: Item;
+  readonly row: TaskRow | undefined;
+  /** Gone an hour after its end. */
+  readonly record: TaskRecord | undefined;
+}
+
+export interface Outcomes {
+  readonly done: number;
+  readonly failed: number;
+  readonly dead: number;
+  /** Cancelled, or not ended. */
+  readonly other: number;
+}
+
+export interface Account {
+  readonly byType: Readonly<Record<TaskType, Outcomes>>;
+  readonly together: Outcomes;
+  /** Tasks that lost a worker, and went on at another. */
+  readonly takenOver: number;
+  /** Tasks that failed at least once and were tried again. */
+  readonly retried: number;
+  readonly calls: {
+    /** Answers that were recorded, each once. */
+    readonly made: number;
+    /** How often a later attempt was given the record instead. */
+    readonly replayed: number;
+    readonly inputTokens: number;
+    readonly outputTokens: number;
+  };
+  /** How far Postgres and KV say the same. */
+  readonly rows: number;
+  readonly records: number;
+  readonly differing: readonly Item[];
+  readonly dead: readonly Item[];
+}
+
+/** What the example app's steps that ask the model record of it. */
+const modelStep = z.object({
+  paidBy: z.number(),
+  usage: z.object({ inputTokens: z.number(), outputTokens: z.number() }),
+});
+
+const outcomes = (found: readonly Found[]): Outcomes => {
+  const count = (status: string): number => found.filter(({ row }) => row?.status === status).length;
+  const [done, failed, dead] = [count('completed'), count('failed'), count('dead')];
+  return { done, failed, dead, other: found.length - done - failed - dead };
+};
+
+/** Attempts of which no outcome was ever recorded: all but the failures, and the last one where that was none. */
+const lost = ({ attempt, failures, status, reason }: TaskRow): number => {
+  const endedInFailure = status === 'failed' || reason === 'exhausted' || reason === 'deadline';
+  return attempt - failures - (endedInFailure ? 0 : 1);
+};
+
+const callsOf = ({ attempt, steps }: TaskRow): Account['calls'] =>
+  steps
+    .map(({ result }) => modelStep.safeParse(result === undefined ? undefined : JSON.parse(result)).data)
+    .filter((step) => step !== undefined)
+    .map(({ paidBy, usage }) => ({ made: 1, replayed: attempt - paidBy, ...usage }))
+    .reduce(sum, noCalls);
+
+const noCalls: Account['calls'] = { made: 0, replayed: 0, inputTokens: 0, outputTokens: 0 };
+
+const sum = (a: Account['calls'], b: Account['calls']): Account['calls'] => ({
+  made: a.made + b.made,
+  replayed: a.replayed + b.replayed,
+  inputTokens: a.inputTokens + b.inputTokens,
+  outputTokens: a.outputTokens + b.outputTokens,
+});
+
+/** Postgres keeps JSON in an order of its own. */
+const canonical = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, canonical(inner)]),
+  );
+};
+
+const same = (row: TaskRow | undefined, record: TaskRecord): boolean =>
+  row !== undefined &&
+  row.status === record.status &&
+  row.attempt === record.attempt &&
+  JSON.stringify(canonical(row.result === undefined ? undefined : JSON.parse(row.result))) ===
+    JSON.stringify(canonical(record.result));
+
+export const accountOf = (found: readonly Found[]): Account => {
+  const rows = found.flatMap(({ row }) => (row ? [row] : []));
+  const of = (type: TaskType): Outcomes => outcomes(found.filter(({ item }) => item.type === type));
+  return {
+    byType: { summarise: of('summarise'), extract: of('extract'), inspect: of('inspect') },
+    together: outcomes(found),
+    takenOver: rows.filter((row) => lost(row) > 0).length,
+    retried: rows.filter(({ attempt, failures }) => failures > 0 && attempt > failures).length,
+    calls: rows.map(callsOf).reduce(sum, noCalls),
+    rows: rows.length,
+    records: found.filter(({ record }) => record !== undefined).length,
+    differing: found.flatMap(({ item, row, record }) => (record && !same(row, record) ? [item] : [])),
+    dead: found.flatMap(({ item, row }) => (row?.status === 'dead' ? [item] : [])),
+  };
+};

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { accountOf, type Found } from '../../../src/dev/start/account.ts';
+import { type Item, itemsOf } from '../../../src/dev/start/batch.ts';
+import { accountLines, placeLines } from '../../../src/dev/start/report.ts';
+import { completed, dead, failed, firstRecord, rejected, stepped, type TaskRecord } from '../../../src/task/record.ts';
+import type { TaskRow } from '../../../src/store/store.ts';
+
+const items = itemsOf('b1', ['alpha', 'beta']);
+const now = Date.UTC(2026, 0, 1);
+
+const running = ({ type, id }: Item, attempt: number): TaskRecord => ({
+  ...firstRecord({
+    type,
+    id,
+    route: { pool: 'default', lane: 'normal', partition: '0' },
+    inputHash: 'x',
+    submittedAt: now,
+  }),
+  attempt,
+});
+
+const asked = (record: TaskRecord, paidBy: number): TaskRecord =>
+  stepped(record, {
+    name: 'ask',
+    result: { text: 'said', paidBy, usage: { inputTokens: 100, outputTokens: 10 } },
+    at: new Date(now).toISOString(),
+    ms: 1,
+  });
+
+const rowOf = (record: TaskRecord): TaskRow => ({
+  type: record.type,
+  id: record.id,
+  incarnation: '1',
+  revision: 1,
+  pool: record.pool,
+  lane: record.lane,
+  key: undefined,
+  tenant: undefined,
+  group: 'b1',
+  title: undefined,
+  status: record.status,
+  reason: record.reason,
+  attempt: record.attempt,
+  failures: record.failures,
+  worker: undefined,
+  inputHash: record.inputHash,
+  input: undefined,
+  result: record.result === undefined ? undefined : JSON.stringify(record.result),
+  error: undefined,
+  waiting: undefined,
+  usage: undefined,
+  parent: undefined,
+  redriveOf: undefined,
+  deadline: undefined,
+  createdAt: record.createdAt,
+  startedAt: undefined,
+  finishedAt: undefined,
+  steps: record.steps.map((step, position) => ({
+    name: step.name,
+    key: '',
+    position,
+    result: JSON.stringify(step.result),
+    at: step.at,
+    ms: step.ms,
+  })),
+});
+
+const found = (item: Item, record: TaskRecord): Found => ({ item, record, row: rowOf(record) });
+
+const error = { code: 'error', message: 'on purpose' };
+const [a, b, c, d, e, f] = items;
+if (!a || !b || !c || !d || !e || !f) throw new Error('two documents, three tasks');
+
+const once = completed(asked(running(a, 1), 1), { z: 1, a: [1] }, now);
+const lostAWorker = completed(asked(running(b, 2), 1), { ok: true }, now);
+const retried = completed({ ...failed(asked(running(c, 1), 1), error, now, false), attempt: 2 }, { ok: true }, now);
+const refused = rejected(asked(running(d, 1), 1), error, now);
+const exhausted = dead({ ...asked(running(e, 3), 1), failures: 3 }, 'exhausted', error, now);
+const open = running(f, 1);
+
+const batch: readonly Found[] = [once, lostAWorker, retried, refused, exhausted, open].map((record, index) =>
+  found(items[index] ?? a, record),
+);
+
+describe('the account', () => {
+  const account = accountOf(batch);
+
+  it('counts what ended how, and what did not', () => {
+    expect(account.together).toEqual({ done: 3, failed: 1, dead: 1, other: 1 });
+    expect(account.byType.summarise).toEqual({ done: 2, failed: 0, dead: 0, other: 0 });
+  });
+
+  it('tells a lost attempt from a failed one', () => {
+    expect(account.takenOver).toBe(1);
+    expect(account.retried).toBe(1);
+  });
+
+  it('counts each recorded call once, and once more for every attempt that replayed it', () => {
+    expect(account.calls).toEqual({ made: 5, replayed: 4, inputTokens: 500, outputTokens: 50 });
+  });
+
+  it('finds Postgres and KV equal, whatever order their JSON has', () => {
+    expect(
+      accountOf([{ item: a, record: once, row: { ...rowOf(once), result: '{"a":[1],"z":1}' } }]).differing,
+    ).toEqual([]);
+  });
+
+  it('names what differs', () => {
+    const { differing, rows, records } = accountOf([
+      { item: a, record: once, row: { ...rowOf(once), result: '{"a":[2],"z":1}' } },
+      { item: b, record: lostAWorker, row: undefined },
+      { item: c, record: undefined, row: rowOf(retried) },
+    ]);
+    expect(differing).toEqual([a, b]);
+    expect([rows, records]).toEqual([2, 2]);
+  });
+
+  it('adds up on the terminal', () => {
+    const text = accountLines(account, 'b1', 7).join('\n');
+    expect(text).toMatch(/together +3 +1 +1\n/);
+    expect(text).toContain('1 task cancelled or not ended');
+    expect(text).toContain('6 of 6 rows in Postgres, 6 records in KV: all equal');
+  });
+
+  it('says where a dead letter is', () => {
+    const places = { natsUrl: 'nats://127.0.0.1:4222', postgresUrlFile: '.troupe/postgres.url', httpUrl: 'http://x' };
+    expect(placeLines(account, 'b1', a, places).join('\n')).toContain('dlq.*.*.inspect.b1-alpha');
+  });
+});
