@@ -7,7 +7,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { z } from 'zod';
 import type { Message as BusMessage } from '../bus/bus.ts';
 import { revive } from '../kernel/error.ts';
-import { InvalidInputError, PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
+import { InvalidAnswerError, InvalidInputError, PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
 import { decodeJson, encodeJson, inputBytesMax } from '../task/json.ts';
 import type { ActorRef, ReplyTo } from './actor.ts';
 
@@ -24,7 +24,10 @@ export interface Named<Input, Message> {
   /** 1 to 64 characters of `A-Z a-z 0-9 _ -`. */
   readonly name: string;
   readonly ref: ActorRef<Message>;
-  /** What comes from outside is parsed with it; what it refuses never reaches the mailbox. */
+  /**
+   * What comes from outside is parsed with it; what it refuses never reaches the mailbox. Messages of
+   * one sender stay in order as long as it answers without a promise.
+   */
   readonly schema: StandardSchemaV1<unknown, Input>;
   /** The message for an input. Its answer goes to `reply` as anything JSON can hold; that of a tell is dropped. */
   readonly toMessage: (input: Input, reply: ReplyTo<unknown>) => Message;
@@ -52,48 +55,66 @@ const nobody: ReplyTo<unknown> = { resolve: () => {}, reject: () => {} };
 export const handlerOf =
   <Input, Message>({ name, ref, schema, toMessage }: Named<Input, Message>): Handle =>
   async (data, { type, timeoutMs }) => {
-    const what = `the message to the actor "${name}"`;
-    const input = await parse(what, schema, decode(what, data));
+    const decoded = decodeJson(data);
+    if (decoded.type === 'bad') throw new InvalidInputError(`message to the actor "${name}": ${decoded.message}`);
+    const result = schema['~standard'].validate(decoded.value);
+    // Only a schema that has to wait lets another message overtake this one.
+    const { value: input } = accepted(name, result instanceof Promise ? await result : result);
     if (type === 'ask') return ref.ask((reply: ReplyTo<unknown>) => toMessage(input, reply), { timeoutMs });
-    if (!ref.send(toMessage(input, nobody))) throw new UnavailableError(`the actor "${name}" is not running`);
+    if (!ref.send(toMessage(input, nobody))) throw new UnavailableError(`${name} is not running`);
     return undefined;
   };
 
-const parse = async <Input>(what: string, schema: StandardSchemaV1<unknown, Input>, value: unknown): Promise<Input> => {
-  const result = await schema['~standard'].validate(value);
-  if (!result.issues) return result.value;
+const accepted = <Input>(
+  name: string,
+  result: StandardSchemaV1.Result<Input>,
+): StandardSchemaV1.SuccessResult<Input> => {
+  if (!result.issues) return result;
   const issues = result.issues.map(({ message, path }) => ({ message, path }));
-  const [first] = issues;
-  throw new InvalidInputError(`${what} does not fit its schema: ${first?.message ?? 'no reason given'}`, { issues });
+  const reason = issues[0]?.message ?? 'no reason given';
+  throw new InvalidInputError(`message to the actor "${name}" does not fit its schema: ${reason}`, { issues });
 };
 
 /** Throws InvalidInputError for what JSON cannot hold, PayloadTooLargeError past 256 KiB. */
-export const encode = (what: string, value: unknown): Uint8Array => {
-  const data = json(what, value);
-  if (data.length > inputBytesMax) {
-    throw new PayloadTooLargeError(`${what} has ${data.length} bytes; at most ${inputBytesMax} are sent`);
-  }
-  return data;
+export const encodeMessage = (name: string, input: unknown): Uint8Array => {
+  const what = `message to the actor "${name}"`;
+  const data = orElse(
+    () => encodeJson(input ?? null),
+    (cause) => new InvalidInputError(`${what} is no JSON`, { cause }),
+  );
+  if (data.length <= inputBytesMax) return data;
+  throw new PayloadTooLargeError(`${what} has ${data.length} bytes; at most ${inputBytesMax} are sent`);
 };
 
-const json = (what: string, value: unknown): Uint8Array => {
+/** Throws InvalidAnswerError. */
+export const encodeAnswer = (name: string, answer: unknown): Uint8Array => {
+  const what = `the answer of the actor "${name}"`;
+  const data = orElse(
+    () => encodeJson(answer ?? null),
+    (cause) => new InvalidAnswerError(`${what} is no JSON`, { cause }),
+  );
+  if (data.length <= inputBytesMax) return data;
+  throw new InvalidAnswerError(`${what} has ${data.length} bytes; at most ${inputBytesMax} are sent`);
+};
+
+const orElse = <Value>(attempt: () => Value, toError: (cause: unknown) => Error): Value => {
   try {
-    return encodeJson(value ?? null);
-  } catch (error) {
-    throw new InvalidInputError(`${what} is no JSON`, { cause: error });
+    return attempt();
+  } catch (cause) {
+    throw toError(cause);
   }
 };
 
-export const decode = (what: string, data: Uint8Array): unknown => {
+export const decodeAnswer = (name: string, data: Uint8Array): unknown => {
   const decoded = decodeJson(data);
-  if (decoded.type === 'bad') throw new InvalidInputError(`${what}: ${decoded.message}`);
-  return decoded.value;
+  if (decoded.type === 'json') return decoded.value;
+  throw new InvalidAnswerError(`the answer of the actor "${name}": ${decoded.message}`);
 };
 
 const ErrorReply = z.object({ error: z.object({ code: z.string(), message: z.string() }) });
 
 export const answerOf = (name: string, { data, headers }: BusMessage): unknown => {
-  const value = decode(`the answer of the actor "${name}"`, data);
+  const value = decodeAnswer(name, data);
   const code = headers[errorHeader];
   if (code === undefined) return value;
   const reply = ErrorReply.safeParse(value);

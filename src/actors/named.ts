@@ -16,9 +16,10 @@ import { encodeJson } from '../task/json.ts';
 import type { AskOptions } from './actor.ts';
 import {
   answerOf,
-  decode,
+  decodeAnswer,
   defaultTimeoutMs,
-  encode,
+  encodeAnswer,
+  encodeMessage,
   errorHeader,
   type Handle,
   handlerOf,
@@ -61,7 +62,7 @@ export const namedActors = ({ bus, log, metrics }: NamedActorsOptions): NamedAct
       if (message.reply !== undefined) bus.publish(message.reply, data, { headers });
     };
     try {
-      answer(encode(`the answer of the actor "${name}"`, await handle(message.data, requestOf(message))));
+      answer(encodeAnswer(name, await handle(message.data, requestOf(message))));
     } catch (error) {
       const summary = summarise(error);
       const reason = scrub(summary.message).slice(0, 500);
@@ -75,19 +76,18 @@ export const namedActors = ({ bus, log, metrics }: NamedActorsOptions): NamedAct
     const headers = { [typeHeader]: type, [timeoutHeader]: String(timeoutMs) };
     const reply = await bus.request(subjects.actor(name), data, { headers, timeoutMs }).catch((error: unknown) => {
       if (!isTroupeError(error, 'unavailable')) throw error;
-      throw new UnavailableError(`no actor is called "${name}", neither in this process nor on the bus`, {
-        cause: error,
-      });
+      const why = bus.connection === 'connected' ? 'nobody answers for that name' : 'the bus is not connected';
+      throw new UnavailableError(`actor "${name}": not in this process, and ${why}`, { cause: error });
     });
     return answerOf(name, reply);
   };
 
   const send = async (name: string, input: unknown, request: Request): Promise<unknown> => {
-    const data = encode(`the message to the actor "${name}"`, input);
+    const data = encodeMessage(name, input);
     const handle = local.get(name);
-    if (!handle) return requestRemote(name, data, request);
-    const what = `the answer of the actor "${name}"`;
-    return decode(what, encode(what, await handle(data, request)));
+    return handle
+      ? decodeAnswer(name, encodeAnswer(name, await handle(data, request)))
+      : requestRemote(name, data, request);
   };
 
   const register: NamedActors['register'] = (named) => {

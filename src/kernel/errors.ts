@@ -218,3 +218,9 @@ export class InvalidNameError extends TroupeError {
     super(`${shown} cannot be the name of ${what}: ${remedy}`);
   }
 }
+
+/** What an actor answered cannot be sent, or cannot be read. The actor is at fault, not who asked it. */
+export class InvalidAnswerError extends TroupeError {
+  override readonly name = 'InvalidAnswerError';
+  override readonly code = 'invalid_answer';
+}

@@ -64,11 +64,19 @@ export const supervisor = (spec: SupervisorSpec, { clock, onEvent = () => {} }: 
       await list.farewell();
     };
 
+    const live = async (): Promise<void> => {
+      try {
+        await watch({ spec, list, exits, signal, clock, onEvent });
+      } finally {
+        await finish();
+      }
+    };
+
     await list.start(spec.children, signal).catch(async (error: unknown) => {
       await finish();
       throw error;
     });
-    return { exit: watch({ spec, list, exits, signal, clock, onEvent }).finally(finish) };
+    return { exit: live() };
   };
 
   const current = (): ChildList => {

@@ -27,6 +27,7 @@ const one: readonly TroupeError[] = [
   new errors.UnexpectedMessageError('idle', 'finish'),
   new errors.MailboxFullError('x'),
   new errors.InvalidNameError('pool', 'a.b'),
+  new errors.InvalidAnswerError('x'),
 ];
 
 describe('every error of Troupe', () => {

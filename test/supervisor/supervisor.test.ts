@@ -173,7 +173,7 @@ describe('intensity', () => {
 
   test('stops the other children when it gives up', async () => {
     const subject = await start();
-    for (const _ of [1, 2, 3]) await crashOnce(subject);
+    for (let n = 0; n < 3; n += 1) await crashOnce(subject);
     await subject.outcome;
     expect(subject.diary.at(-1)).toBe('-b');
     expect(subject.children()).toEqual([]);
@@ -181,7 +181,7 @@ describe('intensity', () => {
 
   test('forgets restarts older than the period', async () => {
     const subject = await start();
-    for (const _ of [1, 2, 3, 4, 5, 6]) {
+    for (let n = 0; n < 6; n += 1) {
       await crashOnce(subject);
       await subject.clock.advance(501);
     }
@@ -228,7 +228,7 @@ describe('escalation', () => {
 
   test('a supervisor that gives up crashes, and is restarted by its own', async () => {
     const { leaf, clock, told, diary } = await tree(3);
-    for (const _ of [1, 2]) {
+    for (let n = 0; n < 2; n += 1) {
       leaf.crash();
       await clock.settle();
     }
@@ -242,7 +242,7 @@ describe('escalation', () => {
       code: 'restart_intensity',
       cause: { code: 'restart_intensity', cause: { message: 'root of all' } },
     });
-    for (const _ of [1, 2]) {
+    for (let n = 0; n < 2; n += 1) {
       leaf.crash(new Error('root of all'));
       await clock.settle();
     }
