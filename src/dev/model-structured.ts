@@ -90,7 +90,7 @@ const number = (schema: JsonSchema, value: string | number | undefined): number 
 /** The choice that the document names most often; the first one if it names none. */
 const choice = (choices: readonly Json[], { keywords }: Document): Json => {
   const rank = (value: Json): number => {
-    const place = keywords.indexOf(String(value).toLowerCase());
+    const place = keywords.indexOf(typeof value === 'string' ? value.toLowerCase() : JSON.stringify(value));
     return place < 0 ? keywords.length : place;
   };
   return choices.toSorted((a, b) => rank(a) - rank(b))[0] ?? null;

@@ -46,6 +46,15 @@ describe('what npm start remembers', () => {
   });
 });
 
+const lockFile = (): string => join(dir, 'start.lock');
+
+/** Who has the lock once we have asked for it, where somebody left `text`. */
+const holderAfter = async (text: string): Promise<unknown> => {
+  await writeFile(lockFile(), text);
+  await lock(dir);
+  return JSON.parse(await readFile(lockFile(), 'utf8')).pid;
+};
+
 describe('the lock', () => {
   it('is held by one process at a time, and says by which', async () => {
     const first = await lock(dir);
@@ -61,18 +70,17 @@ describe('the lock', () => {
     const child = spawn(process.execPath, ['-e', '']);
     const { pid } = child;
     await once(child, 'exit');
-    await writeFile(join(dir, 'start.lock'), JSON.stringify({ pid, began: '1' }));
-    await (await lock(dir)).release();
+    expect(await holderAfter(JSON.stringify({ pid, began: '1' }))).toBe(process.pid);
   });
 
   it('is taken over from a process whose id another one has by now', async () => {
-    await writeFile(join(dir, 'start.lock'), JSON.stringify({ pid: process.pid, began: 'earlier' }));
-    await (await lock(dir)).release();
+    const other = JSON.stringify({ pid: process.pid, began: 'earlier' });
+    expect(await holderAfter(other)).toBe(process.pid);
+    expect(await readFile(lockFile(), 'utf8')).not.toBe(other);
   });
 
   it('is taken over where the file says nothing', async () => {
-    await writeFile(join(dir, 'start.lock'), '{');
-    await (await lock(dir)).release();
+    expect(await holderAfter('{')).toBe(process.pid);
   });
 });
 
