@@ -33,11 +33,11 @@ export type Work<Result> = (client: pg.PoolClient) => Promise<Result>;
 
 /** Both throw `RefusedError` or `UnavailableError`. */
 export interface Transactions {
-  write<Result>(work: Work<Result>): Promise<Result>;
+  readonly write: <Result>(work: Work<Result>) => Promise<Result>;
   /** All statements see the same rows. */
-  read<Result>(work: Work<Result>): Promise<Result>;
+  readonly read: <Result>(work: Work<Result>) => Promise<Result>;
   /** Waits for what is under way. Idempotent. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export const transactions = ({ url, log, poolSize }: TransactionsOptions): Transactions => {
