@@ -107,16 +107,4 @@ const laneConsumers = ({ region, ackWaitMs }: TopologyOptions, pool: string): re
 const fixedConsumers = ({ ackWaitMs }: TopologyOptions): readonly ConsumerSpec[] => [
   { stream: streams.inbox, name: consumers.ingress, filter: subjects.tasks, ackWaitMs, maxAckPending: 5_000 },
   { stream: streams.sched, name: consumers.due, filter: subjects.dues, ackWaitMs, maxAckPending: 5_000 },
-  projection(streams.bucket(buckets.tasks), '$KV.tasks.>'),
-  projection(streams.dlq, subjects.dlqs),
 ];
-
-/** The projector waits for Postgres as long as it takes, and keeps its batch alive meanwhile. */
-const projection = (stream: string, filter: string): ConsumerSpec => ({
-  stream,
-  name: consumers.projector,
-  filter,
-  ackWaitMs: 30_000,
-  maxAckPending: 2_000,
-  ack: 'through',
-});

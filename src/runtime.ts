@@ -1,0 +1,162 @@
+/**
+ * What a node runs, built on ports alone: the same for a process on NATS and Postgres and for a test in memory. Doors
+ * come last, so that they close first; the projector comes first, so that it sees what the others write.
+ */
+import { cancelHints } from './actors/cancel-hints.ts';
+import { fromCron, setSchedules } from './actors/cron.ts';
+import { fromDue } from './actors/due.ts';
+import { gatekeeper } from './actors/gatekeeper.ts';
+import { fromInbox } from './actors/ingress.ts';
+import { intake } from './actors/intake.ts';
+import { pool } from './actors/pool.ts';
+import { projector, projectorConsumers } from './actors/projector.ts';
+import { provision } from './actors/provisioner.ts';
+import { admission } from './app/admission.ts';
+import { executor } from './app/executor.ts';
+import { registry } from './app/registry.ts';
+import type { ResolvedApp } from './app/resolved.ts';
+import type { Blobs } from './bus/blobs.ts';
+import type { Bus } from './bus/bus.ts';
+import type { Queue } from './bus/queue.ts';
+import { buckets, consumers, streams } from './bus/subjects.ts';
+import type { Clock } from './kernel/clock.ts';
+import type { Log } from './kernel/log.ts';
+import type { Metrics } from './kernel/metrics.ts';
+import type { Start } from './kernel/process.ts';
+import type { Random } from './kernel/random.ts';
+import { bucket } from './kv/bucket.ts';
+import type { Store } from './store/store.ts';
+import type { ChildSpec } from './supervisor/child.ts';
+import { supervisor, type SupervisorEvent } from './supervisor/supervisor.ts';
+import type { Admission } from './task/admission.ts';
+import type { TaskPorts } from './task/ports.ts';
+import { topology } from './task/topology.ts';
+
+export interface RuntimeOptions {
+  readonly app: ResolvedApp;
+  readonly bus: Bus;
+  readonly queue: Queue;
+  readonly blobs: Blobs;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly node: string;
+  readonly region: string;
+  readonly ackWaitMs: number;
+  readonly graceMs: number;
+  readonly recordLifeMs: number;
+  readonly replicas: number;
+  readonly queueBytes: number;
+}
+
+export interface Runtime {
+  readonly start: Start;
+  readonly ports: TaskPorts;
+}
+
+/** While the projection is behind, records live long enough for it to see them. */
+const longLifeMs = 7 * 86_400_000;
+
+export const runtime = (options: RuntimeOptions): Runtime => {
+  const { app, queue, store, clock, log, metrics } = options;
+  const projection = projector(options);
+  const behind = (): boolean => projection.behindMs() > options.recordLifeMs / 2;
+  const ports: TaskPorts = {
+    ...options,
+    records: bucket(queue, buckets.tasks),
+    history: store,
+    recordLifeMs: () => (behind() ? longLifeMs : options.recordLifeMs),
+  };
+  const names = registry(app);
+  const parts: Parts = {
+    options,
+    ports,
+    admission: admission(names),
+    pools: [...app.pools.keys()],
+    onEvent: (event) => report(log, metrics, event),
+  };
+  const plan = topology({ ...options, pools: parts.pools, workBytes: options.queueBytes });
+
+  const start: Start = async (signal) => {
+    await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers] });
+    await setSchedules(queue, app.schedules);
+    const life = new AbortController();
+    const deps = (): Promise<unknown> => app.deps(life.signal);
+    const run = executor({ registry: names, admission: parts.admission, ports, deps });
+    const pools = [...app.pools.values()].map((resolved) =>
+      pool({
+        pool: { ...resolved, max: resolved.workers.max },
+        workers: resolved.workers.min,
+        node: options.node,
+        ports,
+        executor: run,
+        ackWaitMs: options.ackWaitMs,
+        graceMs: options.graceMs,
+        onEvent: parts.onEvent,
+      }),
+    );
+    const children = [
+      child('projector', projection.start),
+      child('gatekeeper', gatekeeper({ ...options, behind })),
+      ...pools.map(({ start: startPool }, index) => child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs)),
+      child('cancel hints', cancelHints(options.bus, pools)),
+      ...(await intakes(parts)),
+    ];
+    const tree = supervisor({ strategy: 'one_for_one', intensity: 5, periodMs: 60_000, children }, { clock, onEvent: parts.onEvent });
+    const { exit } = await tree.start(signal);
+    return { exit: exit.finally(() => life.abort()) };
+  };
+
+  return { start, ports };
+};
+
+interface Parts {
+  readonly options: RuntimeOptions;
+  readonly ports: TaskPorts;
+  readonly admission: Admission;
+  readonly pools: readonly string[];
+  readonly onEvent: (event: SupervisorEvent) => void;
+}
+
+/** How long a part may take to stop beyond what it was promised. */
+const settleMs = 10_000;
+
+const child = (id: string, start: Start, graceMs = 0): ChildSpec => ({
+  id,
+  start,
+  restart: 'permanent',
+  shutdownMs: graceMs + settleMs,
+});
+
+/** What reads INBOX and SCHED. Their incarnations are in the ids that are made from their sequences. */
+const intakes = async ({ options, ports, admission: admit, pools }: Parts): Promise<readonly ChildSpec[]> => {
+  const { queue, ackWaitMs } = options;
+  const inbox = await queue.streamInfo(streams.inbox);
+  const sched = await queue.streamInfo(streams.sched);
+  const task = fromDue(ports);
+  const cron = fromCron({ ports, admission: admit, pools, incarnation: sched.incarnation });
+  const fromInboxOf = fromInbox({ ports, admission: admit, incarnation: inbox.incarnation });
+  const read = { queue, clock: options.clock, log: options.log, ackWaitMs, concurrency: 256 };
+  return [
+    child('inbox', intake({ ...read, stream: streams.inbox, consumer: consumers.ingress, handle: fromInboxOf })),
+    child(
+      'due',
+      intake({
+        ...read,
+        stream: streams.sched,
+        consumer: consumers.due,
+        handle: (delivery) => (delivery.subject.startsWith('due.cron.') ? cron(delivery) : task(delivery)),
+      }),
+    ),
+  ];
+};
+
+const report = (log: Log, metrics: Metrics, event: SupervisorEvent): void => {
+  const { type, child: id } = event;
+  if (type === 'restarted') metrics.restarts.labels(id).inc();
+  if ('error' in event) log.error({ err: event.error, child: id }, `child ${type}`);
+  else log.warn({ child: id }, `child ${type}`);
+};
+
