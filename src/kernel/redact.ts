@@ -13,7 +13,8 @@ const isSecret = (name: string, value: unknown): boolean =>
 
 const patterns: readonly (readonly [RegExp, string])[] = [
   [/\b([a-z][a-z0-9+.-]{1,20}:\/\/)[^\s/@]{1,400}@/gi, `$1${hidden}@`],
-  [/\b(Bearer|Basic)\s+[\w.~+/=-]{6,}/gi, `$1 ${hidden}`],
+  // With a digit or padding somewhere, as what follows may be prose.
+  [/\b(Bearer|Basic)\s+(?=\S*[\d=])[\w.~+/=-]{6,}/gi, `$1 ${hidden}`],
   [/\b(?:sk|pk|rk|gsk|xai|ghp|gho|ghs|github_pat|glpat|xox[abp])[-_][\w-]{10,}/g, hidden],
   [/\bAKIA[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bS[ACNOUX][A-Z2-7]{54,}\b/g, hidden],
   [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, hidden],
@@ -49,6 +50,7 @@ export const redact = (value: unknown, depth = 0): unknown => {
 
 const redactObject = (value: object, depth: number): unknown => {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+  if (value instanceof URL) return scrub(value.href);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (Array.isArray(value)) return value.slice(0, broadest).map((each) => redact(each, depth + 1));
   const entries = Object.entries(value).slice(0, broadest);

@@ -29,6 +29,7 @@ describe('text', () => {
     'mail to a@example.com',
     'inputTokens 512, outputTokens 10',
     'sk-short',
+    'Basic authentication failed',
   ])('%s stays as it is', (text) => {
     expect(scrub(text)).toBe(text);
   });
@@ -82,6 +83,7 @@ describe('fields', () => {
     });
     expect(JSON.stringify(redact(circular))).toContain('[deeper]');
     expect(redact({ throwing })).toEqual({ throwing: '[unreadable]' });
+    expect(redact({ at: new URL('nats://u:p@h/') })).toEqual({ at: 'nats://[redacted]@h/' });
     expect(redact({ bytes: Buffer.from('abc'), big: 5n, fn: () => 1, bad: new Date(NaN) })).toEqual({
       bytes: '[3 bytes]',
       big: '5',
