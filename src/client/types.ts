@@ -139,7 +139,7 @@ export interface Client<A = App> {
   /**
    * Submits one task: it is stored when the promise resolves. Throws InvalidInputError (the input does not fit the
    * schema, or the options make no sense), UnknownTaskError, IdConflictError (the id is taken by another input),
-   * OverloadedError (the queue is full; nothing was stored), PayloadTooLargeError (more than 256 KiB of JSON),
+   * OverloadedError (the queue is full, or the history too far behind; nothing was stored), PayloadTooLargeError (more than 256 KiB of JSON),
    * UnavailableError (no connection; nothing was stored), TimeoutError (unknown: submit again with the same id).
    */
   submit<T extends AnyTask | Tasks<A>['name']>(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import * as troupe from 'troupe';
 import { describe, expect, test } from 'vitest';
 
 const source = join(import.meta.dirname, '../../src');
@@ -48,4 +49,24 @@ describe('a public export', () => {
       ).toBeGreaterThan(15);
     },
   );
+});
+
+describe('docs/api.md', () => {
+  const page = readFileSync(join(source, '../docs/api.md'), 'utf8');
+  const errors = Object.keys(troupe).filter(
+    (name) => /[a-z]Error$/.test(name) && name !== 'TroupeError' && !name.startsWith('is'),
+  );
+
+  test.each(errors)('has a line for %s, with its code', (name) => {
+    const code = name
+      .replace(/Error$/, '')
+      .replace(/\B[A-Z]/g, '_$&')
+      .toLowerCase();
+    expect(page).toContain(`| \`${name}\` | \`${code}\` |`);
+  });
+
+  test('names every function there is to call', () => {
+    const functions = Object.keys(troupe).filter((name) => /^[a-z]/.test(name));
+    expect(functions.filter((name) => !page.includes(`\`${name}(`))).toEqual([]);
+  });
 });
