@@ -1,7 +1,8 @@
 /** The client's side of pulls and deliveries. */
 import type { Consumer, Delivery, PullHandlers } from '../queue.ts';
 import type { Client } from './client.ts';
-import type { HandOut, MemoryConsumer, Pull } from './consumer.ts';
+import type { MemoryConsumer } from './consumer.ts';
+import type { HandOut, Pull } from './pulls.ts';
 
 const delivery = (client: Client, consumer: MemoryConsumer, { message, deliveries, pending }: HandOut): Delivery => {
   const { link, later, server, faults } = client;
@@ -46,7 +47,7 @@ export const consume = (client: Client, stream: string, name: string, handlers: 
 
   const arrived = (pull: Pull, consumer: MemoryConsumer, handOut: HandOut): void => {
     const asked = open.get(pull);
-    if (!asked || closed) return;
+    if (!asked) return;
     asked.left -= 1;
     if (asked.left === 0) open.delete(pull);
     handlers.deliver(delivery(client, consumer, handOut));
@@ -96,13 +97,15 @@ export const consume = (client: Client, stream: string, name: string, handlers: 
       if (link.up) link.send(() => start(pull, waitMs));
       else clock.immediate(() => end(pull, 'lost'));
     },
-    close: () => {
+    close: async () => {
       closed = true;
       attached.delete(attach);
-      const pulls = [...open];
-      link.send(() => {
-        for (const [pull, { consumer }] of pulls) consumer?.forget(pull);
-      });
+      const release = (): void => {
+        for (const [pull, { consumer }] of open) consumer?.forget(pull);
+      };
+      // The answer comes behind whatever had been handed out; a link that is cut has lost that already.
+      if (link.up) await client.call(`end of pulls from "${name}"`, release).catch(() => {});
+      open.clear();
     },
   };
 };

@@ -2,23 +2,12 @@
  * A durable consumer: what has been handed out stays pending until it is settled or its ack wait is over;
  * then it is handed out again, before anything new and whatever the limit of pending messages.
  */
-import type { Clock, Timer } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import type { ConsumerInfo, ConsumerSpec, Stored } from '../queue.ts';
 import { type Matcher, matcher } from './matching.ts';
+import { type Pull, pulls } from './pulls.ts';
 import type { Stream } from './stream.ts';
 import type { Timers } from './timers.ts';
-
-export interface HandOut {
-  readonly message: Stored;
-  readonly deliveries: number;
-  readonly pending: number;
-}
-
-export interface Pull {
-  left: number;
-  deliver(handOut: HandOut): void;
-  ended(reason: 'empty' | 'lost'): void;
-}
 
 export interface MemoryConsumer {
   spec: ConsumerSpec;
@@ -44,7 +33,7 @@ interface Pending {
 export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clock, timers: Timers): MemoryConsumer => {
   const pending = new Map<number, Pending>();
   const again = new Set<number>();
-  const waiting: { readonly pull: Pull; readonly timer: Timer | undefined }[] = [];
+  const waiting = pulls(clock, timers);
   let spec = initial;
   let match: Matcher = matcher(spec.filter);
   let position = 1;
@@ -95,37 +84,26 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
     return undefined;
   };
 
-  const handOut = (pull: Pull, message: Stored): void => {
-    const deliveries = (pending.get(message.seq)?.deliveries ?? 0) + 1;
-    const dueAt = clock.wall() + spec.ackWaitMs;
-    pending.set(message.seq, { deliveries, dueAt });
-    arm(dueAt);
-    pull.left -= 1;
-    pull.deliver({ message, deliveries, pending: undelivered });
-  };
-
-  /** The pulls take turns, a message each. */
   const pump = (): void => {
-    for (let turn = waiting[0]; turn; turn = waiting[0]) {
+    while (waiting.size > 0) {
       const message = nextAgain() ?? nextNew();
       if (!message) return;
-      waiting.shift();
-      if (turn.pull.left > 1) waiting.push(turn);
-      else turn.timer?.cancel();
-      handOut(turn.pull, message);
+      const deliveries = (pending.get(message.seq)?.deliveries ?? 0) + 1;
+      const dueAt = clock.wall() + spec.ackWaitMs;
+      pending.set(message.seq, { deliveries, dueAt });
+      arm(dueAt);
+      waiting.next()?.deliver({ message, deliveries, pending: undelivered });
     }
-  };
-
-  const drop = (pull: Pull): boolean => {
-    const at = waiting.findIndex((each) => each.pull === pull);
-    if (at < 0) return false;
-    waiting.splice(at, 1)[0]?.timer?.cancel();
-    return true;
   };
 
   const settle = (seq: number): void => {
     pending.delete(seq);
     again.delete(seq);
+  };
+
+  const acked = (seq: number): void => {
+    if (spec.ack === 'through') for (const earlier of [...pending.keys()]) if (earlier <= seq) settle(earlier);
+    settle(seq);
   };
 
   stream.watchers.add({
@@ -134,9 +112,12 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
       undelivered += 1;
       pump();
     },
-    removed: ({ seq, subject }) => {
+    removed: ({ seq, subject }, purged) => {
       if (seq >= position && match(subject)) undelivered -= 1;
-      settle(seq);
+      if (!pending.has(seq)) return;
+      // The server takes the end of a message for its ack: where that settles all before it, they never come again.
+      if (purged) settle(seq);
+      else acked(seq);
       pump();
     },
   });
@@ -153,18 +134,14 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
       pump();
     },
     pull: (pull, waitMs) => {
-      const end = (): void => {
-        if (drop(pull)) pull.ended('empty');
-      };
-      waiting.push({ pull, timer: waitMs > 0 ? timers.at(clock.wall() + waitMs, end) : undefined });
+      waiting.add(pull, waitMs);
       pump();
-      if (waitMs <= 0) end();
+      if (waitMs <= 0 && waiting.remove(pull)) pull.ended('empty');
     },
-    forget: (pull) => void drop(pull),
+    forget: (pull) => void waiting.remove(pull),
     ack: (seq) => {
       if (seq >= position) return;
-      if (spec.ack === 'through') for (const earlier of [...pending.keys()]) if (earlier <= seq) settle(earlier);
-      settle(seq);
+      acked(seq);
       if (stream.spec.keep === 'work') stream.remove(seq);
       pump();
     },
@@ -192,12 +169,12 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
       pending: undelivered,
       ackPending: pending.size,
       redelivered: [...pending.values()].filter(({ deliveries }) => deliveries > 1).length,
-      waiting: waiting.length,
+      waiting: waiting.size,
       // Pending in the order of their first delivery, which is the order of the stream.
       ackFloor: (pending.keys().next().value ?? position) - 1,
     }),
     suspend: () => {
-      for (const { pull } of [...waiting]) drop(pull);
+      waiting.clear();
       timer = undefined;
       again.clear();
     },

@@ -72,7 +72,7 @@ export const memoryQueue = (client: Client): Queue => {
 
   const purge = (name: string, filter: string): number => {
     const seqs = matching(name, filter).flatMap(([, each]) => each);
-    for (const seq of [...seqs]) server.stream(name).remove(seq);
+    for (const seq of [...seqs]) server.stream(name).remove(seq, true);
     return seqs.length;
   };
 

@@ -1,6 +1,6 @@
 /** The messages of one stream, by sequence and by subject, and the bytes they take. */
 import type { Headers } from '../bus.ts';
-import type { Stored } from '../queue.ts';
+import type { Stored, StreamSpec } from '../queue.ts';
 import { isLiteral, matcher } from './matching.ts';
 
 export interface MessageStore {
@@ -21,11 +21,18 @@ export const headerBytes = (headers: Headers): number => {
   return names.length === 0 ? 0 : names.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 12);
 };
 
-/** As a file store counts them. */
-export const storedBytes = ({ subject, data, headers }: Pick<Stored, 'subject' | 'data' | 'headers'>): number =>
-  30 + subject.length + data.length + (headerBytes(headers) && headerBytes(headers) + 4);
+export type StoredBytes = (message: Pick<Stored, 'subject' | 'data' | 'headers'>) => number;
 
-export const messageStore = (): MessageStore => {
+/** As the server counts them, which depends on where it keeps them. */
+export const storedBytes = (storage: StreamSpec['storage']): StoredBytes => {
+  const [each, eachWithHeaders] = storage === 'memory' ? [16, 16] : [30, 34];
+  return ({ subject, data, headers }) => {
+    const more = headerBytes(headers);
+    return subject.length + data.length + more + (more > 0 ? eachWithHeaders : each);
+  };
+};
+
+export const messageStore = (bytesOf: StoredBytes): MessageStore => {
   const messages = new Map<number, Stored>();
   const bySubject = new Map<string, number[]>();
   let bytes = 0;
@@ -50,7 +57,7 @@ export const messageStore = (): MessageStore => {
     },
     add: (message) => {
       messages.set(message.seq, message);
-      bytes += storedBytes(message);
+      bytes += bytesOf(message);
       const seqs = bySubject.get(message.subject);
       if (seqs) seqs.push(message.seq);
       else bySubject.set(message.subject, [message.seq]);
@@ -60,7 +67,7 @@ export const messageStore = (): MessageStore => {
       const message = messages.get(seq);
       if (!message) return undefined;
       messages.delete(seq);
-      bytes -= storedBytes(message);
+      bytes -= bytesOf(message);
       forget(message.subject, seq);
       return message;
     },

@@ -20,7 +20,8 @@ export interface Append {
 
 export interface Watcher {
   added(message: Stored): void;
-  removed(message: Stored): void;
+  /** `purged`: by an order to, not by age, size, an ack or a later message. */
+  removed(message: Stored, purged: boolean): void;
 }
 
 export interface Stream {
@@ -32,7 +33,7 @@ export interface Stream {
   spec: StreamSpec;
   /** Stores the message and answers its sequence. Throws `ConflictError` or `RefusedError`. */
   append(message: Append): number;
-  remove(seq: number): void;
+  remove(seq: number, purged?: boolean): void;
   /** What the last write to a subject replaced; undefined also where that is long ago. */
   before(subject: string): { readonly message: Stored | undefined } | undefined;
   info(): StreamInfo;
@@ -43,7 +44,8 @@ export interface Stream {
 const recentWrites = 1_000;
 
 export const stream = (initial: StreamSpec, clock: Clock, random: Random, timers: Timers): Stream => {
-  const messages = messageStore();
+  const bytesOf = storedBytes(initial.storage);
+  const messages = messageStore(bytesOf);
   const watchers = new Set<Watcher>();
   const expiries = new Map<number, { readonly at: number; timer: Timer }>();
   const replaced = new Map<string, { readonly message: Stored | undefined }>();
@@ -52,13 +54,13 @@ export const stream = (initial: StreamSpec, clock: Clock, random: Random, timers
   let spec = initial;
   let lastSeq = 0;
 
-  const remove = (seq: number): void => {
+  const remove = (seq: number, purged = false): void => {
     const message = messages.remove(seq);
     if (!message) return;
     expiries.get(seq)?.timer.cancel();
     expiries.delete(seq);
     due.cancel(seq);
-    for (const watcher of watchers) watcher.removed(message);
+    for (const watcher of watchers) watcher.removed(message, purged);
   };
 
   const expire = (seq: number, at: number): void => {
@@ -121,8 +123,8 @@ export const stream = (initial: StreamSpec, clock: Clock, random: Random, timers
     if (expectSeq !== undefined && expectSeq !== (last?.seq ?? 0)) {
       throw new ConflictError(`wrong last sequence: ${last?.seq ?? 0}`, { revision: last?.seq ?? 0 });
     }
-    if (spec.keep === 'limits' || messages.bytes + storedBytes(append) <= (spec.maxBytes ?? Infinity)) return;
-    const makesRoom = spec.keep === 'last' && last && storedBytes(last) >= storedBytes(append);
+    if (spec.keep === 'limits' || messages.bytes + bytesOf(append) <= (spec.maxBytes ?? Infinity)) return;
+    const makesRoom = spec.keep === 'last' && last && bytesOf(last) >= bytesOf(append);
     if (!makesRoom) throw new RefusedError('maximum bytes exceeded');
   };
 
