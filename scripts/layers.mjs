@@ -1,0 +1,140 @@
+// Who may import whom under src/: lower layers never import higher ones, and each library has its place.
+// The first layer whose pattern fits a file is the file's; every file must have one.
+
+const schemas = ['zod', '@standard-schema/spec'];
+const model = ['ai', '@ai-sdk/provider'];
+
+/** @type {{ name: string, files: RegExp, may: string[], mayTypes?: string[], packages: string[] }[]} */
+export const layers = [
+  { name: 'kernel', files: /^kernel\//, may: [], packages: ['pino', 'prom-client'] },
+  {
+    name: 'ports',
+    files: /^(bus\/(bus|queue|subjects|blobs)|store\/store)\./,
+    may: ['kernel'],
+    packages: ['zod'],
+  },
+  {
+    name: 'bus on NATS',
+    files: /^bus\/nats\//,
+    may: ['kernel', 'ports'],
+    packages: [
+      '@nats-io/nats-core',
+      '@nats-io/transport-node',
+      '@nats-io/jetstream',
+      '@nats-io/kv',
+      '@nats-io/obj',
+      'zod',
+    ],
+  },
+  { name: 'bus in memory', files: /^bus\/memory\//, may: ['kernel', 'ports'], packages: [] },
+  { name: 'store adapters', files: /^store\//, may: ['kernel', 'ports'], packages: ['pg', 'drizzle-orm', 'zod'] },
+  { name: 'kv', files: /^kv\//, may: ['kernel', 'ports'], packages: ['zod'] },
+  { name: 'supervisor', files: /^supervisor\//, may: ['kernel'], packages: ['ts-pattern'] },
+  { name: 'task', files: /^task\//, may: ['kernel', 'ports', 'kv'], packages: ['zod', 'ts-pattern'] },
+  {
+    name: 'actors',
+    files: /^actors\//,
+    may: ['kernel', 'ports', 'kv', 'task', 'supervisor'],
+    packages: ['ts-pattern', ...schemas],
+  },
+  { name: 'llm', files: /^llm\//, may: ['kernel', 'ports', 'kv', 'task'], packages: ['zod', 'ts-pattern', ...model] },
+  {
+    name: 'app',
+    files: /^app\//,
+    may: ['kernel', 'ports', 'task', 'llm'],
+    packages: ['ts-pattern', ...schemas, ...model],
+  },
+  {
+    name: 'client',
+    files: /^client\//,
+    may: ['kernel', 'ports', 'task'],
+    mayTypes: ['app'],
+    packages: schemas,
+  },
+  {
+    name: 'web',
+    files: /^web\//,
+    may: ['kernel', 'ports', 'task', 'client'],
+    packages: ['hono', '@hono/node-server', 'zod'],
+  },
+  {
+    name: 'dev',
+    files: /^dev\//,
+    may: ['kernel', 'ports', 'kv', 'task', 'client'],
+    packages: ['@copilotkit/aimock', 'zod'],
+  },
+  {
+    name: 'runtime',
+    files: /^runtime(\.|\/)/,
+    may: ['kernel', 'ports', 'kv', 'supervisor', 'task', 'actors', 'llm', 'app'],
+    packages: [],
+  },
+  {
+    name: 'testing',
+    files: /^testing\//,
+    may: [
+      'kernel',
+      'ports',
+      'bus in memory',
+      'store adapters',
+      'kv',
+      'supervisor',
+      'task',
+      'actors',
+      'llm',
+      'app',
+      'client',
+      'runtime',
+    ],
+    packages: schemas,
+  },
+  {
+    name: 'public API',
+    files: /^index\./,
+    may: ['kernel', 'ports', 'bus on NATS', 'task', 'app', 'client', 'testing', 'llm'],
+    packages: [],
+  },
+  {
+    name: 'node',
+    files: /^(node|config)(\.|\/)/,
+    may: [
+      'kernel',
+      'ports',
+      'bus on NATS',
+      'bus in memory',
+      'store adapters',
+      'kv',
+      'supervisor',
+      'task',
+      'actors',
+      'llm',
+      'app',
+      'client',
+      'runtime',
+      'web',
+      'dev',
+    ],
+    packages: ['zod'],
+  },
+];
+
+/** The layer of a file by its path under src/ or dist/; undefined if it has none. */
+export const layerOf = (file) => layers.find(({ files }) => files.test(file));
+
+/**
+ * Why `file` may not import `target`, or undefined. `target` is a path under the same folder, or a package's name;
+ * node's own modules are for everybody.
+ */
+export const objection = (file, target, { type, packaged }) => {
+  const layer = layerOf(file);
+  if (layer === undefined) return `src/${file} belongs to no layer: add its folder to scripts/layers.mjs`;
+  if (packaged) {
+    if (layer.packages.includes(target)) return undefined;
+    return `src/${file} (${layer.name}) may not import the package ${target}`;
+  }
+  const other = layerOf(target);
+  const allowed = [layer.name, ...layer.may, ...(type ? (layer.mayTypes ?? []) : [])];
+  if (other !== undefined && allowed.includes(other.name)) return undefined;
+  const how = type ? 'the types of' : 'values of';
+  return `src/${file} (${layer.name}) may not import ${how} ${target} (${other?.name ?? 'no layer'})`;
+};
