@@ -112,7 +112,10 @@ export interface PullRequest {
 }
 
 export interface PullHandlers {
-  /** Called in the tick in which the message arrived. Must not throw. */
+  /**
+   * Called in the tick in which the message arrived. Must not throw. What the server had sent to a pull that was lost
+   * may still come, beyond what has been asked for since.
+   */
   deliver(delivery: Delivery): void;
   /**
    * Called once for each pull that ended with fewer deliveries than it asked for, `left` short.

@@ -16,7 +16,8 @@ export const bucket = (queue: Queue, name: string): Bucket => {
   const prefix = `$KV.${name}.`;
 
   const subjectOf = (key: string): string => {
-    if (!validKey.test(key)) throw new InvalidNameError('key', key);
+    if (!validKey.test(key))
+      throw new InvalidNameError('a key', key, 'give tokens of A-Z a-z 0-9 - _ / = with dots between them');
     return prefix + key;
   };
   const keyOf = (subject: string): string => subject.slice(prefix.length);
@@ -57,13 +58,13 @@ export const bucket = (queue: Queue, name: string): Bucket => {
       }
     },
 
-    put: (key, value, options = {}) => write(subjectOf(key), value, options),
+    put: async (key, value, options = {}) => write(subjectOf(key), value, options),
 
     remove: async (key) => {
       await queue.purge(stream, subjectOf(key));
     },
 
-    keys: (filter = '>') => keysOf(queue, stream, prefix + filter, keyOf),
+    keys: async (filter = '>') => keysOf(queue, stream, prefix + filter, keyOf),
 
     watch: (filter, changed, { caughtUp } = {}) =>
       queue.tail(stream, {

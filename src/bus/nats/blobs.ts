@@ -41,6 +41,7 @@ export const blobsOf = ({ connection, api, clock }: BlobsOptions): Blobs => {
 
   return {
     put: async (name, value) => {
+      if (name === '') throw new RefusedError('a blob has a name');
       await attempt(`put of blob ${name}`, (store) => store.putBlob({ name }, value));
     },
     get: async (name) => (await attempt(`get of blob ${name}`, (store) => store.getBlob(name))) ?? undefined,

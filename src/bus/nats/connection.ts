@@ -13,6 +13,7 @@ import { coreBus } from './bus.ts';
 import { mux } from './mux.ts';
 import { natsQueue } from './queue.ts';
 import { serverTime } from './server-time.ts';
+import { flushByTurns } from './turns.ts';
 
 export interface NatsOptions {
   /** `nats://host:port`, with `user:password@` or `token@` if need be; several of one cluster, by commas or as a list. */
@@ -45,6 +46,7 @@ export const connectNats = async (options: NatsOptions): Promise<NatsConnection>
   const { clock, random, log } = options;
   const inbox = `${options.inboxPrefix ?? '_INBOX'}.${random.id()}`;
   const client = await dial(options);
+  flushByTurns(client);
   const time = serverTime(clock);
   const requests = mux({ connection: client, inbox: `${inbox}.r`, clock, log });
   const ask = api(requests, time);

@@ -63,7 +63,8 @@ export const apiFailure = (what: string, error: ApiError): Error => {
 
 /** What the library throws before anything was sent. */
 export const sendFailure = (subject: string, bytes: number, error: unknown): Error => {
-  if (error instanceof errors.InvalidSubjectError) return new InvalidNameError('subject', subject);
+  if (error instanceof errors.InvalidSubjectError)
+    return new InvalidNameError('a subject', subject, 'give tokens without spaces, with dots between them');
   if (error instanceof errors.InvalidArgumentError && error.message.includes('max_payload')) {
     return new PayloadTooLargeError(`${subject}: ${bytes} bytes are more than the server takes in one message`);
   }

@@ -64,7 +64,7 @@ const linesOf = (headers: Headers, reserved: RegExp | undefined): string => {
   let lines = '';
   for (const name of Object.keys(headers)) {
     if (reserved?.test(name)) continue;
-    if (!headerName.test(name)) throw new InvalidNameError('header', name);
+    if (!headerName.test(name)) throw new InvalidNameError('a header', name, 'give printable ASCII without a colon');
     const value = headers[name] ?? '';
     if (lineBreak.test(value)) throw new RefusedError(`header ${name}: a value cannot hold a line break`);
     lines += `${name}: ${value}${lineEnd}`;

@@ -12,7 +12,11 @@ import { deliveryOf, parseAckSubject, type Settle } from './delivery.ts';
 import { statusOf, statusText } from './headers.ts';
 import type { ServerTime } from './server-time.ts';
 
-/** A pull without waiting that finds every delivery of the consumer taken is left to lie by the server (2.15.1). */
+/**
+ * How long a pull that does not wait may hear nothing. The server answers it at once, but for one case: where it has
+ * messages and the consumer's limit of unsettled deliveries is reached, it says nothing (2.15.1). To give it an expiry
+ * instead would make it wait for that when there is nothing, and end early when the server is busy.
+ */
 const noWaitMs = 250;
 /** Over what the server was told, before a pull counts as lost. */
 const graceMs = 1_000;
@@ -45,9 +49,11 @@ interface Slot {
   /** The reply subject of the open pull; undefined while the slot is free. */
   open: string | undefined;
   left: number;
+  /** How long nothing need be heard. */
+  patienceMs: number;
   /** When it counts as lost, if nothing is heard before. */
   lostAtMs: number;
-  heartbeatMs: number;
+  noWait: boolean;
 }
 
 export const consume = (options: PullOptions, stream: string, consumer: string, handlers: PullHandlers): Pulling => {
@@ -57,6 +63,7 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
   /** Slots of lost pulls: something may still be on its way to them. */
   const retired = new Map<Slot, number>();
   let pulls = 0;
+  let made = 0;
   let online = true;
   let closed = false;
 
@@ -70,18 +77,30 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
     if (left > 0 && !closed) handlers.ended(left, reason);
   };
 
+  const heard = (slot: Slot): void => {
+    slot.lostAtMs = clock.monotonic() + slot.patienceMs;
+  };
+
+  /** Without losing what is on its way: the server answers behind it. */
+  const takeBack = async (slot: Slot): Promise<void> => {
+    slots.delete(slot);
+    const drained = await atMost(clock, drainMs, slot.subscription.drain());
+    if (slot.open !== undefined) end(slot, drained ? 'empty' : 'lost');
+  };
+
   const delivered = (slot: Slot, message: Msg): void => {
     const position = parseAckSubject(message.reply ?? '');
     if (!position) return log.warn({ subject: message.subject }, 'not a delivery: ignored');
     time.observe(position.at);
     slot.left -= 1;
     if (slot.left === 0) slot.open = undefined;
+    else heard(slot);
     handlers.deliver(deliveryOf(message, position, settle));
   };
 
   const status = (slot: Slot, code: number, message: Msg): void => {
     if (message.subject !== slot.open) return;
-    if (code === idle) slot.lostAtMs = clock.monotonic() + slot.heartbeatMs * heartbeatsMissed;
+    if (code === idle) heard(slot);
     else if (code === noMessages || code === requestTimeout) end(slot, 'empty');
     else {
       log.debug({ stream, consumer, code, status: statusText(message) }, 'a pull was let go');
@@ -101,9 +120,10 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
   };
 
   const newSlot = (): Slot => {
-    const inbox = `${options.inbox}.${slots.size + retired.size}-${pulls}`;
+    made += 1;
+    const inbox = `${options.inbox}.${made}`;
     const subscription = connection.subscribe(`${inbox}.*`, { callback: (_error, message) => arrived(slot, message) });
-    const slot: Slot = { inbox, subscription, open: undefined, left: 0, lostAtMs: 0, heartbeatMs: 0 };
+    const slot: Slot = { inbox, subscription, open: undefined, left: 0, patienceMs: 0, lostAtMs: 0, noWait: false };
     slots.add(slot);
     return slot;
   };
@@ -112,24 +132,27 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
     if (closed || batch < 1) return;
     if (!online) return clock.immediate(() => !closed && handlers.ended(batch, 'lost'));
     const slot = [...slots].find(({ open }) => open === undefined) ?? newSlot();
-    const expiresMs = Math.max(waitMs, noWaitMs);
+    const heartbeatMs = heartbeat(waitMs);
     pulls += 1;
     slot.open = `${slot.inbox}.${pulls.toString(36)}`;
     slot.left = batch;
-    slot.heartbeatMs = heartbeat(waitMs);
-    slot.lostAtMs = clock.monotonic() + (slot.heartbeatMs * heartbeatsMissed || expiresMs + graceMs);
-    const ask = {
-      batch,
-      expires: expiresMs * 1e6,
-      ...(waitMs === 0 && { no_wait: true }),
-      ...(slot.heartbeatMs > 0 && { idle_heartbeat: slot.heartbeatMs * 1e6 }),
-    };
+    slot.noWait = waitMs === 0;
+    slot.patienceMs = slot.noWait ? noWaitMs : heartbeatMs * heartbeatsMissed || waitMs + graceMs;
+    heard(slot);
+    const ask = slot.noWait
+      ? { batch, no_wait: true }
+      : { batch, expires: waitMs * 1e6, ...(heartbeatMs > 0 && { idle_heartbeat: heartbeatMs * 1e6 }) };
     connection.publish(subject, JSON.stringify(ask), { reply: slot.open });
   };
 
   const check = (): void => {
     const nowMs = clock.monotonic();
-    for (const slot of slots) if (slot.open !== undefined && slot.lostAtMs <= nowMs) end(slot, 'lost');
+    for (const slot of slots) {
+      if (slot.open === undefined || slot.lostAtMs > nowMs) continue;
+      // Never rejects.
+      if (slot.noWait) void takeBack(slot);
+      else end(slot, 'lost');
+    }
     for (const [slot, untilMs] of retired) {
       if (untilMs > nowMs) continue;
       retired.delete(slot);
