@@ -6,6 +6,10 @@ import type { Item } from './batch.ts';
 /** A record without its steps, which would be most of its weight. */
 export type Sight = Pick<TaskRecord, 'status' | 'attempt' | 'failures' | 'worker'>;
 
+const statuses = ['completed', 'failed', 'dead', 'cancelled', 'running', 'waiting'] as const;
+
+export const statusOf = (text: string): Sight['status'] | undefined => statuses.find((status) => status === text);
+
 export interface Tally {
   readonly total: number;
   readonly completed: number;

@@ -1,91 +1,82 @@
-/** Nodes beside us: `dist/node.js` as in production, each a process of its own that does not outlive us. */
-import { join } from 'node:path';
+/** The two nodes of `npm start`: started together, one of them killed on purpose, both drained at the end. */
 import type { Clock } from '../../kernel/clock.ts';
-import { TimeoutError, UnavailableError } from '../../kernel/errors.ts';
-import { type Child, startChild } from '../child.ts';
+import { type Node, startNode } from './node.ts';
+import { freePortFrom } from './ports.ts';
+import type { Terminal } from './terminal.ts';
 
-export interface NodeOptions {
-  /** What it is called on the wire. */
-  readonly name: string;
-  /** Of `dist/node.js`. */
+export interface NodesOptions {
   readonly script: string;
-  /** Gets its log. */
   readonly dir: string;
-  readonly httpPort: number;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  readonly terminal: Terminal;
 }
 
-export interface Node {
-  readonly name: string;
-  readonly httpUrl: string;
-  readonly pid: number;
-  /** Resolves when the process has ended. */
-  readonly exit: Promise<void>;
-  /** Ends it without a warning, as a power cut would. */
-  kill(): Promise<void>;
-  /** Asks it to finish what it has begun and go; after `graceMs` it has to. */
-  drain(graceMs: number): Promise<void>;
+export interface Nodes {
+  /** In the order of their names. */
+  readonly running: readonly Node[];
+  /** Kills a node; resolves when its process is gone. It stays away until `bringBack`. */
+  kill(name: string): Promise<void>;
+  bringBack(name: string): Promise<Node>;
+  drain(): Promise<void>;
 }
 
-const readyMs = 30_000;
-const pauseMs = 100;
+export const names = ['node-a', 'node-b'] as const;
 
-const isReady = async (url: string): Promise<boolean> => {
-  try {
-    const { ok } = await fetch(`${url}/readyz`);
-    return ok;
-  } catch {
-    return false;
-  }
-};
+/** Ours to finish a task in; nodes give up on it a little earlier. */
+const graceMs = 30_000;
+/** A node that ends by itself as often as this has a fault that starting it again does not mend. */
+const restartsMax = 3;
 
-/** Resolves when the node is ready for work. Throws UnavailableError if it ends before, TimeoutError after 30 s. */
-export const startNode = async ({ name, script, dir, httpPort, env, clock }: NodeOptions): Promise<Node> => {
-  const log = join(dir, `${name}.log`);
-  const child = await startChild({
-    command: process.execPath,
-    args: [script],
-    log,
-    ready: /^/, // It says so over HTTP.
-    orphanSignal: 'KILL',
-    env: { ...env, TROUPE_NODE: name, HTTP_PORT: String(httpPort) },
+/** Resolves when both are ready. */
+export const startNodes = async ({ terminal, ...options }: NodesOptions): Promise<Nodes> => {
+  const first = await freePortFrom(8080);
+  const ports = new Map<string, number>([
+    [names[0], first],
+    [names[1], await freePortFrom(8080, [first])],
+  ]);
+  const byName = new Map<string, Node>();
+  const away = new Set<string>();
+  let restarts = 0;
+
+  const start = async (name: string): Promise<Node> => {
+    const node = await startNode({ ...options, name, httpPort: ports.get(name) ?? 0 });
+    byName.set(name, node);
+    void node.exit.then(() => gone(node)); // `gone` handles what it does.
+    return node;
+  };
+
+  const gone = (node: Node): void => {
+    byName.delete(node.name);
+    if (away.has(node.name)) return;
+    terminal.event(`${node.name} ended by itself; ${options.dir}/${node.name}.log says why`);
+    restarts += 1;
+    if (restarts > restartsMax) return;
+    start(node.name).catch((error: unknown) => terminal.event(String(error)));
+  };
+
+  await Promise.all(names.map(start)).catch(async (error: unknown) => {
+    for (const name of names) away.add(name);
+    await Promise.all([...byName.values()].map((node) => node.kill()));
+    throw error;
   });
-  const httpUrl = `http://127.0.0.1:${httpPort}`;
-  await untilReady(child, { name, httpUrl, log, clock });
+
   return {
-    name,
-    httpUrl,
-    pid: child.pid,
-    exit: child.exit,
-    kill: () => child.kill('SIGKILL'),
-    drain: async (graceMs) => {
-      const impatient = clock.timer(graceMs, () => void child.kill('SIGKILL')); // Never rejects.
-      await child.kill('SIGTERM');
-      impatient.cancel();
+    get running() {
+      return names.flatMap((name) => byName.get(name) ?? []);
+    },
+    kill: async (name) => {
+      away.add(name);
+      await byName.get(name)?.kill();
+    },
+    bringBack: async (name) => {
+      const node = await start(name);
+      away.delete(name);
+      return node;
+    },
+    drain: async () => {
+      for (const name of names) away.add(name);
+      await Promise.all([...byName.values()].map((node) => node.drain(graceMs)));
     },
   };
-};
-
-interface Starting {
-  readonly name: string;
-  readonly httpUrl: string;
-  readonly log: string;
-  readonly clock: Clock;
-}
-
-const untilReady = async (child: Child, { name, httpUrl, log, clock }: Starting): Promise<void> => {
-  let gone = false;
-  void child.exit.then(() => {
-    gone = true;
-  });
-  const start = clock.monotonic();
-  while (!(await isReady(httpUrl))) {
-    if (gone) throw new UnavailableError(`${name} ended before it was ready; ${log} says why`);
-    if (clock.monotonic() - start > readyMs) {
-      await child.kill('SIGKILL');
-      throw new TimeoutError(`${name} was not ready within ${readyMs / 1_000} s; ${log} says why`);
-    }
-    await clock.sleep(pauseMs);
-  }
 };

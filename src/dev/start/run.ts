@@ -1,0 +1,103 @@
+/** One batch, from submit to account. Whatever part of it has ended before is not done again. */
+import { z } from 'zod';
+import type { Client } from '../../client/types.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import { RefusedError } from '../../kernel/errors.ts';
+import { linked } from '../../kernel/signal.ts';
+import type { Bucket } from '../../kv/kv.ts';
+import type { Store } from '../../store/store.ts';
+import { type Account, accountOf } from './account.ts';
+import { type Item, taskTypes } from './batch.ts';
+import type { Nodes } from './nodes.ts';
+import { ended, type Following, follow, type Tally, until } from './follow.ts';
+import { endedBefore, found, projected } from './history.ts';
+import { killOne } from './kill-one.ts';
+import { counted, type Terminal } from './terminal.ts';
+
+export interface RunOptions {
+  /** Before each id, and the group of all. */
+  readonly batch: string;
+  readonly items: readonly Item[];
+  readonly client: Client;
+  readonly records: Bucket;
+  readonly store: Store;
+  readonly nodes: Nodes;
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+  /** Ends the waiting; what is submitted stays so. */
+  readonly signal: AbortSignal;
+  /** Absent where one of the nodes has been killed already; called when one has been. */
+  readonly killed?: () => Promise<void>;
+}
+
+/** What the tasks of the example app take. */
+const input = z.object({ document: z.string() });
+const summary = z.object({ title: z.string(), summary: z.string() });
+
+const progressMs = 250;
+
+const progressText = ({ total, completed, failed, dead, running, waiting, ...tally }: Tally): string => {
+  const over = ended({ total, completed, failed, dead, running, waiting, ...tally });
+  return `${over} of ${total} ended: ${completed} done, ${failed} failed, ${dead} dead; ${running} running, ${waiting} waiting`;
+};
+
+/** The same id is the same task, so what was submitted before is only found again. */
+const submit = async ({ client, batch, items, terminal }: RunOptions, known: ReadonlySet<string>): Promise<void> => {
+  const open = items.filter(({ key }) => !known.has(key));
+  for (const type of taskTypes) {
+    const mine = open.filter((item) => item.type === type);
+    const wanted = mine.map(({ id, document }) => ({ id, group: batch, input: { document } }));
+    const { refused } = await client.submitMany({ name: type, input }, wanted);
+    const [first] = refused;
+    if (first)
+      throw new RefusedError(
+        `${counted(refused.length, 'task')} refused, first ${mine[first.index]?.key}: ${first.error}`,
+      );
+  }
+  if (open.length > 0) terminal.event(`submitted ${counted(open.length, 'task')}`);
+};
+
+const firstResult = async (
+  { client, items, terminal }: RunOptions,
+  following: Following,
+  signal: AbortSignal,
+): Promise<void> => {
+  const summarised = (): Item | undefined =>
+    items.find((item) => item.type === 'summarise' && following.sight(item)?.status === 'completed');
+  await until(following, () => summarised() !== undefined || ended(following.tally()) === items.length, signal);
+  const item = summarised();
+  if (!item) return;
+  const output: unknown = await client.run('summarise', item.id).result({ abortSignal: signal });
+  const { title, summary: text } = summary.parse(output);
+  terminal.event(`the first result: summarise ${item.document}`);
+  terminal.more(title);
+  terminal.more(text.length > 160 ? `${text.slice(0, 157)}...` : text);
+};
+
+/** Resolves when all has ended and Postgres knows. Rejects with the signal's reason. */
+export const runBatch = async (options: RunOptions): Promise<Account> => {
+  const { batch, items, records, store, terminal, clock, killed } = options;
+  const known = await endedBefore(store, items);
+  const following = await follow(records, items, known);
+  const shown = clock.every(progressMs, () => terminal.progress(progressText(following.tally())));
+  const life = linked(options.signal);
+  const { signal } = life;
+  const killOnce = async (done: () => Promise<void>): Promise<void> => {
+    if (await killOne({ ...options, following, signal })) await done();
+  };
+  try {
+    await submit(options, new Set(known.keys()));
+    await Promise.all([
+      firstResult(options, following, signal),
+      killed && killOnce(killed),
+      until(following, () => ended(following.tally()) === items.length, signal),
+    ]);
+    terminal.event(`all ${counted(items.length, 'task')} have ended`);
+    await projected({ store, group: batch, total: items.length, clock, signal });
+  } finally {
+    shown.cancel();
+    life.abort(new Error('the batch is over')); // What still waits in there, after a failure, gives up.
+    following.stop();
+  }
+  return accountOf(await found(store, records, items));
+};
