@@ -5,6 +5,7 @@
  * lose and leave unanswered what tests or the seed choose.
  */
 import type { Clock } from '../../kernel/clock.ts';
+import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Blobs } from '../blobs.ts';
 import type { Bus } from '../bus.ts';
@@ -13,7 +14,7 @@ import { memoryBlobs } from './blobs.ts';
 import { memoryBus } from './bus.ts';
 import { type Client, client } from './client.ts';
 import { type FaultRates, type Faults, faults } from './faults.ts';
-import { lane } from './link.ts';
+import { lane, type Watch } from './link.ts';
 import { memoryQueue } from './queue.ts';
 import { server } from './server.ts';
 
@@ -21,6 +22,8 @@ export interface MemoryBrokerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly faults?: FaultRates;
+  /** Told of handlers that throw; without it what they throw is thrown on. */
+  readonly log?: Log;
 }
 
 export interface MemoryConnection {
@@ -44,19 +47,27 @@ export interface MemoryBroker extends Pick<Faults, 'setRates' | 'next'> {
   readonly activity: number;
 }
 
-export const memoryBroker = ({ clock, random, faults: rates = {} }: MemoryBrokerOptions): MemoryBroker => {
+export const memoryBroker = ({ clock, random, faults: rates = {}, log }: MemoryBrokerOptions): MemoryBroker => {
   const core = server(clock, random);
   const wrong = faults(random, rates);
   const clients = new Set<Client>();
   let running = true;
   let activity = 0;
-  const ran = (): void => {
-    activity += 1;
+  const watch: Watch = {
+    ran: () => {
+      activity += 1;
+    },
+    failed: (error) => {
+      if (log) return log.error({ err: error }, 'a message was not handled');
+      clock.immediate(() => {
+        throw error;
+      });
+    },
   };
-  const arrivals = lane(clock, ran);
+  const arrivals = lane(clock, watch);
 
   const connect = (): MemoryConnection => {
-    const parts = { clock, random, faults: wrong, server: core, later: arrivals.push, ran, reachable: () => running };
+    const parts = { clock, random, faults: wrong, server: core, later: arrivals.push, watch, reachable: () => running };
     const made = client(parts);
     if (!running) made.cut();
     clients.add(made);

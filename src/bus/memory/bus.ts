@@ -29,6 +29,7 @@ export const memoryBus = (client: Client): Bus => {
 
   const publish: Bus['publish'] = (subject, data, { headers, reply } = {}) => {
     const message = { ...checked(subject, data, headers), ...(reply !== undefined && { reply }) };
+    if (client.state === 'closed') throw new UnavailableError(`${subject}: the connection is closed`);
     if (faults.draw('message', subject) === 'lose') return;
     link.send(() => server.route(message));
   };

@@ -7,7 +7,7 @@ import { TimeoutError, UnavailableError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../bus.ts';
 import type { Faults } from './faults.ts';
-import { type Link, link } from './link.ts';
+import { type Link, link, type Watch } from './link.ts';
 import type { Server } from './server.ts';
 
 export interface Attached {
@@ -54,14 +54,14 @@ export interface Client {
 }
 
 export interface ClientParts extends Pick<Client, 'clock' | 'random' | 'faults' | 'server' | 'later'> {
-  readonly ran: () => void;
+  readonly watch: Watch;
   /** Whether the broker can be reached at all. */
   readonly reachable: () => boolean;
 }
 
-export const client = ({ ran, reachable, ...parts }: ClientParts): Client => {
+export const client = ({ watch, reachable, ...parts }: ClientParts): Client => {
   const { clock, faults, later } = parts;
-  const wire = link(clock, ran);
+  const wire = link(clock, watch);
   const attached = new Set<Attached>();
   const listeners = new Set<(state: Connection) => void>();
   let state: Connection = 'connected';

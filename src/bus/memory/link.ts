@@ -4,6 +4,13 @@
  */
 import type { Clock } from '../../kernel/clock.ts';
 
+export interface Watch {
+  /** Something passed. */
+  ran(): void;
+  /** A handler threw. */
+  failed(error: unknown): void;
+}
+
 export interface Link {
   readonly up: boolean;
   /** From the client to the broker; into the void while the wire is cut. */
@@ -14,8 +21,8 @@ export interface Link {
   mend(): void;
 }
 
-/** Runs what it is given one after the other, never in the caller's stack. */
-export const lane = (clock: Clock, ran: () => void) => {
+/** Runs what it is given one after the other, never in the caller's stack. What one throws is the others' no concern. */
+export const lane = (clock: Clock, { ran, failed }: Watch) => {
   let queue: (() => void)[] = [];
   let batch: (() => void)[] = [];
 
@@ -24,7 +31,11 @@ export const lane = (clock: Clock, ran: () => void) => {
     queue = [];
     for (const run of batch) {
       ran();
-      run();
+      try {
+        run();
+      } catch (error) {
+        failed(error);
+      }
     }
   };
 
@@ -39,9 +50,9 @@ export const lane = (clock: Clock, ran: () => void) => {
   };
 };
 
-export const link = (clock: Clock, ran: () => void): Link => {
-  const out = lane(clock, ran);
-  const back = lane(clock, ran);
+export const link = (clock: Clock, watch: Watch): Link => {
+  const out = lane(clock, watch);
+  const back = lane(clock, watch);
   let up = true;
 
   return {

@@ -1,6 +1,6 @@
 /** The queue port on a client's link. */
 import type { Headers } from '../bus.ts';
-import type { PubAck, Queue, Stored, StreamPublishOptions } from '../queue.ts';
+import type { PubAck, Queue, ScheduleSpec, Stored, StreamPublishOptions } from '../queue.ts';
 import { PayloadTooLargeError, RefusedError, UnavailableError } from '../../kernel/errors.ts';
 import { checked } from './bus.ts';
 import type { CallOptions, Client } from './client.ts';
@@ -11,12 +11,17 @@ import { tail } from './tail.ts';
 
 const copy = (message: Stored | undefined): Stored | undefined => message && { ...message, data: message.data.slice() };
 
+const ordered = (when: ScheduleSpec): string => {
+  if ('at' in when) return `@at ${new Date(when.at).toISOString()}`;
+  return 'every' in when ? `@every ${when.every}ms` : when.cron;
+};
+
 /** What the server keeps among a message's headers. Orders to it come by options only, never with somebody's headers. */
 const stored = ({ headers = {}, expectSeq, ttlMs, schedule }: StreamPublishOptions): Headers => ({
   ...Object.fromEntries(Object.entries(headers).filter(([name]) => !/^nats-/i.test(name))),
   ...(expectSeq !== undefined && { 'Nats-Expected-Last-Subject-Sequence': String(expectSeq) }),
   ...(ttlMs !== undefined && { 'Nats-TTL': ttlMs % 1_000 === 0 ? `${ttlMs / 1_000}s` : `${Math.ceil(ttlMs)}ms` }),
-  ...(schedule && { 'Nats-Schedule-Target': schedule.target }),
+  ...(schedule && { 'Nats-Schedule': ordered(schedule.when), 'Nats-Schedule-Target': schedule.target }),
 });
 
 const checkedForStream: typeof checked = (subject, data, headers) => {

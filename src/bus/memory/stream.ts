@@ -117,6 +117,7 @@ export const stream = (initial: StreamSpec, clock: Clock, random: Random, timers
     const { subject, data, headers, expectSeq, ttlMs, schedule } = append;
     const bytes = data.length + headerBytes(headers);
     if (bytes > (spec.maxMsgBytes ?? Infinity)) throw new RefusedError('message size exceeds maximum allowed');
+    if (ttlMs !== undefined && spec.keep !== 'last') throw new RefusedError('per-message TTL is disabled');
     if (ttlMs !== undefined && !(ttlMs >= 1_000)) throw new RefusedError('invalid per-message TTL');
     if (schedule) checkSchedule(subject, schedule);
     const last = messages.last(subject);
