@@ -30,7 +30,8 @@ const rowsOf = async (store: Store, items: readonly Item[]): Promise<ReadonlyMap
 const recordsOf = async (records: Bucket, items: readonly Item[]): Promise<ReadonlyMap<string, TaskRecord>> => {
   const found = new Map<string, TaskRecord>();
   for (const slice of slices(items)) {
-    for (const [key, { value }] of await records.getMany(slice.map(({ key }) => key))) {
+    const entries = await records.getMany(slice.map(({ key }) => key));
+    for (const { key, value } of entries.values()) {
       const record = decodeRecord(value);
       if (record) found.set(key, record);
     }

@@ -48,7 +48,7 @@ export const startServers = async ({ dir, env }: ServersOptions): Promise<Server
       freePortFrom(4222).then((port) => startNatsServer({ dir: join(dir, 'nats'), port, syncInterval: 'always' })),
     ),
     tracked(startPostgres({ dir: join(dir, 'postgres') })),
-    real ? undefined : tracked(startModelServer({ limits: modelLimits })),
+    real ? Promise.resolve(undefined) : tracked(startModelServer({ limits: modelLimits })),
   ] as const;
   try {
     const [nats, postgres, model] = await Promise.all(all);
