@@ -71,7 +71,10 @@ export const client = ({ watch, reachable, ...parts }: ClientParts): Client => {
     state = next;
     if (next === 'connected') wire.mend();
     else wire.cut();
-    for (const each of [...attached]) next === 'connected' ? each.back?.() : each.lost?.();
+    for (const each of [...attached]) {
+      if (next === 'connected') each.back?.();
+      else each.lost?.();
+    }
     for (const listener of [...listeners]) clock.immediate(() => listeners.has(listener) && listener(next));
   };
 

@@ -26,7 +26,8 @@ export const timers = (clock: Clock): Timers => {
       };
       running.add(handle);
       const ms = wallMs - clock.wall();
-      const timer = ms > 0 ? clock.timer(ms, run) : void clock.immediate(run);
+      const timer = ms > 0 ? clock.timer(ms, run) : undefined;
+      if (!timer) clock.immediate(run);
       return handle;
     },
     cancelAll: () => {
