@@ -4,8 +4,25 @@
 const schemas = ['zod', '@standard-schema/spec'];
 const model = ['ai', '@ai-sdk/provider'];
 
-/** @type {{ name: string, files: RegExp, may: string[], mayTypes?: string[], packages: string[] }[]} */
-export const layers = [
+export interface Layer {
+  readonly name: string;
+  /** Fits the paths of its files under src/, and of what is built of them under dist/. */
+  readonly files: RegExp;
+  /** Layers whose values and types it may import. */
+  readonly may: readonly string[];
+  /** Layers of which it may import types only. */
+  readonly mayTypes?: readonly string[];
+  readonly packages: readonly string[];
+}
+
+export interface Import {
+  /** A path under the same folder, or a package's name. */
+  readonly target: string;
+  readonly packaged: boolean;
+  readonly typeOnly: boolean;
+}
+
+const layers: readonly Layer[] = [
   { name: 'kernel', files: /^kernel\//, may: [], packages: ['pino', 'prom-client'] },
   {
     name: 'ports',
@@ -118,23 +135,19 @@ export const layers = [
   },
 ];
 
-/** The layer of a file by its path under src/ or dist/; undefined if it has none. */
-export const layerOf = (file) => layers.find(({ files }) => files.test(file));
+const layerOf = (file: string): Layer | undefined => layers.find(({ files }) => files.test(file));
 
-/**
- * Why `file` may not import `target`, or undefined. `target` is a path under the same folder, or a package's name;
- * node's own modules are for everybody.
- */
-export const objection = (file, target, { type, packaged }) => {
+/** Why `file`, a path under src/ or dist/, may not import that; undefined if it may. */
+export const objection = (file: string, { target, packaged, typeOnly }: Import): string | undefined => {
   const layer = layerOf(file);
-  if (layer === undefined) return `src/${file} belongs to no layer: add its folder to scripts/layers.mjs`;
+  if (layer === undefined) return `src/${file} belongs to no layer: add its folder to scripts/layers.ts`;
   if (packaged) {
     if (layer.packages.includes(target)) return undefined;
     return `src/${file} (${layer.name}) may not import the package ${target}`;
   }
   const other = layerOf(target);
-  const allowed = [layer.name, ...layer.may, ...(type ? (layer.mayTypes ?? []) : [])];
+  const allowed = [layer.name, ...layer.may, ...(typeOnly ? (layer.mayTypes ?? []) : [])];
   if (other !== undefined && allowed.includes(other.name)) return undefined;
-  const how = type ? 'the types of' : 'values of';
-  return `src/${file} (${layer.name}) may not import ${how} ${target} (${other?.name ?? 'no layer'})`;
+  const what = typeOnly ? 'types' : 'values';
+  return `src/${file} (${layer.name}) may not import ${what} of ${target} (${other?.name ?? 'no layer'})`;
 };
