@@ -1,0 +1,146 @@
+/**
+ * What a durable consumer hands out, in batches. Asks for as much as it may hold, so that the next batch arrives while
+ * one is written, and keeps what it holds from being handed to somebody else.
+ */
+import type { Delivery, Queue } from '../bus/queue.ts';
+import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Random } from '../kernel/random.ts';
+
+export interface FeedOptions {
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly stream: string;
+  readonly consumer: string;
+  /** Deliveries in a batch at most. */
+  readonly batch: number;
+  /** How long a batch that is not full waits for more: revisions that are overwritten meanwhile cost nothing. */
+  readonly lingerMs: number;
+}
+
+export interface Feed {
+  /** The next batch; undefined after `stop`. Ask again when the one before is settled. */
+  readonly next: () => Promise<readonly Delivery[] | undefined>;
+  /** Acks the batch. */
+  readonly settle: (batch: readonly Delivery[]) => void;
+  /** Grows whenever something happens that may mean that the stream is another one now. */
+  readonly doubts: number;
+  /** Gives back what it holds: it may belong to a stream that is no more. */
+  readonly reset: () => void;
+  /** No further batches. What is in one already can still be settled, until `close`. */
+  readonly stop: () => void;
+  /** Gives back what it holds and what is still on its way. Never rejects. */
+  readonly close: () => Promise<void>;
+}
+
+/** Held open by the server for so long: an idle feed costs two messages in that time. */
+const pullMs = 30_000;
+/** Well within the consumer's ack wait. */
+const workingMs = 10_000;
+const pauseMs = 500;
+
+export const feed = (options: FeedOptions): Feed => {
+  const { queue, clock, random, stream, consumer: name, batch, lingerMs } = options;
+  const held = new Map<number, Delivery>();
+  const taken = new Set<number>();
+  let asked = 0;
+  let doubts = 0;
+  let stopped = false;
+  let highest = 0;
+  let pause: Timer | undefined;
+  let wake: (() => void) | undefined;
+
+  const ready = (): number => held.size - taken.size;
+  const awaken = (): void => wake?.();
+
+  const ask = (): void => {
+    const room = 2 * batch - held.size - asked;
+    if (stopped || pause || room <= 0 || (asked > 0 && room < batch / 2)) return;
+    asked += room;
+    consumer.pull({ batch: room, waitMs: pullMs });
+  };
+
+  const consumer = queue.consume(stream, name, {
+    deliver: (delivery) => {
+      asked = Math.max(0, asked - 1);
+      if (stopped) return delivery.nak();
+      // First deliveries come in order, so one that does not is of another stream.
+      if (delivery.deliveries === 1 && delivery.seq <= highest) doubts += 1;
+      highest = Math.max(highest, delivery.seq);
+      held.set(delivery.seq, delivery);
+      if (ready() === 1 || ready() === batch) awaken();
+    },
+    ended: (left, reason) => {
+      asked = Math.max(0, asked - left);
+      if (reason === 'empty' || stopped) return ask();
+      doubts += 1;
+      pause ??= clock.timer(pauseMs * (0.5 + random.next()), () => {
+        pause = undefined;
+        ask();
+      });
+    },
+  });
+
+  const working = clock.every(workingMs, () => {
+    for (const delivery of held.values()) delivery.working();
+  });
+
+  /** Resolves when something arrives that is worth a look, or after `ms`. */
+  const news = (ms?: number): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : clock.timer(ms, () => awaken());
+      wake = () => {
+        wake = undefined;
+        timer?.cancel();
+        resolve();
+      };
+    });
+
+  const next = async (): Promise<readonly Delivery[] | undefined> => {
+    ask();
+    while (!stopped && ready() === 0) await news();
+    if (!stopped && ready() < batch) await news(lingerMs);
+    if (stopped) return undefined;
+    const deliveries = [...held.values()].filter(({ seq }) => !taken.has(seq)).slice(0, batch);
+    for (const { seq } of deliveries) taken.add(seq);
+    return deliveries;
+  };
+
+  const giveBack = (): void => {
+    for (const delivery of held.values()) delivery.nak();
+    held.clear();
+    taken.clear();
+  };
+
+  const stop = (): void => {
+    stopped = true;
+    pause?.cancel();
+    awaken();
+  };
+
+  return {
+    next,
+    settle: (deliveries) => {
+      for (const delivery of deliveries) {
+        delivery.ack();
+        held.delete(delivery.seq);
+        taken.delete(delivery.seq);
+      }
+      ask();
+    },
+    get doubts() {
+      return doubts;
+    },
+    reset: () => {
+      giveBack();
+      highest = 0;
+    },
+    stop,
+    close: async () => {
+      stop();
+      await consumer.close();
+      working.cancel();
+      giveBack();
+    },
+  };
+};

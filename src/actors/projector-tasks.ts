@@ -1,0 +1,140 @@
+/** Records into the store: one batch of what the bucket's stream hands out. */
+import type { Blobs } from '../bus/blobs.ts';
+import type { Delivery, Queue } from '../bus/queue.ts';
+import { buckets } from '../bus/subjects.ts';
+import { RefusedError } from '../kernel/errors.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import type { Mark, Store, TaskRow } from '../store/store.ts';
+import type { TaskRecord } from '../task/record.ts';
+import { digestOf, type Source } from './projector-incarnation.ts';
+import { publishRefused } from './projector-letters.ts';
+import { decodeEntry, rowSize, taskRow } from './projector-row.ts';
+import { writeOrBisect } from './projector-write.ts';
+
+export interface ProjectOptions {
+  readonly queue: Queue;
+  readonly blobs: Blobs;
+  readonly store: Store;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'projected' | 'projectionRefused'>;
+}
+
+const prefix = `$KV.${buckets.tasks}.`;
+const keyOf = ({ subject }: Delivery): string => subject.slice(prefix.length);
+
+/** What `nats kv del` and the like leave behind. */
+const isMarker = ({ headers }: Delivery): boolean =>
+  headers['KV-Operation'] !== undefined || headers['Nats-Marker-Reason'] !== undefined;
+
+interface Found {
+  readonly delivery: Delivery;
+  readonly record: TaskRecord;
+}
+
+interface Loaded {
+  readonly delivery: Delivery;
+  readonly row: TaskRow;
+}
+
+/** Values are read from blobs for so many rows at once, */
+const loadRows = 16;
+/** and written when they come to so much. */
+const chunkChars = 8 * 1024 * 1024;
+
+/** One batch, of one history of the stream. */
+export interface Batch {
+  readonly deliveries: readonly Delivery[];
+  readonly source: Source;
+  /** Rows in one transaction at most. */
+  readonly chunkRows: number;
+}
+
+/**
+ * Writes a batch; what will never be a row is dead-lettered. All of it can be repeated. Throws `UnavailableError` and
+ * `TimeoutError`.
+ */
+export const projectTasks = async (options: ProjectOptions, batch: Batch): Promise<void> => {
+  const { store, metrics } = options;
+  const refuse = refusing(options, batch.source.incarnation);
+  const mark = markOf(batch);
+  let marked = false;
+
+  const found: Found[] = [];
+  for (const delivery of latest(batch.deliveries)) {
+    const decoded = decodeEntry(keyOf(delivery), delivery.data);
+    if (decoded.type === 'garbage') await refuse(delivery, 'garbage', decoded.why);
+    else found.push({ delivery, record: decoded.record });
+  }
+  for await (const { loaded, last } of chunks(options, batch, found)) {
+    await writeOrBisect(
+      loaded,
+      async (some) => {
+        const all = last && some.length === loaded.length;
+        await store.project(
+          some.map(({ row }) => row),
+          all ? mark : undefined,
+        );
+        marked ||= all;
+        metrics.projected.labels().inc(some.length);
+      },
+      ({ delivery }, error) => refuse(delivery, 'refused', error.message),
+    );
+  }
+  if (!marked) await store.project([], mark);
+};
+
+const markOf = ({ deliveries, source: { source, incarnation } }: Batch): Mark | undefined => {
+  const last = deliveries.reduce<Delivery | undefined>((a, b) => (a && a.seq > b.seq ? a : b), undefined);
+  return last && { stream: last.stream, source, incarnation, revision: last.seq, digest: digestOf(last.data) };
+};
+
+/** Dead-letters what a delivery holds; throws where that cannot be done now. */
+const refusing =
+  ({ queue, log, metrics }: ProjectOptions, incarnation: string) =>
+  async (delivery: Delivery, kind: 'garbage' | 'refused', message: string): Promise<void> => {
+    const { seq: revision, data } = delivery;
+    const letter = { key: keyOf(delivery), incarnation, revision, message, data };
+    try {
+      if ((await publishRefused(queue, letter)) === 'there') return;
+      log.warn({ key: letter.key, revision, message }, 'a record cannot be projected: dead-lettered');
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      log.error({ err: error, key: letter.key, revision, message }, 'a record cannot be projected, nor dead-lettered');
+    }
+    metrics.projectionRefused.labels(kind).inc();
+  };
+
+/** Rows in portions that make a transaction each, read as they are needed: values may be large. */
+async function* chunks(
+  options: ProjectOptions,
+  { source: { incarnation }, chunkRows }: Batch,
+  found: readonly Found[],
+) {
+  const gone = (blob: string): void => options.log.warn({ blob }, 'a value is gone: its task is projected without it');
+  const load = async ({ delivery, record }: Found): Promise<Loaded> => ({
+    delivery,
+    row: await taskRow({ blobs: options.blobs, gone }, record, { incarnation, revision: delivery.seq }),
+  });
+  let loaded: Loaded[] = [];
+  let chars = 0;
+  for (let at = 0; at < found.length; at += loadRows) {
+    const some = await Promise.all(found.slice(at, at + loadRows).map(load));
+    loaded.push(...some);
+    chars += some.reduce((sum, { row }) => sum + rowSize(row), 0);
+    const last = at + loadRows >= found.length;
+    if (!last && loaded.length < chunkRows && chars < chunkChars) continue;
+    yield { loaded, last };
+    [loaded, chars] = [[], 0];
+  }
+}
+
+/** The last delivery of each key, without those that say that a key is gone: history keeps what was. */
+const latest = (deliveries: readonly Delivery[]): readonly Delivery[] => {
+  const byKey = new Map<string, Delivery>();
+  for (const delivery of deliveries) {
+    const other = byKey.get(delivery.subject);
+    if (!isMarker(delivery) && (!other || delivery.seq > other.seq)) byKey.set(delivery.subject, delivery);
+  }
+  return [...byKey.values()];
+};

@@ -1,0 +1,24 @@
+/** Writes rows so that one which the database will never take does not keep out the others. */
+import { RefusedError } from '../kernel/errors.ts';
+
+/**
+ * Writes `rows`; where they are refused, each half of them by itself, and so on: `refused` gets those that are refused
+ * alone. Throws whatever else `write` throws, and what `refused` throws.
+ */
+export const writeOrBisect = async <Row>(
+  rows: readonly Row[],
+  write: (rows: readonly Row[]) => Promise<void>,
+  refused: (row: Row, error: RefusedError) => Promise<void>,
+): Promise<void> => {
+  const [first] = rows;
+  if (first === undefined) return;
+  try {
+    await write(rows);
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    if (rows.length === 1) return refused(first, error);
+    const half = rows.length >>> 1;
+    await writeOrBisect(rows.slice(0, half), write, refused);
+    await writeOrBisect(rows.slice(half), write, refused);
+  }
+};
