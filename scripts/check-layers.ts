@@ -14,7 +14,7 @@ interface Findings {
 /** A check that reads nothing finds nothing. */
 const modulesMin = 20;
 
-const imports = /^(?:import|export)\s+(type\s)?[^;'"]*?\bfrom\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
+const imports = /(?:^|;)\s*(?:import|export)\s+(type\s)?[^;'"]*?\bfrom\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
 
 /** What the linter's rules for clocks and timers cannot express. */
 const ownTime = /\bnew Date\(\)|\bglobalThis\.set(Timeout|Interval|Immediate)\b/;
