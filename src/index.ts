@@ -11,7 +11,7 @@ export { type Config, defineConfig, type LaneShare, type Pool } from './app/conf
 export type { ClassifyRule, Incoming } from './task/classify.ts';
 
 // The words of the signatures above and below.
-export type { Deps, Name, Register } from './app/register.ts';
+export type { Deps, PoolName, Register } from './app/register.ts';
 export type { In, Jsonified, None, Out, Schema } from './app/schema.ts';
 export type { Contract, SubmitOptions } from './app/submit.ts';
 export type { Lane } from './bus/subjects.ts';

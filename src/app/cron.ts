@@ -84,9 +84,11 @@ const numberOf = (text: string, { names = [], min, max }: Field): number | undef
   return value >= min && value <= max ? value : undefined;
 };
 
-/** NATS takes no 7, so a field that has one is written out. */
+/** NATS takes no 7, not even as the end of a range that steps over it: such a field is written out. */
 const sundayIsZero = (field: string, values: readonly number[]): string =>
-  values.includes(7) ? [...new Set(values.map((day) => day % 7))].toSorted((a, b) => a - b).join(',') : field;
+  /(^|[,-])0?7(?!\d)/.test(field)
+    ? [...new Set(values.map((day) => day % 7))].toSorted((a, b) => a - b).join(',')
+    : field;
 
 const longest = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 

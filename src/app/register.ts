@@ -10,8 +10,8 @@ export interface Register {}
 
 type Registered = Register extends { config: infer Config } ? Config : {};
 
-/** The names under `K` in the registered config; any string where nothing is registered. */
-export type Name<K extends string> = Registered extends { [P in K]: infer Named } ? keyof Named & string : string;
+/** `default`, or a pool of the registered config; any string where nothing is registered. */
+export type PoolName = Registered extends { pools: infer Pools } ? (keyof Pools & string) | 'default' : string;
 
 /** What the registered config's `deps` resolves to. */
 export type Deps = Registered extends { deps: (...args: never[]) => infer D } ? Awaited<D> : unknown;

@@ -8,7 +8,8 @@ const show = (value: unknown): string => {
   if (typeof value === 'string') return `"${value.slice(0, 80)}"`;
   if (Array.isArray(value)) return 'a list';
   if (value === undefined) return 'nothing';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value).slice(0, 80);
+  if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 };
 
 /** For an error that names the value: `"x" is no lane`. */

@@ -1,14 +1,14 @@
 import type { Lane } from '../bus/subjects.ts';
 import type { Duration } from '../kernel/duration.ts';
 import type { TaskCtx } from './context-types.ts';
-import type { Name } from './register.ts';
+import type { PoolName } from './register.ts';
 import type { Retry } from './retry.ts';
 import type { In, None, Out, Schema } from './schema.ts';
 
 /** How a task is named, queued, timed and retried. Functions are given the parsed input and must be quick and pure. */
 export interface Policy<I> {
   /** `'default'`, which is always there. An unknown pool is a ConfigurationError at boot. */
-  readonly pool?: Name<'pools'> | 'default';
+  readonly pool?: PoolName;
   /** The same id is the same run. 1 to 512 bytes of any characters; made at random by default. */
   readonly id?: (input: I) => string;
   /** What the task is about, such as an account or a document; none. */

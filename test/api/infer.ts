@@ -3,7 +3,7 @@ import { type Client, defineApp, defineConfig, defineTask, type Jsonified, type 
 import * as v from 'valibot';
 import { z } from 'zod';
 import type app from './documents.ts';
-import { crawler, report, summarise } from './documents.ts';
+import { type crawler, report, summarise } from './documents.ts';
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Equal<A, B>): void => {};

@@ -52,6 +52,8 @@ describe('parseCron', () => {
     ['0 0 * * 7', '0 0 0 * * 0'],
     ['0 0 * * 5-7', '0 0 0 * * 0,5,6'],
     ['0 0 * * 1-7/2', '0 0 0 * * 0,1,3,5'],
+    ['0 0 * * 0-7/2', '0 0 0 * * 0,2,4,6'],
+    ['0 0 * * */7', '0 0 0 * * */7'],
   ])('lets Sunday be 7, as crontab does: %j is %j', (text, cron) => {
     expect(cronOf(text)).toBe(cron);
   });
