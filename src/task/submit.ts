@@ -1,6 +1,7 @@
 /** Accepting a task: one durable write, into its pool's stream or into SCHED. Accepted means that the server said so. */
 import { streams, subjects, taskKey } from '../bus/subjects.ts';
 import { IdConflictError, OverloadedError, RefusedError } from '../kernel/errors.ts';
+import { joinGroup } from './group.ts';
 import { encodeHeaders, header, type Outgoing } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import { publishOnce } from './publish.ts';
@@ -23,7 +24,17 @@ const overloadedRetryMs = 1_000;
  *
  * `givenId`: the submitter chose the id, so that it may have been used before.
  */
-export const submitTask = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
+export const submitTask = (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> =>
+  task.envelope.group === undefined ? accept(ports, task, givenId) : acceptInGroup(ports, task, givenId);
+
+const acceptInGroup = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
+  const accepted = await accept(ports, task, givenId);
+  const { group } = task.envelope;
+  if (group !== undefined) await joinGroup(ports, group, taskKey(task.type, task.id));
+  return accepted;
+};
+
+const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
   const recordKey = taskKey(task.type, task.id);
   const earlier = givenId ? ports.records.get(recordKey) : undefined;
   const stored = await store(ports, task, recordKey).catch(async (error: unknown) => {

@@ -1,0 +1,84 @@
+/** What waits for tasks' ends ask of others: records, many in one read, and where tasks are that have none. */
+import { slots } from '../kernel/slots.ts';
+import type { TaskPorts } from './ports.ts';
+import { isTerminal } from './record.ts';
+import type { TaskStatus } from './status.ts';
+
+export interface Asked {
+  readonly recordKey: string;
+  /** When to ask where the task is, if it has no record; monotonic ms. */
+  findAtMs: number;
+}
+
+export type Find = (recordKey: string) => Promise<TaskStatus | undefined>;
+
+export const readAgainMs = 5_000;
+/** A record outlives its task by an hour or more: nobody needs to be asked for the history before that. */
+export const findAgainMs = 300_000;
+/** So few are read from the leader, one by one. */
+const fewReads = 4;
+const findsAtOnce = 32;
+
+/** Reads records, those of one turn together. */
+export const reader = <Watch extends Asked>(
+  { records, clock, log }: Pick<TaskPorts, 'records' | 'clock' | 'log'>,
+  look: (watch: Watch, value: Uint8Array | undefined) => void,
+) => {
+  let waiting: Watch[] = [];
+
+  const read = async (batch: readonly Watch[]): Promise<void> => {
+    if (batch.length <= fewReads) {
+      await Promise.all(batch.map(async (watch) => look(watch, (await records.get(watch.recordKey))?.value)));
+      return;
+    }
+    const found = await records.getMany(batch.map(({ recordKey }) => recordKey));
+    for (const watch of batch) look(watch, found.get(watch.recordKey)?.value);
+  };
+  const now = (batch: readonly Watch[]): void => {
+    if (batch.length === 0) return;
+    void read(batch).catch((error: unknown) =>
+      log.debug({ err: error, waits: batch.length }, 'ends of tasks were not read: read again later'),
+    );
+  };
+  return {
+    now,
+    soon: (watch: Watch): void => {
+      if (waiting.push(watch) > 1) return;
+      clock.immediate(() => {
+        const batch = waiting;
+        waiting = [];
+        now(batch);
+      });
+    },
+  };
+};
+
+interface FinderOptions<Watch> {
+  readonly ports: Pick<TaskPorts, 'clock' | 'log'>;
+  readonly find: Find;
+  readonly found: (watch: Watch, status: TaskStatus | undefined) => void;
+  /** Whether anybody still waits. */
+  readonly wanted: (watch: Watch) => boolean;
+}
+
+export const finder = <Watch extends Asked>({ ports: { clock, log }, find, found, wanted }: FinderOptions<Watch>) => {
+  const places = slots(findsAtOnce);
+
+  const findOne = async (watch: Watch): Promise<void> => {
+    await places.take();
+    try {
+      const status = wanted(watch) ? await find(watch.recordKey) : undefined;
+      if (!status || isTerminal(status)) found(watch, status);
+    } catch (error) {
+      log.debug({ err: error, task: watch.recordKey }, 'nobody says where a task is: asked again later');
+      watch.findAtMs = clock.monotonic() + readAgainMs;
+    } finally {
+      places.give();
+    }
+  };
+
+  return (watch: Watch): void => {
+    watch.findAtMs = clock.monotonic() + findAgainMs;
+    void findOne(watch); // It handles its own failure.
+  };
+};

@@ -1,0 +1,85 @@
+/**
+ * What keeps submitters out for a while: key `projection` of bucket `gates` says until when. Whoever closes the gate
+ * keeps moving that moment on; should it die, the gate opens by itself.
+ */
+import { z } from 'zod';
+import type { Subscription } from '../bus/bus.ts';
+import { buckets } from '../bus/subjects.ts';
+import { bucket } from '../kv/bucket.ts';
+import type { Entry } from '../kv/kv.ts';
+import { atMost } from '../kernel/clock.ts';
+import { OverloadedError } from '../kernel/errors.ts';
+import type { TaskPorts } from './ports.ts';
+
+export const projectionGate = 'projection';
+
+/** The value under the key. */
+const closing = z.object({ until: z.number() });
+
+export interface Gate {
+  /** Resolves when it is known whether the gate is closed. `undefined` once it is: every submit passes here. */
+  readonly opening: () => Promise<unknown> | undefined;
+  /** Throws `OverloadedError` while it is closed. */
+  readonly pass: () => void;
+  close(): void;
+}
+
+/** How long a first submit waits for the gate's word: without one, it is open. */
+const patienceMs = 1_000;
+/** How long not to ask again where there is no such bucket. */
+const askAgainMs = 30_000;
+
+export const gate = ({ queue, clock, log }: Pick<TaskPorts, 'queue' | 'clock' | 'log'>): Gate => {
+  let until = 0;
+  let watched = false;
+  let asked: Promise<unknown> | undefined;
+  let askAt = Number.NEGATIVE_INFINITY;
+  let reading: Subscription | undefined;
+  let closed = false;
+
+  const changed = (_key: string, entry: Entry | undefined): void => {
+    until = entry ? untilOf(entry.value) : 0;
+  };
+
+  const watch = async (): Promise<void> => {
+    const { promise: known, resolve: caughtUp } = Promise.withResolvers<void>();
+    try {
+      reading = await bucket(queue, buckets.gates).watch(projectionGate, changed, { caughtUp });
+      await known;
+      watched = true;
+      if (closed) reading.unsubscribe();
+    } catch (error) {
+      log.debug({ err: error }, 'nobody says whether submits are kept out: they are not');
+    }
+  };
+
+  const ask = (): Promise<unknown> => {
+    askAt = clock.monotonic() + askAgainMs;
+    asked = atMost(clock, patienceMs, watch()).finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
+
+  return {
+    opening: () => (watched ? undefined : (asked ?? (clock.monotonic() < askAt ? undefined : ask()))),
+    pass: () => {
+      if (until === 0) return;
+      const retryAfterMs = until - queue.now();
+      if (retryAfterMs <= 0) return;
+      throw new OverloadedError('projection: the history is too far behind; nothing was accepted', { retryAfterMs });
+    },
+    close: () => {
+      closed = true;
+      reading?.unsubscribe();
+    },
+  };
+};
+
+const untilOf = (value: Uint8Array): number => {
+  try {
+    return closing.parse(JSON.parse(new TextDecoder().decode(value))).until;
+  } catch {
+    return 0; // What nobody can read keeps nobody out.
+  }
+};

@@ -1,0 +1,40 @@
+/** Tasks that are counted together: one key a task, written once the task is accepted, whatever door it came by. */
+import { buckets, encodeId, streams } from '../bus/subjects.ts';
+import { bucket } from '../kv/bucket.ts';
+import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import type { TaskPorts } from './ports.ts';
+
+/** How long a group remembers its tasks. */
+const memberLifeMs = 7 * 86_400_000;
+const retryMs = 250;
+const giveUpAfterMs = 30_000;
+const member = new TextEncoder().encode('{}');
+
+type GroupPorts = Pick<TaskPorts, 'queue' | 'clock' | 'random'>;
+
+/** Throws `TimeoutError` or `UnavailableError` after 30 s: the task is accepted then, and joining again is safe. */
+export const joinGroup = async (
+  { queue, clock, random }: GroupPorts,
+  group: string,
+  recordKey: string,
+): Promise<void> => {
+  const groups = bucket(queue, buckets.groups);
+  const until = clock.monotonic() + giveUpAfterMs;
+  for (;;) {
+    try {
+      await groups.put(`${encodeId(group)}.${recordKey}`, member, { ttlMs: memberLifeMs });
+      return;
+    } catch (error) {
+      const passing = error instanceof TimeoutError || error instanceof UnavailableError;
+      if (!passing || clock.monotonic() > until) throw error;
+    }
+    await clock.sleep(retryMs * (0.5 + random.next()));
+  }
+};
+
+/** The record keys of all that were submitted as `group`. */
+export const membersOf = async ({ queue }: Pick<TaskPorts, 'queue'>, group: string): Promise<readonly string[]> => {
+  const prefix = `$KV.${buckets.groups}.${encodeId(group)}.`;
+  const found = await queue.subjects(streams.bucket(buckets.groups), `${prefix}>`);
+  return [...found.keys()].map((subject) => subject.slice(prefix.length));
+};
