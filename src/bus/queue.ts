@@ -18,7 +18,10 @@ export interface Stored {
 
 /** One hand-out of a stored message. Settle it once; unsettled, it comes back after the consumer's ack wait. */
 export interface Delivery extends Stored {
-  /** How often the message has been handed out, this time included. Not a count of attempts. */
+  /**
+   * How often the message has been handed out, this time included. Not a count of attempts, and after a crash of the
+   * server it may begin anew.
+   */
   readonly deliveries: number;
   /** Messages of this consumer that were still waiting behind this one. */
   readonly pending: number;

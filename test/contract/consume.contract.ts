@@ -105,13 +105,13 @@ export const consumeContract = (make: Make): void => {
     consumer.pull({ batch: 2, waitMs: 10_000 });
     const [delivery] = await consumer.deliveries.count(1);
     const since = world.clock.monotonic();
-    const work = async (): Promise<void> => {
+    const keepAlive = async (): Promise<void> => {
       for (let n = 0; n < 3; n += 1) {
         await world.clock.sleep(600);
         delivery?.working();
       }
     };
-    await world.eventually(work());
+    await world.eventually(keepAlive());
     await world.eventually(consumer.deliveries.count(2));
     expect(world.clock.monotonic() - since).toBeGreaterThan(2_500);
   });
@@ -209,5 +209,6 @@ export const consumeContract = (make: Make): void => {
 };
 
 /** A settlement has no answer: it is seen when nothing is in anybody's hands. */
-const settled = (queue: Queue): Promise<void> =>
-  expect.poll(async () => (await queue.consumerInfo('WORK', 'all')).ackPending).toBe(0);
+const settled = async (queue: Queue): Promise<void> => {
+  await expect.poll(async () => (await queue.consumerInfo('WORK', 'all')).ackPending).toBe(0);
+};

@@ -111,7 +111,7 @@ const entryContract = (make: Make): void => {
 const watchContract = (make: Make): void => {
   type Change = readonly [key: string, value: string | undefined];
 
-  const watching = async (make: Make, filter: string) => {
+  const watching = async (filter: string) => {
     const opened = await open(make);
     const changes = collect<Change>();
     const caughtUp = collect<true>();
@@ -134,7 +134,7 @@ const watchContract = (make: Make): void => {
   });
 
   test('a watch tells what there is, that it has, and then each change', async () => {
-    const { kv, mark, changes, caughtUp, watch } = await watching(make, 'a.>');
+    const { kv, mark, changes, caughtUp, watch } = await watching('a.>');
     await kv.put('a.1', bytes('1'));
     await kv.put('a.1', bytes('2'));
     await kv.put('b.1', bytes('x'));
@@ -151,7 +151,7 @@ const watchContract = (make: Make): void => {
   });
 
   test('a watch that is ended tells nothing more', async () => {
-    const { kv, queue, changes, caughtUp, watch } = await watching(make, '>');
+    const { kv, queue, changes, caughtUp, watch } = await watching('>');
     (await watch()).unsubscribe();
     const seen = collect<string>();
     await queue.tail('KV_b', { filter: '$KV.b.>', from: 'new', deliver: ({ subject }) => seen.push(subject) });

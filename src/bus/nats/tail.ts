@@ -13,7 +13,7 @@ import { parseAckSubject, type Position } from './delivery.ts';
 import { headersOf, statusOf } from './headers.ts';
 import type { ServerTime } from './server-time.ts';
 
-const heartbeatMs = 5_000;
+const heartbeatMs = 2_000;
 const heartbeatsMissed = 2.5;
 /** How long the server keeps a consumer whose reader is gone. */
 const inactiveMs = 30_000;
