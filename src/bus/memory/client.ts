@@ -1,13 +1,10 @@
-/**
- * One client's end of its link. What is asked while the link is cut waits for the next one; what had been asked
- * before the cut will get no answer any more, so whether it was done is unknown.
- */
+/** One client's end of its link: whether it is connected, and who has to know of it. */
 import type { Clock } from '../../kernel/clock.ts';
-import { TimeoutError, UnavailableError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Connection } from '../bus.ts';
 import type { Faults } from './faults.ts';
 import { type Link, link, type Watch } from './link.ts';
+import { ask, type Question } from './question.ts';
 import type { Server } from './server.ts';
 
 export interface Attached {
@@ -15,16 +12,6 @@ export interface Attached {
   lost?(): void;
   /** There is a new one. */
   back?(): void;
-}
-
-export interface Question<T> {
-  /** For the errors, such as `publish to "tasks.a"`. */
-  readonly what: string;
-  /** 5,000 */
-  readonly timeoutMs?: number | undefined;
-  /** The answer comes from the broker itself: with the link its chance is gone. */
-  readonly prompt: boolean;
-  send(answer: { resolve(value: T): void; reject(error: unknown): void }): void;
 }
 
 export interface CallOptions {
@@ -60,7 +47,7 @@ export interface ClientParts extends Pick<Client, 'clock' | 'random' | 'faults' 
 }
 
 export const client = ({ watch, reachable, ...parts }: ClientParts): Client => {
-  const { clock, faults, later } = parts;
+  const { clock, faults } = parts;
   const wire = link(clock, watch);
   const attached = new Set<Attached>();
   const listeners = new Set<(state: Connection) => void>();
@@ -83,79 +70,30 @@ export const client = ({ watch, reachable, ...parts }: ClientParts): Client => {
   };
 
   const cutByFault = (): void => {
-    const ms = faults.cutMs();
-    if (ms === undefined || state !== 'connected') return;
+    const ms = state === 'connected' ? faults.cutMs() : undefined;
+    if (ms === undefined) return;
     clock.immediate(() => become('disconnected'));
     clock.timer(ms, heal);
   };
 
-  const ask = <T>({ what, timeoutMs = 5_000, prompt, send }: Question<T>): Promise<T> =>
-    new Promise((resolve, reject) => {
-      if (state === 'closed') return reject(new UnavailableError(`${what}: the connection is closed`));
-      let sent = false;
-      const over = (): void => {
-        attached.delete(attach);
-        timeout.cancel();
-      };
-      const fail = (why: string): void => {
-        over();
-        const text = `${what}: ${why}`;
-        reject(sent ? new TimeoutError(`${text}; whether it was done is unknown`) : new UnavailableError(text));
-      };
-      const resolved = (value: T): void => {
-        over();
-        resolve(value);
-      };
-      const rejected = (error: unknown): void => {
-        over();
-        reject(error);
-      };
-      const attach: Attached = {
-        lost: () => {
-          if (state === 'closed' || (sent && prompt)) fail('the connection was lost before the answer');
-        },
-        back: () => {
-          if (sent) return;
-          sent = true;
-          send({ resolve: resolved, reject: rejected });
-        },
-      };
-      const timeout = clock.timer(timeoutMs, () => fail(`no answer in ${timeoutMs} ms`));
-      attached.add(attach);
-      cutByFault();
-      if (state === 'connected') attach.back?.();
-    });
-
-  const call: Client['call'] = (what, run, { timeoutMs, fault, write = false } = {}) =>
-    ask({
-      what,
-      timeoutMs,
-      prompt: true,
-      send: ({ resolve, reject }) => {
-        const answer = (settle: () => void): void => {
-          if (fault === undefined) wire.receive(settle);
-        };
-        const attempt = (): void => {
-          try {
-            const value = run();
-            answer(() => resolve(value));
-          } catch (error) {
-            answer(() => reject(error));
-          }
-        };
-        if (fault !== 'lose_and_time_out') wire.send(() => (write ? later(attempt) : attempt()));
-      },
-    });
-
-  return {
+  const made: Client = {
     ...parts,
     link: wire,
     attached,
     get state() {
       return state;
     },
-    ask,
-    call,
+    ask: (question) => {
+      cutByFault();
+      return ask(made, question);
+    },
+    call: (what, run, { timeoutMs, ...options } = {}) =>
+      made.ask({
+        what,
+        timeoutMs,
+        prompt: true,
+        send: ({ resolve, reject }) => call(made, run, { ...options, resolve, reject }),
+      }),
     listen: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -164,4 +102,25 @@ export const client = ({ watch, reachable, ...parts }: ClientParts): Client => {
     heal,
     close: () => become('closed'),
   };
+  return made;
+};
+
+interface Calling<T> extends CallOptions {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+const call = <T>({ link: wire, later }: Client, run: () => T, { fault, write, resolve, reject }: Calling<T>): void => {
+  const answer = (settle: () => void): void => {
+    if (fault === undefined) wire.receive(settle);
+  };
+  const attempt = (): void => {
+    try {
+      const value = run();
+      answer(() => resolve(value));
+    } catch (error) {
+      answer(() => reject(error));
+    }
+  };
+  if (fault !== 'lose_and_time_out') wire.send(() => (write ? later(attempt) : attempt()));
 };

@@ -5,12 +5,14 @@
 import type { Clock } from '../../kernel/clock.ts';
 import type { ConsumerInfo, ConsumerSpec, Stored } from '../queue.ts';
 import { type Matcher, matcher } from './matching.ts';
+import { outstanding } from './outstanding.ts';
 import { type Pull, pulls } from './pulls.ts';
 import type { Stream } from './stream.ts';
 import type { Timers } from './timers.ts';
 
 export interface MemoryConsumer {
-  spec: ConsumerSpec;
+  readonly spec: ConsumerSpec;
+  update(spec: ConsumerSpec): void;
   /** `waitMs` 0: hands out what there is and ends. */
   pull(pull: Pull, waitMs: number): void;
   /** Without a word to who asked: it is not there any more. */
@@ -25,112 +27,56 @@ export interface MemoryConsumer {
   resume(): void;
 }
 
-interface Pending {
-  deliveries: number;
-  dueAt: number;
-}
-
 export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clock, timers: Timers): MemoryConsumer => {
-  const pending = new Map<number, Pending>();
-  const again = new Set<number>();
-  const waiting = pulls(clock, timers);
   let spec = initial;
-  let match: Matcher = matcher(spec.filter);
-  let position = 1;
-  let undelivered = 0;
-  let timer: { readonly at: number; readonly cancel: () => void } | undefined;
-
-  const count = (): void => {
-    undelivered = 0;
-    for (const [subject, seqs] of stream.messages.subjects()) {
-      if (match(subject)) undelivered += seqs.filter((seq) => seq >= position).length;
-    }
-  };
-
-  const arm = (at: number): void => {
-    if (timer && timer.at <= at) return;
-    timer?.cancel();
-    timer = { at, cancel: timers.at(at, expire).cancel };
-  };
-
-  const expire = (): void => {
-    timer = undefined;
-    const late = [...pending].filter(([seq, { dueAt }]) => !again.has(seq) && dueAt <= clock.wall());
-    for (const [seq] of late.sort(([a], [b]) => a - b)) again.add(seq);
-    const next = [...pending].filter(([seq]) => !again.has(seq)).map(([, { dueAt }]) => dueAt);
-    if (next.length > 0) arm(next.reduce((first, at) => Math.min(first, at)));
-    pump();
-  };
+  const waiting = pulls(clock, timers);
+  const pending = outstanding({ clock, timers, ackWaitMs: () => spec.ackWaitMs, expired: () => pump() });
+  const news = unseen(stream, initial.filter);
 
   const nextAgain = (): Stored | undefined => {
-    for (const seq of again) {
-      again.delete(seq);
+    for (let seq = pending.take(); seq !== undefined; seq = pending.take()) {
       const message = stream.messages.get(seq);
       if (message) return message;
-      pending.delete(seq);
-    }
-    return undefined;
-  };
-
-  const nextNew = (): Stored | undefined => {
-    if (pending.size >= spec.maxAckPending) return undefined;
-    while (undelivered > 0 && position <= stream.lastSeq) {
-      const message = stream.messages.get(position);
-      position += 1;
-      if (!message || !match(message.subject)) continue;
-      undelivered -= 1;
-      return message;
+      pending.settle(seq);
     }
     return undefined;
   };
 
   const pump = (): void => {
     while (waiting.size > 0) {
-      const message = nextAgain() ?? nextNew();
+      const message = nextAgain() ?? (pending.size < spec.maxAckPending ? news.next() : undefined);
       if (!message) return;
-      const deliveries = (pending.get(message.seq)?.deliveries ?? 0) + 1;
-      const dueAt = clock.wall() + spec.ackWaitMs;
-      pending.set(message.seq, { deliveries, dueAt });
-      arm(dueAt);
-      waiting.next()?.deliver({ message, deliveries, pending: undelivered });
+      const deliveries = pending.hold(message.seq);
+      waiting.next()?.deliver({ message, deliveries, pending: news.count });
     }
   };
 
-  const settle = (seq: number): void => {
-    pending.delete(seq);
-    again.delete(seq);
-  };
-
   const acked = (seq: number): void => {
-    if (spec.ack === 'through') for (const earlier of [...pending.keys()]) if (earlier <= seq) settle(earlier);
-    settle(seq);
+    if (spec.ack === 'through') pending.settleThrough(seq);
+    pending.settle(seq);
   };
 
   stream.watchers.add({
-    added: ({ subject }) => {
-      if (!match(subject)) return;
-      undelivered += 1;
-      pump();
+    added: (message) => {
+      if (news.added(message)) pump();
     },
-    removed: ({ seq, subject }, purged) => {
-      if (seq >= position && match(subject)) undelivered -= 1;
-      if (!pending.has(seq)) return;
+    removed: (message, purged) => {
+      news.removed(message);
+      if (!pending.has(message.seq)) return;
       // The server takes the end of a message for its ack: where that settles all before it, they never come again.
-      if (purged) settle(seq);
-      else acked(seq);
+      if (purged) pending.settle(message.seq);
+      else acked(message.seq);
       pump();
     },
   });
-  count();
 
   return {
     get spec() {
       return spec;
     },
-    set spec(next) {
+    update: (next) => {
       spec = next;
-      match = matcher(spec.filter);
-      count();
+      news.filterBy(spec.filter);
       pump();
     },
     pull: (pull, waitMs) => {
@@ -140,44 +86,77 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
     },
     forget: (pull) => void waiting.remove(pull),
     ack: (seq) => {
-      if (seq >= position) return;
+      if (seq >= news.position) return;
       acked(seq);
       if (stream.spec.keep === 'work') stream.remove(seq);
       pump();
     },
     nak: (seq, delayMs) => {
-      const held = pending.get(seq);
-      if (!held) return;
-      if (delayMs > 0) {
-        held.dueAt = clock.wall() + delayMs;
-        arm(held.dueAt);
-      } else {
-        again.add(seq);
-        pump();
-      }
+      if (delayMs > 0) return pending.postpone(seq, delayMs);
+      pending.repeat(seq);
+      pump();
     },
-    working: (seq) => {
-      const held = pending.get(seq);
-      if (held) held.dueAt = clock.wall() + spec.ackWaitMs;
-    },
+    working: (seq) => pending.postpone(seq, spec.ackWaitMs),
     repeat: (seq) => {
-      if (!pending.has(seq)) return;
-      again.add(seq);
+      pending.repeat(seq);
       pump();
     },
     info: () => ({
-      pending: undelivered,
+      pending: news.count,
       ackPending: pending.size,
-      redelivered: [...pending.values()].filter(({ deliveries }) => deliveries > 1).length,
+      redelivered: pending.repeated,
       waiting: waiting.size,
-      // Pending in the order of their first delivery, which is the order of the stream.
-      ackFloor: (pending.keys().next().value ?? position) - 1,
+      ackFloor: (pending.first ?? news.position) - 1,
     }),
     suspend: () => {
       waiting.clear();
-      timer = undefined;
-      again.clear();
+      pending.suspend();
     },
-    resume: () => expire(),
+    resume: pending.resume,
+  };
+};
+
+/** What a consumer has not handed out yet: how much, and which is next. */
+const unseen = (stream: Stream, initial: string) => {
+  let match: Matcher = matcher(initial);
+  let position = 1;
+  let count = 0;
+
+  const filterBy = (filter: string): void => {
+    match = matcher(filter);
+    count = 0;
+    for (const [subject, seqs] of stream.messages.subjects()) {
+      if (match(subject)) count += seqs.filter((seq) => seq >= position).length;
+    }
+  };
+  filterBy(initial);
+
+  return {
+    get count() {
+      return count;
+    },
+    /** The sequence from which on all are new. */
+    get position() {
+      return position;
+    },
+    filterBy,
+    next: (): Stored | undefined => {
+      while (count > 0 && position <= stream.lastSeq) {
+        const message = stream.messages.get(position);
+        position += 1;
+        if (!message || !match(message.subject)) continue;
+        count -= 1;
+        return message;
+      }
+      return undefined;
+    },
+    added: ({ subject }: Stored): boolean => {
+      const wanted = match(subject);
+      if (wanted) count += 1;
+      return wanted;
+    },
+    removed: ({ seq, subject }: Stored): void => {
+      if (seq >= position && match(subject)) count -= 1;
+    },
   };
 };

@@ -4,10 +4,11 @@ import { NotFoundError, RefusedError, UnavailableError } from '../../kernel/erro
 import type { Random } from '../../kernel/random.ts';
 import type { Message } from '../bus.ts';
 import type { ConsumerSpec, PubAck, StreamInfo, StreamSpec } from '../queue.ts';
+import type { Append } from './admission.ts';
 import { type MemoryConsumer, memoryConsumer } from './consumer.ts';
 import { type Core, core } from './core.ts';
-import { matcher, overlaps } from './matching.ts';
-import { type Append, type Stream, stream } from './stream.ts';
+import { overlaps } from './matching.ts';
+import { type Stream, stream } from './stream.ts';
 import { timers } from './timers.ts';
 
 export interface Server {
@@ -39,7 +40,7 @@ export const server = (clock: Clock, random: Random): Server => {
   };
 
   const holding = (subject: string): Stream | undefined =>
-    [...streams.values()].find((each) => matcher(each.stream.spec.subjects)(subject))?.stream;
+    [...streams.values()].find((each) => each.stream.takes(subject))?.stream;
 
   const checkSubjects = (spec: StreamSpec): void => {
     for (const { stream: other } of streams.values()) {
@@ -60,7 +61,7 @@ export const server = (clock: Clock, random: Random): Server => {
     }
     const same = existing.spec.keep === spec.keep && (existing.spec.storage ?? 'file') === (spec.storage ?? 'file');
     if (!same) throw new RefusedError(`stream "${spec.name}" cannot change how or where it keeps its messages`);
-    existing.spec = spec;
+    existing.update(spec);
     return existing.info();
   };
 
@@ -73,7 +74,7 @@ export const server = (clock: Clock, random: Random): Server => {
       if (clash) throw new RefusedError('filtered consumer not unique on workqueue stream');
     }
     const existing = consumers.get(spec.name);
-    if (existing) existing.spec = spec;
+    if (existing) existing.update(spec);
     else consumers.set(spec.name, memoryConsumer(from, spec, clock, timing));
   };
 
