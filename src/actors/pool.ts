@@ -7,6 +7,7 @@ import type { Start } from '../kernel/process.ts';
 import { lanes } from '../bus/subjects.ts';
 import type { Executor } from '../task/executor.ts';
 import { DrainedError } from '../task/handler.ts';
+import { lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { supervisor, type SupervisorEvent } from '../supervisor/supervisor.ts';
 import { type Actor, actor } from './actor.ts';
@@ -68,9 +69,9 @@ export const pool = (options: PoolOptions): Pool => {
     { clock, name: `puller ${spec.name}`, capacity: Number.POSITIVE_INFINITY },
   );
   const idle = (name: string): void => void feeding.send({ type: 'idle', worker: name });
-  let life = new AbortController();
+  const running = lives();
   for (const name of names)
-    refs.set(name, actor(worker({ name, ports, executor, idle, life: () => life.signal }), { clock, name }));
+    refs.set(name, actor(worker({ name, ports, executor, idle, lives: running }), { clock, name }));
   ports.metrics.poolWorkers.labels(spec.name).set(names.length);
 
   const tree = supervisor(
@@ -92,15 +93,19 @@ export const pool = (options: PoolOptions): Pool => {
   );
 
   const start: Start = async (signal) => {
-    life = new AbortController();
     const { exit } = await tree.start(signal);
     // One grace for all: they stop one after the other, and each may be in the middle of a task.
-    const expire = (): void => life.abort(new DrainedError(`pool ${spec.name} of node ${node} stops`));
+    const expire = (): void => running.stop(new DrainedError(`pool ${spec.name} of node ${node} stops`));
     let grace: Timer | undefined;
-    signal.addEventListener('abort', () => (grace = clock.timer(graceMs, expire)), { once: true });
-    return { exit: exit.finally(() => grace?.cancel()) };
+    const stopping = (): void => void (grace = clock.timer(graceMs, expire));
+    signal.addEventListener('abort', stopping, { once: true });
+    const over = (): void => {
+      signal.removeEventListener('abort', stopping);
+      grace?.cancel();
+    };
+    return { exit: exit.finally(over) };
   };
-  return { start, cancel: (recordKey) => void feeding.send({ type: 'cancel', recordKey }) };
+  return { start, cancel: running.cancel };
 };
 
 /** The workers, under a supervisor of their own: one that crashes often does not take the puller along at once. */

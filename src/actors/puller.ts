@@ -16,14 +16,17 @@ import type { WorkerRef } from './worker.ts';
 const sentinelMs = 30_000;
 /** Before pulling again after the server let go of a pull. */
 const lostMs = 250;
+/** How long a few free slots wait for more, while there is a backlog: a pull for each would cost more than no-op tasks do. */
+const gatherMs = 1;
+/** This part of the slots does not wait. */
+const gatherShare = 4;
 
 export type PullerMessage =
   | { readonly type: 'idle'; readonly worker: string }
   | { readonly type: 'arrived'; readonly lane: LaneDemand; readonly kind: PullPlan['kind']; readonly delivery: Delivery }
   | { readonly type: 'ended'; readonly lane: LaneDemand; readonly kind: PullPlan['kind']; readonly left: number; readonly reason: 'empty' | 'lost' }
   | { readonly type: 'pull' }
-  | { readonly type: 'beat' }
-  | { readonly type: 'cancel'; readonly recordKey: string };
+  | { readonly type: 'beat' };
 
 interface Held {
   readonly lane: LaneDemand;
@@ -50,8 +53,8 @@ interface State {
   readonly ready: Held[];
   readonly opened: ReadonlyMap<LaneDemand, Readonly<Record<PullPlan['kind'], Consumer>>>;
   readonly beats: Timer;
-  /** Whether a `pull` is on its way. */
-  planned: boolean;
+  /** A `pull` that is on its way: at the end of this turn, or when slots have gathered. */
+  planned: 'no' | 'soon' | 'now';
 }
 
 export const puller = (options: PullerOptions): Behavior<State, PullerMessage> => {
@@ -72,10 +75,12 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
   };
 
   const replan = (state: State, self: Self<PullerMessage>): State => {
-    if (!state.planned) {
-      state.planned = true;
-      clock.immediate(() => self.send({ type: 'pull' }));
-    }
+    const free = state.idle.length;
+    const gather = free * gatherShare < free + assigned.size && lanes.some(({ pending }) => pending > 0);
+    if (state.planned === 'now' || (gather && state.planned === 'soon')) return state;
+    state.planned = gather ? 'soon' : 'now';
+    if (gather) clock.timer(gatherMs, () => self.send({ type: 'pull' }));
+    else clock.immediate(() => self.send({ type: 'pull' }));
     return state;
   };
 
@@ -108,7 +113,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
   };
 
   const pull = (state: State): State => {
-    state.planned = false;
+    state.planned = 'no';
     const slots = assigned.size + state.idle.length;
     for (const { lane, batch, kind } of plan(lanes, slots))
       state.opened.get(lane)?.[kind].pull({ batch, waitMs: kind === 'bulk' ? 0 : sentinelMs });
@@ -121,7 +126,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
       for (const { lane } of assigned.values()) lane.held += 1;
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
       const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
-      return replan({ idle: [], ready: [], opened: openLanes(options, self), beats, planned: false }, self);
+      return replan({ idle: [], ready: [], opened: openLanes(options, self), beats, planned: 'no' }, self);
     },
     receive: (state, message, self) => {
       switch (message.type) {
@@ -137,9 +142,6 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
           return pull(state);
         case 'beat':
           for (const { delivery } of [...state.ready, ...assigned.values()]) delivery.working();
-          return state;
-        case 'cancel':
-          for (const [name, { recordKey }] of assigned) if (recordKey === message.recordKey) workers.get(name)?.send(message);
           return state;
       }
     },

@@ -2,11 +2,10 @@
  * Works on one task at a time: says that it is idle, gets a delivery, runs it to its settlement, says so again. The work
  * happens outside `receive`, so a busy worker still reads its mailbox.
  */
-import { match } from 'ts-pattern';
 import type { Delivery } from '../bus/queue.ts';
-import { TaskCancelledError, UnexpectedMessageError } from '../kernel/errors.ts';
-import { linked } from '../kernel/signal.ts';
+import { UnexpectedMessageError } from '../kernel/errors.ts';
 import type { Executor } from '../task/executor.ts';
+import type { Lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { type Lookup, runDelivery } from '../task/run.ts';
 import type { ActorRef, Behavior, Self } from './actor.ts';
@@ -19,14 +18,13 @@ export interface Assignment {
 
 export type WorkerMessage =
   | ({ readonly type: 'work' } & Assignment)
-  | { readonly type: 'cancel'; readonly recordKey: string }
   /** The puller has started anew and does not know who is idle. */
   | { readonly type: 'introduce' }
   | { readonly type: 'finish' };
 
 export type WorkerState =
   | { readonly status: 'idle' }
-  | { readonly status: 'busy'; readonly recordKey: string; readonly work: Promise<void>; readonly life: AbortController };
+  | { readonly status: 'busy'; readonly work: Promise<void> };
 
 export interface WorkerOptions {
   readonly name: string;
@@ -34,48 +32,45 @@ export interface WorkerOptions {
   readonly executor: Executor;
   /** Tells the puller that this worker wants a task. */
   readonly idle: (worker: string) => void;
-  /** Of all tasks of the pool: aborts when they have had their grace and must go back to the queue. */
-  readonly life: () => AbortSignal;
+  readonly lives: Lives;
 }
 
-export const worker = ({ name, ports, executor, idle, life: poolLife }: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
+export const worker = ({ name, ports, executor, idle, lives }: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
   const begin = ({ delivery, recordKey, lookup }: Assignment, self: Self<WorkerMessage>): WorkerState => {
-    // Not of the actor's own signal: a worker that stops lets its task end.
-    const life = linked(poolLife());
-    const work = runDelivery({ ports, executor, delivery, worker: name, signal: life.signal, lookup })
-      .catch((error: unknown) => {
-        // Troupe's own failure, or a port's: the record decides when the delivery comes again.
-        ports.log.error({ err: error, task: recordKey, worker: name }, 'a delivery was left unsettled');
-      })
-      .finally(() => life.abort());
-    self.pipe(work, () => ({ type: 'finish' }));
-    return { status: 'busy', recordKey, work, life };
+    const work = runDelivery({ ports, executor, delivery, worker: name, lives, lookup }).catch((error: unknown) => {
+      // Troupe's own failure, or a port's: the record decides when the delivery comes again.
+      ports.log.error({ err: error, task: recordKey, worker: name }, 'a delivery was left unsettled');
+    });
+    self.pipe(work, () => finish);
+    return { status: 'busy', work };
   };
 
   const rest = (): WorkerState => {
     idle(name);
-    return { status: 'idle' };
+    return resting;
   };
 
   return {
     init: rest,
-    receive: (state, message, self) =>
-      match<[WorkerState, WorkerMessage], WorkerState>([state, message])
-        .with([{ status: 'idle' }, { type: 'work' }], ([, assignment]) => begin(assignment, self))
-        .with([{ status: 'busy' }, { type: 'finish' }], rest)
-        .with([{ status: 'busy' }, { type: 'cancel' }], ([busy, { recordKey }]) => {
-          if (busy.recordKey === recordKey) busy.life.abort(new TaskCancelledError(`task ${recordKey} was cancelled`));
-          return busy;
-        })
-        .with([{ status: 'idle' }, { type: 'introduce' }], rest)
-        .with([{ status: 'busy' }, { type: 'introduce' }], ([busy]) => busy)
-        .with([{ status: 'idle' }, { type: 'cancel' }], ([resting]) => resting) // The task ended first.
-        .with([{ status: 'idle' }, { type: 'finish' }], [{ status: 'busy' }, { type: 'work' }], () => {
-          throw new UnexpectedMessageError(state.status, message.type);
-        })
-        .exhaustive(),
+    receive: (state, message, self) => {
+      switch (message.type) {
+        case 'work':
+          if (state.status === 'idle') return begin(message, self);
+          break;
+        case 'finish':
+          if (state.status === 'busy') return rest();
+          break;
+        case 'introduce':
+          return state.status === 'idle' ? rest() : state;
+      }
+      throw new UnexpectedMessageError(state.status, message.type);
+    },
+    // Its task ends by itself, or when the pool's grace is over.
     terminate: (state) => (state.status === 'busy' ? state.work : undefined),
   };
 };
+
+const finish: WorkerMessage = { type: 'finish' };
+const resting: WorkerState = { status: 'idle' };
 
 export type WorkerRef = ActorRef<WorkerMessage>;

@@ -15,8 +15,12 @@ import { encodeRecord, isTerminal, type TaskRecord } from './record.ts';
 const hintBytesMax = 64 * 1024;
 
 /** Tells whoever listens. A hint: the record is the truth. */
-export const announce = ({ bus }: Pick<TaskPorts, 'bus'>, record: TaskRecord, recordKey: string): void => {
-  const bytes = encodeRecord(record);
+export const announce = (
+  { bus }: Pick<TaskPorts, 'bus'>,
+  record: TaskRecord,
+  recordKey: string,
+  bytes = encodeRecord(record),
+): void => {
   bus.publish(subjects.results(recordKey), bytes.length <= hintBytesMax ? bytes : encodeRecord({ ...record, steps: [], result: null }));
 };
 
@@ -49,11 +53,15 @@ export interface Settling {
   readonly route: Route;
 }
 
-/** Repeats the duties of `record`, then settles the delivery by it. */
-export const settle = async ({ ports, delivery, recordKey, route }: Settling, record: TaskRecord): Promise<void> => {
-  const carried: Carried = { payload: delivery.data, headers: carriedHeaders(delivery.headers) };
-  if (isTerminal(record)) announce(ports, record, recordKey);
+/** Repeats the duties of `record`, then settles the delivery by it. `bytes`: the record's encoding, where it is at hand. */
+export const settle = async (
+  { ports, delivery, recordKey, route }: Settling,
+  record: TaskRecord,
+  bytes?: Uint8Array,
+): Promise<void> => {
+  if (isTerminal(record)) announce(ports, record, recordKey, bytes);
   if (record.status === 'completed') return delivery.ack();
+  const carried: Carried = { payload: delivery.data, headers: carriedHeaders(delivery.headers) };
   if (record.status === 'dead') {
     await writeDeadLetter(ports, record, recordKey, carried);
     return delivery.term(record.reason ?? 'dead');

@@ -4,10 +4,10 @@
  */
 import type { Delivery } from '../bus/queue.ts';
 import { DeadlineExceededError, FencedError, PayloadTooLargeError } from '../kernel/errors.ts';
-import { linked } from '../kernel/signal.ts';
 import { decideLoser, mayBeForgotten } from './claim.ts';
 import { type Settling, settle } from './duties.ts';
 import type { Executor, Outcome, Runnable } from './executor.ts';
+import type { Lives } from './lives.ts';
 import { attempted, DrainedError, type Handled } from './handler.ts';
 import { decodeTask, type Task } from './message.ts';
 import { recordAfter } from './outcome.ts';
@@ -23,8 +23,8 @@ export interface RunOptions {
   readonly delivery: Delivery;
   /** Its name, in the record. */
   readonly worker: string;
-  /** Aborts with `DrainedError` when the worker must stop, with `TaskCancelledError` when the task is cancelled. */
-  readonly signal: AbortSignal;
+  /** Stops attempts: with `DrainedError` when the worker must stop, with `TaskCancelledError` when the task is cancelled. */
+  readonly lives: Lives;
   /** Whether KV has a record, as a batched lookup says; `unknown` where it could not. Never rejects. */
   readonly lookup: Promise<Lookup>;
 }
@@ -55,14 +55,14 @@ const held: Promise<Lookup> = Promise.resolve('absent');
 
 /** Answers false if the claim turned out to be no claim: there is a record. */
 const runClaimed = async (
-  { ports, delivery, signal }: RunOptions,
+  { ports, delivery, lives }: RunOptions,
   settling: Settling,
   task: Task,
   runnable: Runnable,
   { record, revision }: Claim,
   lookup: Promise<Lookup>,
 ): Promise<boolean> => {
-  const life = linked(signal);
+  const life = lives.begin(task.recordKey);
   const fenced = (error: FencedError): void => {
     ports.metrics.fenced.labels(task.type).inc();
     life.abort(error);
@@ -77,12 +77,9 @@ const runClaimed = async (
   ours.catch(() => undefined); // A handler without steps never asks; `lookup` itself is asked below.
   ports.metrics.attempts.labels(task.type).inc();
   const handled = await attempted({ ports, task, runnable, record, writer: ours, life });
-  if ((await lookup) !== 'absent') {
-    life.abort();
-    return false;
-  }
+  lives.end(task.recordKey, life);
+  if ((await lookup) !== 'absent') return false;
   await commit(settling, writer, handled, runnable);
-  life.abort();
   if (delivery.deliveries > 1) ports.metrics.redeliveries.labels(task.route.pool).inc();
   return true;
 };
@@ -117,7 +114,7 @@ const commitOutcome = async (
   }
   const { record } = writer;
   ports.metrics.tasks.labels(record.type, record.status).inc();
-  await settle(settling, record);
+  await settle(settling, record, writer.bytes);
 };
 
 /** Back to the queue, as if it had not begun. */

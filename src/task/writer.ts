@@ -15,6 +15,8 @@ export interface RecordWriter {
   readonly record: TaskRecord;
   /** Whether KV holds the record in any revision. */
   readonly stored: boolean;
+  /** What was written last, encoded. */
+  readonly bytes: Uint8Array | undefined;
   /**
    * Resolves when the change is in KV. Throws `FencedError` when somebody else has written meanwhile: this attempt did
    * not do it, and does nothing more.
@@ -41,6 +43,7 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
   let ended = false;
+  let bytes: Uint8Array | undefined;
 
   const flush = async (): Promise<void> => {
     if (lost) throw lost;
@@ -58,6 +61,7 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     });
     if (written.type === 'written') {
       revision = written.revision;
+      bytes = value;
       return;
     }
     lost = new FencedError(`task ${recordKey} was written by another: it is at revision ${written.current?.revision ?? 0}`);
@@ -92,6 +96,9 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     },
     get stored() {
       return revision > 0;
+    },
+    get bytes() {
+      return bytes;
     },
     write: (change) => (ended ? Promise.reject(tooLate(recordKey)) : write(change)),
     end: (change) => {
