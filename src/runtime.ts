@@ -8,6 +8,7 @@ import { fromDue } from './actors/due.ts';
 import { gatekeeper } from './actors/gatekeeper.ts';
 import { fromInbox } from './actors/ingress.ts';
 import { intake } from './actors/intake.ts';
+import { afterMigration } from './actors/migration.ts';
 import { pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
 import { provision } from './actors/provisioner.ts';
@@ -98,7 +99,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       }),
     );
     const children = [
-      child('projector', projection.start),
+      child('projector', afterMigration(options, projection.start)),
       child('gatekeeper', gatekeeper({ ...options, behind })),
       ...pools.map(({ start: startPool }, index) => child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs)),
       child('cancel hints', cancelHints(options.bus, pools)),

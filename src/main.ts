@@ -1,0 +1,142 @@
+/** From a configuration to a running node, and back to nothing: parse, connect, run, drain. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { resolveApp } from './app/resolve.ts';
+import type { ResolvedApp } from './app/resolved.ts';
+import { connectNats } from './bus/nats/connection.ts';
+import { type Config, parseConfig, usage } from './config.ts';
+import { embed } from './dev/embed.ts';
+import { atMost, systemClock as clock } from './kernel/clock.ts';
+import { ConfigurationError, isTroupeError } from './kernel/errors.ts';
+import { openLog } from './kernel/log.ts';
+import { createMetrics } from './kernel/metrics.ts';
+import { systemRandom as random } from './kernel/random.ts';
+import { aborted } from './kernel/signal.ts';
+import { runtime } from './runtime.ts';
+import { postgresStore } from './store/postgres.ts';
+import { supervisor } from './supervisor/supervisor.ts';
+import { httpDoor } from './web/http.ts';
+
+export interface MainOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly argv: readonly string[];
+  /** Aborts when the process is asked to stop. */
+  readonly signal: AbortSignal;
+}
+
+/** Exit codes: stopped as asked, gave up, wrong configuration. */
+const exit = { stopped: 0, failed: 1, misconfigured: 2 } as const;
+
+/** Runs a node until it is asked to stop; answers the exit code. */
+export const main = async ({ env, argv, signal }: MainOptions): Promise<number> => {
+  try {
+    const command = parseConfig(env, argv);
+    if (command.type === 'help') return print(usage);
+    if (command.type === 'version') return print(`${await version()}\n`);
+    const app = await loadApp(command.config.TROUPE_APP);
+    return await run(command.config, app, signal);
+  } catch (error) {
+    if (!isTroupeError(error)) throw error;
+    process.stderr.write(`troupe: ${error.message}\n`);
+    return error.code === 'configuration' ? exit.misconfigured : exit.failed;
+  }
+};
+
+const print = (text: string): number => {
+  process.stdout.write(text);
+  return exit.stopped;
+};
+
+const version = async (): Promise<string> => {
+  const about: { readonly version: string } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  return about.version;
+};
+
+const examples = fileURLToPath(new URL('../examples/app.ts', import.meta.url));
+
+/** Throws `ConfigurationError`: no such file, it does not load, or it is no app. */
+const loadApp = async (path = examples): Promise<ResolvedApp> => {
+  const file = resolve(path);
+  const module: { readonly default?: unknown } = await import(pathToFileURL(file).href).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigurationError([`TROUPE_APP: ${file} does not load: ${reason}`], { cause });
+  });
+  return resolveApp(module.default);
+};
+
+/** How long the log may take to reach its sink at the end. */
+const flushMs = 2_000;
+
+const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promise<number> => {
+  const metrics = createMetrics();
+  const node = config.node;
+  const { log, flush } = openLog({ level: config.LOG_LEVEL, fields: { node }, dropped: () => metrics.logDropped.labels().inc() });
+  const servers = config.dev ? await embed(config, log) : given(config);
+  const nats = await connectNats({ servers: servers.nats, name: `node/${node}`, clock, random, log });
+  const store = postgresStore({ url: servers.database, log });
+
+  const { start, doors } = runtime({
+    ...nats,
+    app,
+    store,
+    clock,
+    random,
+    log,
+    metrics,
+    node,
+    region: config.TROUPE_REGION,
+    ackWaitMs: config.TROUPE_ACK_WAIT,
+    graceMs: config.TROUPE_GRACE,
+    recordLifeMs: config.TROUPE_RECORD_LIFE,
+    replicas: config.TROUPE_REPLICAS,
+    queueBytes: config.TROUPE_QUEUE_BYTES,
+  });
+  const http = httpDoor({
+    port: config.HTTP_PORT ?? 8080,
+    nextFree: config.dev && config.HTTP_PORT === undefined,
+    doors,
+    bus: nats.bus,
+    store,
+    metrics,
+    clock,
+    log,
+  });
+  const stopMs = config.TROUPE_GRACE + 30_000;
+  const children = [
+    { id: 'runtime', start, restart: 'permanent', shutdownMs: stopMs } as const,
+    { id: 'http', start: http, restart: 'permanent', shutdownMs: 5_000 } as const,
+  ];
+  const onEvent = (event: { readonly type: string; readonly child: string; readonly error?: unknown }): void =>
+    log.error({ child: event.child, ...('error' in event ? { err: event.error } : {}) }, `child ${event.type}`);
+  const root = supervisor({ strategy: 'one_for_one', intensity: 3, periodMs: 60_000, children }, { clock, onEvent });
+
+  try {
+    const { exit: ended } = await root.start(signal);
+    log.info({ pools: [...app.pools.keys()], tasks: [...app.tasks.keys()] }, 'the node runs');
+    void aborted(signal).then(() => log.info({}, 'the node drains'));
+    await ended;
+    return exit.stopped;
+  } catch (error) {
+    if (isTroupeError(error, 'configuration')) throw error;
+    log.error({ err: error }, 'the node gives up');
+    return exit.failed;
+  } finally {
+    await nats.bus.close();
+    await store.close();
+    await servers.stop();
+    await atMost(clock, flushMs, flush());
+  }
+};
+
+interface Servers {
+  readonly nats: string;
+  readonly database: string;
+  stop(): Promise<void>;
+}
+
+const given = ({ NATS_URL, DATABASE_URL = '' }: Config): Servers => ({
+  nats: NATS_URL ?? 'nats://127.0.0.1:4222',
+  database: DATABASE_URL,
+  stop: () => Promise.resolve(),
+});
