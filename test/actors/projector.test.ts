@@ -205,16 +205,27 @@ describe('while the store is away', () => {
     expect(behindMs()).toBe(0);
   });
 
-  test('it starts all the same, and stops at once, giving back what it holds', async () => {
+  test('it starts all the same', async () => {
     here.store.setAvailable(false);
     await put(done('one'));
+    await start();
+    await away(here.store, 60_000);
+    await here.clock.advance(5_000);
+    expect(await stored('one')).toMatchObject({ status: 'completed' });
+  });
+
+  test('it stops at once, and gives back what it holds to the next', async () => {
     const first = await start();
+    await put(done('one'));
+    await here.clock.advance(500);
+    here.store.setAvailable(false);
+    await put(done('two'));
     await here.clock.advance(60_000);
     await driven(here.clock, first.stop());
     here.store.setAvailable(true);
     await start();
     await here.clock.advance(1_000);
-    expect(await stored('one')).toMatchObject({ status: 'completed' });
+    expect(await stored('two')).toMatchObject({ status: 'completed' });
   });
 });
 
@@ -279,9 +290,12 @@ describe('under lost acks, repeated deliveries, lost and late answers and cut co
         }
       },
     };
-    for (const { queue, blobs } of [broker.connect(), broker.connect()]) {
-      await running({ queue, blobs, store: watched, clock }, { batch: 8, random });
-    }
+    const connections = [broker.connect(), broker.connect()];
+    const begin = () =>
+      Promise.all(
+        connections.map(({ queue, blobs }) => running({ queue, blobs, store: watched, clock }, { batch: 8, random })),
+      );
+    let projectors = await begin();
     broker.setRates({ lostAck: 0.1, duplicateDelivery: 0.1, lostRead: 0.05, lostMessage: 0.05, cut: 0.002 });
     const records = bucket(writer.queue, buckets.tasks);
     const { put: write } = writing(writer.queue);
@@ -289,6 +303,10 @@ describe('under lost acks, repeated deliveries, lost and late answers and cut co
       const id = `task-${Math.floor(random.next() * 12)}`;
       void write(record(id, { attempt: round })).catch(() => undefined); // Cut: it may be there or not.
       await clock.advance(random.next() * 400);
+      if (random.next() < 0.1) {
+        await driven(clock, Promise.all(projectors.map(({ stop }) => stop())));
+        projectors = await begin();
+      }
       store.setAvailable(true);
     }
     broker.setRates({});
