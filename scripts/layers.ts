@@ -113,7 +113,7 @@ const layers: readonly Layer[] = [
   },
   {
     name: 'node',
-    files: /^(node|config)(\.|\/)/,
+    files: /^(node|main|config)(\.|\/)/,
     may: [
       'kernel',
       'ports',

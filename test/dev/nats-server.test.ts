@@ -56,8 +56,7 @@ test('it ends when the process that started it is killed', async () => {
   const dir = await directory();
   const script = `
     import { startNatsServer } from ${JSON.stringify(new URL('../../src/dev/nats-server.ts', import.meta.url).href)};
-    console.log((await startNatsServer({ dir: ${JSON.stringify(dir)} })).url);
-    setInterval(() => undefined, 1000);`;
+    console.log((await startNatsServer({ dir: ${JSON.stringify(dir)} })).url);`;
   const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
