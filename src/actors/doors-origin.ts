@@ -1,0 +1,31 @@
+/** What a task is that has no record yet, from the message that waits for it. */
+import { streams, subjects } from '../bus/subjects.ts';
+import { header, optional } from '../task/message.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import type { Origin } from '../task/record.ts';
+import type { TaskStatus } from '../task/status.ts';
+
+export const originOf = async (
+  { queue, region }: Pick<TaskPorts, 'queue' | 'region'>,
+  { type, id, pool, lane, inputHash }: TaskStatus,
+  recordKey: string,
+): Promise<Origin> => {
+  const stored =
+    (await queue.last(streams.work(region, pool), subjects.workOfTask(region, pool, recordKey))) ??
+    (await queue.last(streams.sched, subjects.schedOfTask(recordKey))) ??
+    (await queue.last(streams.sched, subjects.dueOfTask(recordKey)));
+  const headers = stored?.headers ?? {};
+  const submitted = Number(headers[header.submitted] ?? Number.NaN);
+  return optional({
+    type,
+    id,
+    route: { pool, lane, partition: '0' },
+    inputHash,
+    taskKey: headers[header.key],
+    tenant: headers[header.tenant],
+    group: headers[header.group],
+    parent: headers[header.parent],
+    redriveOf: headers[header.redriveOf],
+    submittedAt: Number.isFinite(submitted) ? submitted : (stored?.at ?? queue.now()),
+  });
+};

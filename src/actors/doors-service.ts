@@ -1,0 +1,111 @@
+/**
+ * The service `ingress`: the doors for whoever speaks NATS. `nats req submit.<type> '<input>'`, and the answer says what
+ * to type next. The last part of a subject is an id as it is, or, where that makes no subject, as answers write it.
+ */
+import { z } from 'zod';
+import type { Message } from '../bus/bus.ts';
+import { decodeId } from '../bus/subjects.ts';
+import { toMs } from '../kernel/duration.ts';
+import { InvalidInputError } from '../kernel/errors.ts';
+import type { Start } from '../kernel/process.ts';
+import { decodeJson, encodeJson } from '../task/json.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import { BadInputError, statusOfProblem } from '../task/problem.ts';
+import { accountFor } from './doors-account.ts';
+import type { Doors, StatusAnswer } from './doors-answers.ts';
+import { awaitDefaultMs, awaitMostMs } from './doors-await.ts';
+import { type ErrorAnswer, service, type ServiceEndpoint } from './service.ts';
+
+export interface DoorsServiceOptions {
+  readonly doors: Doors;
+  readonly ports: Pick<TaskPorts, 'bus' | 'clock' | 'random' | 'log' | 'metrics' | 'region'>;
+  readonly node: string;
+  /** Semantic, as `1.2.3`. */
+  readonly version: string;
+}
+
+/** A process. It does not close the doors when it stops. */
+export const doorsService = ({ doors, ports, node, version }: DoorsServiceOptions): Start =>
+  service({
+    ...ports,
+    name: 'ingress',
+    version,
+    description: 'submits tasks, and answers for them',
+    metadata: { node, region: ports.region },
+    endpoints: endpointsOf(doors, ports),
+    errorAnswer: (error, message) => errorAnswer(ports, error, message),
+  });
+
+const endpointsOf = (doors: Doors, { bus }: Pick<TaskPorts, 'bus'>): readonly ServiceEndpoint[] => {
+  const endpoint = (
+    name: string,
+    takes: string,
+    answer: (named: Named, message: Message, signal: AbortSignal) => Promise<object>,
+  ): ServiceEndpoint => ({
+    name,
+    subject: `${name}.>`,
+    metadata: { takes },
+    handle: async (message, signal) => encodeJson(await answer(parsed(message.subject), message, signal)),
+  });
+  const status = async (answer: Promise<StatusAnswer>): Promise<object> => withinBytes(await answer, bus.maxPayload);
+
+  return [
+    endpoint('submit', 'submit.<type>, the input as JSON, headers Troupe-*', ({ type, id }, { data, headers }) => {
+      if (id !== undefined)
+        throw new InvalidInputError(`submit.${type} takes no more than the type; send the id as header Troupe-Id`);
+      return doors.submit(type, data, headers);
+    }),
+    endpoint('get', 'get.<type>.<id>', ({ type, id = '' }) => status(doors.get(type, id))),
+    endpoint('await', 'await.<type>.<id>, {"timeout":"30s"} if you like', ({ type, id = '' }, { data }, signal) =>
+      status(doors.await(type, id, { timeoutMs: timeoutOf(data), signal })),
+    ),
+    endpoint('why', 'why.<type>.<id>', ({ type, id = '' }) => doors.why(type, id)),
+    endpoint('cancel', 'cancel.<type>.<id>, {"reason":"..."} if you like', ({ type, id = '' }, { data }) =>
+      doors.cancel(type, id, optionsOf(cancelOptions, data).reason),
+    ),
+    endpoint('retry', 'retry.<type>.<id>', ({ type, id = '' }) => doors.retry(type, id)),
+    endpoint('counts', 'counts.<group>', ({ type }) => doors.counts(decodeId(type))),
+  ];
+};
+
+interface Named {
+  readonly type: string;
+  readonly id: string | undefined;
+}
+
+const parsed = (subject: string): Named => {
+  const [, type = '', ...rest] = subject.split('.');
+  return { type, id: rest.length === 0 ? undefined : decodeId(rest.join('.')) };
+};
+
+const awaitOptions = z.strictObject({ timeout: z.union([z.string(), z.number()]).optional() });
+const cancelOptions = z.strictObject({ reason: z.string().min(1).max(500).optional() });
+
+const timeoutOf = (data: Uint8Array): number =>
+  toMs(optionsOf(awaitOptions, data).timeout ?? awaitDefaultMs, 'timeout', { maxMs: awaitMostMs });
+
+const optionsOf = <Options>(schema: z.ZodType<Options>, data: Uint8Array): Options => {
+  const decoded = data.length === 0 ? ({ type: 'json', value: {} } as const) : decodeJson(data);
+  if (decoded.type === 'bad') throw new BadInputError(decoded.message, decoded.reason);
+  const { success, data: options, error } = schema.safeParse(decoded.value);
+  if (success) return options;
+  throw new BadInputError(`the options: ${z.prettifyError(error).slice(0, 300)}`, 'invalid_option');
+};
+
+/** What an answer's headers and the rest of it may take beside a large output. */
+const spareBytes = 64 * 1024;
+
+/** Without the output, if that makes it too large for one message. */
+const withinBytes = (answer: StatusAnswer, bytesMax: number): object => {
+  const { output, ...rest } = answer;
+  if (output === undefined) return answer;
+  const outputBytes = encodeJson(output).length;
+  return outputBytes <= bytesMax - spareBytes ? answer : { ...rest, outputBytes };
+};
+
+const errorAnswer = (ports: Pick<TaskPorts, 'log' | 'metrics'>, error: unknown, message: Message): ErrorAnswer => {
+  const [door = '', type = ''] = message.subject.split('.', 2);
+  const input = message.data.length > 0 ? message.data : message.subject;
+  const problem = accountFor(ports, { door, type, input }, error);
+  return { status: statusOfProblem(problem), message: problem.message, body: encodeJson({ error: problem }) };
+};

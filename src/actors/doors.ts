@@ -1,0 +1,95 @@
+/** The doors themselves: what each question is answered with. */
+import { taskKey } from '../bus/subjects.ts';
+import { NotFoundError } from '../kernel/errors.ts';
+import type { Store } from '../store/store.ts';
+import type { Admission } from '../task/admission.ts';
+import { cancelTask } from '../task/cancel.ts';
+import { ends } from '../task/ends.ts';
+import { gate } from '../task/gate.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import { isTerminal } from '../task/record.ts';
+import { redrive } from '../task/redrive.ts';
+import { findTask, type TaskStatus } from '../task/status.ts';
+import type { CancelAnswer, Doors, RetryAnswer, StatusAnswer, SubmitAnswer, WhyAnswer } from './doors-answers.ts';
+import { awaiting } from './doors-await.ts';
+import { countGroup } from './doors-counts.ts';
+import { nextOf, nextOfSubmitted } from './doors-next.ts';
+import { originOf } from './doors-origin.ts';
+import { type Entered, submitDoor } from './doors-submit.ts';
+import { whyOf } from './doors-why.ts';
+
+export interface DoorsOptions {
+  readonly ports: TaskPorts;
+  readonly admission: Admission;
+  /** Where tasks may wait. */
+  readonly pools: readonly string[];
+  readonly store: Pick<Store, 'groupCounts'>;
+}
+
+type Find = (recordKey: string) => Promise<TaskStatus | undefined>;
+
+export const doors = ({ ports, admission, pools, store }: DoorsOptions): Doors => {
+  const entry = gate(ports);
+  const enter = submitDoor({ ports, admission, entry });
+  const find: Find = (recordKey) => findTask(ports, pools, recordKey);
+  const known = async (type: string, id: string): Promise<TaskStatus> =>
+    foundOr(await find(taskKey(type, id)), type, id);
+  const waits = ends({ ports, find });
+  const untilEnd = awaiting(ports, waits);
+
+  return {
+    submit: async (type, payload, headers) => submitted(type, await enter(type, payload, headers), find),
+    get: async (type, id) => stated(await known(type, id)),
+    await: async (type, id, options) => {
+      const ended = await untilEnd(taskKey(type, id), options);
+      return stated(ended.type === 'ended' ? foundOr(ended.status, type, id) : await known(type, id));
+    },
+    why: async (type, id) => explained(await known(type, id)),
+    cancel: async (type, id, reason) => cancelled(ports, await known(type, id), reason),
+    retry: (type, id) => retried(ports, type, id),
+    counts: (group) => countGroup(ports, store, group),
+    close: () => {
+      entry.close();
+      waits.close();
+    },
+  };
+};
+
+const keyOf = ({ type, id }: Pick<TaskStatus, 'type' | 'id'>): string => taskKey(type, id);
+
+const foundOr = (status: TaskStatus | undefined, type: string, id: string): TaskStatus => {
+  if (status) return status;
+  throw new NotFoundError(`there is no ${type} "${id.slice(0, 80)}": nothing in its pools, its record, or the history`);
+};
+
+const submitted = async (type: string, { id, recordKey, duplicate }: Entered, find: Find): Promise<SubmitAnswer> => {
+  if (!duplicate) return { type, id, status: 'queued', duplicate, next: nextOfSubmitted(recordKey) };
+  const { status } = (await find(recordKey)) ?? { status: 'queued' as const };
+  return { type, id, status, duplicate, next: nextOf({ status }, recordKey) };
+};
+
+/** Where an error was thrown is for those who read records. */
+const stated = ({ error, ...status }: TaskStatus): StatusAnswer => ({
+  ...status,
+  ...(error && { error: { code: error.code, message: error.message } }),
+  next: nextOf(status, keyOf(status)),
+});
+
+const explained = (task: TaskStatus): WhyAnswer => {
+  const { type, id, status, waitingFor } = task;
+  return { type, id, status, why: whyOf(task), ...(waitingFor && { waitingFor }), next: nextOf(task, keyOf(task)) };
+};
+
+const cancelled = async (ports: TaskPorts, task: TaskStatus, reason: string | undefined): Promise<CancelAnswer> => {
+  const { type, id } = task;
+  const recordKey = keyOf(task);
+  if (isTerminal(task)) return { type, id, status: task.status, cancelled: false, next: nextOf(task, recordKey) };
+  const { status } = await cancelTask(ports, recordKey, await originOf(ports, task, recordKey), reason);
+  return { type, id, status, cancelled: status === 'cancelled', next: nextOf({ status }, recordKey) };
+};
+
+const retried = async (ports: TaskPorts, type: string, id: string): Promise<RetryAnswer> => {
+  const { id: successor } = await redrive(ports, taskKey(type, id));
+  const next = nextOfSubmitted(taskKey(type, successor));
+  return { type, id: successor, status: 'queued', redriveOf: id, next };
+};
