@@ -63,14 +63,8 @@ export const projector = (options: ProjectorOptions): Projector => {
         identify: () => identifyLetters(options),
         write: (deliveries, { incarnation }) => projectLetters(options, deliveries, incarnation),
       }),
-    ]).then(
-      () => unwatch(),
-      (error: unknown) => {
-        unwatch();
-        throw error;
-      },
-    );
-    return { exit };
+    ]).then(() => undefined);
+    return { exit: exit.finally(unwatch) };
   };
   return { start, lag: gauge.read, behindMs: gauge.behindMs };
 };
