@@ -30,7 +30,10 @@ const mb = 1024 * 1024;
 const environment = z.object({
   /** Several of one cluster by commas. */
   NATS_URL: address(/^(nats|tls|ws|wss):\/\//, 'nats://127.0.0.1:4222').optional(),
-  DATABASE_URL: address(/^postgres(ql)?:\/\//, 'postgres://user:password@127.0.0.1:5432/troupe').optional(),
+  /** `none`: this node neither projects nor asks the history; others must. */
+  DATABASE_URL: z
+    .union([z.literal('none'), address(/^postgres(ql)?:\/\//, 'postgres://user:password@127.0.0.1:5432/troupe, or none')])
+    .optional(),
   /** Path of the module whose default export is the app. */
   TROUPE_APP: z.string().min(1).optional(),
   /** This node among all; by default the host's name and the process id. */
@@ -53,10 +56,7 @@ const environment = z.object({
 
 export type Config = Readonly<z.infer<typeof environment>> & { readonly node: string; readonly dev: boolean };
 
-export interface Command {
-  readonly type: 'run';
-  readonly config: Config;
-}
+export type Command = { readonly type: 'run'; readonly config: Config } | { readonly type: 'help' } | { readonly type: 'version' };
 
 export const usage = `node dist/node.js [--app FILE] [--dev]
 
@@ -66,7 +66,7 @@ export const usage = `node dist/node.js [--app FILE] [--dev]
   --version    Troupe's version
 
 Environment, with defaults:
-  NATS_URL=nats://127.0.0.1:4222   DATABASE_URL (needed without --dev)
+  NATS_URL=nats://127.0.0.1:4222   DATABASE_URL (needed without --dev; none: no history here)
   TROUPE_NODE=<host>-<pid>         TROUPE_REGION=main
   HTTP_PORT=8080 (0: off)          LOG_LEVEL=info (debug, warn, error, silent)
   TROUPE_ACK_WAIT=30s              TROUPE_GRACE=25s
@@ -78,7 +78,7 @@ Environment, with defaults:
 export const parseConfig = (
   env: Readonly<Record<string, string | undefined>>,
   argv: readonly string[],
-): Command | { readonly type: 'help' | 'version' } => {
+): Command => {
   const mistakes: string[] = [];
   const flags = parseFlags(argv, mistakes);
   if (flags.help) return { type: 'help' };

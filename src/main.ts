@@ -6,14 +6,15 @@ import { resolveApp } from './app/resolve.ts';
 import type { ResolvedApp } from './app/resolved.ts';
 import { connectNats } from './bus/nats/connection.ts';
 import { type Config, parseConfig, usage } from './config.ts';
-import { embed } from './dev/embed.ts';
+import type { Embedded } from './dev/embed.ts';
 import { atMost, systemClock as clock } from './kernel/clock.ts';
 import { ConfigurationError, isTroupeError } from './kernel/errors.ts';
-import { openLog } from './kernel/log.ts';
+import { type Log, openLog } from './kernel/log.ts';
 import { createMetrics } from './kernel/metrics.ts';
 import { systemRandom as random } from './kernel/random.ts';
 import { aborted } from './kernel/signal.ts';
 import { runtime } from './runtime.ts';
+import { noStore } from './store/none.ts';
 import { postgresStore } from './store/postgres.ts';
 import { supervisor } from './supervisor/supervisor.ts';
 import { httpDoor } from './web/http.ts';
@@ -72,14 +73,16 @@ const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promi
   const metrics = createMetrics();
   const node = config.node;
   const { log, flush } = openLog({ level: config.LOG_LEVEL, fields: { node }, dropped: () => metrics.logDropped.labels().inc() });
-  const servers = config.dev ? await embed(config, log) : given(config);
+  const servers = await serversOf(config, log);
   const nats = await connectNats({ servers: servers.nats, name: `node/${node}`, clock, random, log });
-  const store = postgresStore({ url: servers.database, log });
+  const projects = servers.database !== 'none';
+  const store = projects ? postgresStore({ url: servers.database, log }) : noStore;
 
   const { start, doors } = runtime({
     ...nats,
     app,
     store,
+    projects,
     clock,
     random,
     log,
@@ -129,14 +132,9 @@ const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promi
   }
 };
 
-interface Servers {
-  readonly nats: string;
-  readonly database: string;
-  stop(): Promise<void>;
-}
-
-const given = ({ NATS_URL, DATABASE_URL = '' }: Config): Servers => ({
-  nats: NATS_URL ?? 'nats://127.0.0.1:4222',
-  database: DATABASE_URL,
-  stop: () => Promise.resolve(),
-});
+const serversOf = async ({ dev, NATS_URL, DATABASE_URL = '' }: Config, log: Log): Promise<Embedded> => {
+  // Loaded only when wanted: it needs packages that a production install leaves out.
+  const { embed } = dev ? await import('./dev/embed.ts') : { embed: undefined };
+  if (embed) return embed({ nats: NATS_URL, database: DATABASE_URL || undefined, dir: '.troupe/dev', log });
+  return { nats: NATS_URL ?? 'nats://127.0.0.1:4222', database: DATABASE_URL, stop: () => Promise.resolve() };
+};

@@ -39,6 +39,8 @@ export interface RuntimeOptions {
   readonly queue: Queue;
   readonly blobs: Blobs;
   readonly store: Store;
+  /** Whether this node writes records to the store; one at least must. */
+  readonly projects: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -78,6 +80,10 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     pools: [...app.pools.keys()],
     onEvent: (event) => report(log, metrics, event),
   };
+  const projecting = [
+    child('projector', afterMigration(options, projection.start)),
+    child('gatekeeper', gatekeeper({ ...options, behind })),
+  ];
   const plan = topology({ ...options, pools: parts.pools, workBytes: options.queueBytes });
 
   const start: Start = async (signal) => {
@@ -99,8 +105,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       }),
     );
     const children = [
-      child('projector', afterMigration(options, projection.start)),
-      child('gatekeeper', gatekeeper({ ...options, behind })),
+      ...(options.projects ? projecting : []),
       ...pools.map(({ start: startPool }, index) => child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs)),
       child('cancel hints', cancelHints(options.bus, pools)),
       ...(await intakes(parts)),
