@@ -91,6 +91,7 @@ export const subjects = {
   dlq: (pool: string, reason: string, key: string): string =>
     `dlq.${named('pool', pool)}.${named('reason', reason)}.${key}`,
   dlqOfTask: (key: string): string => `dlq.*.*.${key}`,
+  dlqOfPool: (pool: string): string => `dlq.${named('pool', pool)}.`,
   dlqs: 'dlq.>',
   results: (key: string): string => `results.${key}`,
   tokens: (key: string): string => `tokens.${key}`,

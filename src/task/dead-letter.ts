@@ -71,10 +71,14 @@ export const writeDeadLetter = async (
   if (outcome === 'stored') ports.metrics.deadLetters.labels(reason).inc();
 };
 
+/** The task's last dead letter. What the projector could not write lies under the same key, and is another thing. */
 export const readDeadLetter = async (
   { queue }: Pick<TaskPorts, 'queue'>,
   recordKey: string,
 ): Promise<DeadLetter | undefined> => {
-  const stored = await queue.last(streams.dlq, subjects.dlqOfTask(recordKey));
-  return stored && JSON.parse(text.decode(stored.data));
+  const found = await queue.subjects(streams.dlq, subjects.dlqOfTask(recordKey));
+  const own = [...found.keys()].filter((subject) => !subject.startsWith(subjects.dlqOfPool('projector')));
+  const letters = await Promise.all(own.map((subject) => queue.last(streams.dlq, subject)));
+  const last = letters.reduce((newest, letter) => (letter && letter.seq > (newest?.seq ?? 0) ? letter : newest), undefined);
+  return last && JSON.parse(text.decode(last.data));
 };
