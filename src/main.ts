@@ -88,6 +88,7 @@ const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promi
     log,
     metrics,
     node,
+    version: await version(),
     region: config.TROUPE_REGION,
     ackWaitMs: config.TROUPE_ACK_WAIT,
     graceMs: config.TROUPE_GRACE,
@@ -125,6 +126,7 @@ const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promi
     log.error({ err: error }, 'the node gives up');
     return exit.failed;
   } finally {
+    doors.close();
     await nats.bus.close();
     await store.close();
     await servers.stop();

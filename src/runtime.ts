@@ -4,6 +4,8 @@
  */
 import { cancelHints } from './actors/cancel-hints.ts';
 import { fromCron, setSchedules } from './actors/cron.ts';
+import { doors } from './actors/doors.ts';
+import { doorsService } from './actors/doors-service.ts';
 import { fromDue } from './actors/due.ts';
 import { gatekeeper } from './actors/gatekeeper.ts';
 import { fromInbox } from './actors/ingress.ts';
@@ -30,6 +32,7 @@ import type { Store } from './store/store.ts';
 import type { ChildSpec } from './supervisor/child.ts';
 import { supervisor, type SupervisorEvent } from './supervisor/supervisor.ts';
 import type { Admission } from './task/admission.ts';
+import type { Doors } from './task/doors.ts';
 import type { TaskPorts } from './task/ports.ts';
 import { topology } from './task/topology.ts';
 
@@ -46,6 +49,8 @@ export interface RuntimeOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly node: string;
+  /** Troupe's, for `nats micro`. */
+  readonly version: string;
   readonly region: string;
   readonly ackWaitMs: number;
   readonly graceMs: number;
@@ -56,6 +61,8 @@ export interface RuntimeOptions {
 
 export interface Runtime {
   readonly start: Start;
+  /** Open as long as the ports are; whoever made the runtime closes them. */
+  readonly doors: Doors;
   readonly ports: TaskPorts;
 }
 
@@ -80,6 +87,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     pools: [...app.pools.keys()],
     onEvent: (event) => report(log, metrics, event),
   };
+  const answering = doors({ ports, store, admission: parts.admission, pools: parts.pools });
   const projecting = [
     child('projector', afterMigration(options, projection.start)),
     child('gatekeeper', gatekeeper({ ...options, behind })),
@@ -109,13 +117,14 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       ...pools.map(({ start: startPool }, index) => child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs)),
       child('cancel hints', cancelHints(options.bus, pools)),
       ...(await intakes(parts)),
+      child('ingress service', doorsService({ ...options, ports, doors: answering })),
     ];
     const tree = supervisor({ strategy: 'one_for_one', intensity: 5, periodMs: 60_000, children }, { clock, onEvent: parts.onEvent });
     const { exit } = await tree.start(signal);
     return { exit: exit.finally(() => life.abort()) };
   };
 
-  return { start, ports };
+  return { start, doors: answering, ports };
 };
 
 interface Parts {
