@@ -4,10 +4,8 @@ import { linked } from '../kernel/signal.ts';
 import type { Ends } from '../task/ends.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import type { TaskStatus } from '../task/status.ts';
-import type { AwaitOptions } from './doors-answers.ts';
+import type { AwaitOptions } from '../task/doors.ts';
 
-export const awaitDefaultMs = 30_000;
-export const awaitMostMs = 600_000;
 /** At once. */
 const awaitsMost = 1_000;
 const retryAfterMs = 5_000;

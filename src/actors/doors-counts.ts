@@ -3,7 +3,7 @@ import { encodeId } from '../bus/subjects.ts';
 import type { Store } from '../store/store.ts';
 import { membersOf } from '../task/group.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import type { CountsAnswer } from './doors-answers.ts';
+import type { CountsAnswer } from '../task/doors.ts';
 import { nextOfGroup } from './doors-next.ts';
 
 const begun = ['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead'] as const;

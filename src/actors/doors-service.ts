@@ -5,15 +5,13 @@
 import { z } from 'zod';
 import type { Message } from '../bus/bus.ts';
 import { decodeId } from '../bus/subjects.ts';
-import { toMs } from '../kernel/duration.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Start } from '../kernel/process.ts';
 import { decodeJson, encodeJson } from '../task/json.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { BadInputError, statusOfProblem } from '../task/problem.ts';
-import { accountFor } from './doors-account.ts';
-import type { Doors, StatusAnswer } from './doors-answers.ts';
-import { awaitDefaultMs, awaitMostMs } from './doors-await.ts';
+import { accountFor } from '../task/account.ts';
+import { awaitMs, type Doors, type StatusAnswer } from '../task/doors.ts';
 import { type ErrorAnswer, service, type ServiceEndpoint } from './service.ts';
 
 export interface DoorsServiceOptions {
@@ -81,8 +79,7 @@ const parsed = (subject: string): Named => {
 const awaitOptions = z.strictObject({ timeout: z.union([z.string(), z.number()]).optional() });
 const cancelOptions = z.strictObject({ reason: z.string().min(1).max(500).optional() });
 
-const timeoutOf = (data: Uint8Array): number =>
-  toMs(optionsOf(awaitOptions, data).timeout ?? awaitDefaultMs, 'timeout', { maxMs: awaitMostMs });
+const timeoutOf = (data: Uint8Array): number => awaitMs(optionsOf(awaitOptions, data).timeout);
 
 const optionsOf = <Options>(schema: z.ZodType<Options>, data: Uint8Array): Options => {
   const decoded = data.length === 0 ? ({ type: 'json', value: {} } as const) : decodeJson(data);

@@ -10,7 +10,7 @@ import type { TaskPorts } from '../task/ports.ts';
 import { isTerminal } from '../task/record.ts';
 import { redrive } from '../task/redrive.ts';
 import { findTask, type TaskStatus } from '../task/status.ts';
-import type { CancelAnswer, Doors, RetryAnswer, StatusAnswer, SubmitAnswer, WhyAnswer } from './doors-answers.ts';
+import type { CancelAnswer, Doors, RetryAnswer, StatusAnswer, SubmitAnswer, WhyAnswer } from '../task/doors.ts';
 import { awaiting } from './doors-await.ts';
 import { countGroup } from './doors-counts.ts';
 import { nextOf, nextOfSubmitted } from './doors-next.ts';

@@ -1,8 +1,8 @@
 /** What is kept of a request that came to nothing: a number, and a line that shows no byte of it. */
 import { hash } from 'node:crypto';
 import { isToken } from '../bus/subjects.ts';
-import type { TaskPorts } from '../task/ports.ts';
-import { isRefusal, type Problem, problemOf } from '../task/problem.ts';
+import type { TaskPorts } from './ports.ts';
+import { isRefusal, type Problem, problemOf } from './problem.ts';
 
 export interface Refused {
   /** `submit`, `get` and so on. */
