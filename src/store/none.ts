@@ -8,7 +8,9 @@ const unavailable = (): Promise<never> =>
 export const noStore: Store = {
   project: unavailable,
   projectDeadLetters: unavailable,
+  mark: unavailable,
   task: unavailable,
+  deadLetters: unavailable,
   groupCounts: unavailable,
   migrate: unavailable,
   ready: () => Promise.resolve(true),
