@@ -38,11 +38,14 @@ export interface MemoryConnection {
 
 export interface MemoryBroker extends Pick<Faults, 'setRates' | 'next'> {
   connect(): MemoryConnection;
-  /** All connections are cut; streams in memory, and settlements on their way, are lost. */
-  stop(): void;
+  /**
+   * All connections are cut; streams in memory, and settlements on their way, are lost. After a `crash` consumers
+   * begin again with what was in hands, and count its deliveries anew.
+   */
+  stop(how?: { readonly crash?: boolean }): void;
   start(): void;
   /** Stops, and starts in a later turn. */
-  restart(): void;
+  restart(how?: { readonly crash?: boolean }): void;
   /** Grows with everything that passes a link or the broker: as long as it stands still, nothing goes on. */
   readonly activity: number;
 }
@@ -76,12 +79,12 @@ export const memoryBroker = ({ clock, random, faults: rates = {}, log }: MemoryB
     return { bus, queue, blobs, cut: made.cut, heal: made.heal };
   };
 
-  const stop = (): void => {
+  const stop: MemoryBroker['stop'] = ({ crash = false } = {}) => {
     if (!running) return;
     running = false;
     arrivals.clear();
     for (const each of clients) each.cut();
-    core.stop();
+    core.stop(crash);
   };
 
   const start = (): void => {
@@ -97,8 +100,8 @@ export const memoryBroker = ({ clock, random, faults: rates = {}, log }: MemoryB
     connect,
     stop,
     start,
-    restart: () => {
-      stop();
+    restart: (how) => {
+      stop(how);
       clock.immediate(start);
     },
     get activity() {

@@ -23,7 +23,8 @@ export interface MemoryConsumer {
   /** Hands out a second time what is still pending, as an ack wait that was too short does. */
   repeat(seq: number): void;
   info(): ConsumerInfo;
-  suspend(): void;
+  /** `crash`: it also forgets what it has not written down, which is every delivery that is not settled. */
+  suspend(crash: boolean): void;
   resume(): void;
 }
 
@@ -108,9 +109,13 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
       waiting: waiting.size,
       ackFloor: (pending.first ?? news.position) - 1,
     }),
-    suspend: () => {
+    suspend: (crash) => {
       waiting.clear();
       pending.suspend();
+      if (crash && pending.first !== undefined) {
+        news.goBackTo(pending.first);
+        pending.settleThrough(stream.lastSeq);
+      }
     },
     resume: pending.resume,
   };
@@ -118,11 +123,13 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
 
 /** What a consumer has not handed out yet: how much, and which is next. */
 const unseen = (stream: Stream, initial: string) => {
+  let wanted = initial;
   let match: Matcher = matcher(initial);
   let position = 1;
   let count = 0;
 
   const filterBy = (filter: string): void => {
+    wanted = filter;
     match = matcher(filter);
     count = 0;
     for (const [subject, seqs] of stream.messages.subjects()) {
@@ -140,6 +147,10 @@ const unseen = (stream: Stream, initial: string) => {
       return position;
     },
     filterBy,
+    goBackTo: (seq: number): void => {
+      position = seq;
+      filterBy(wanted);
+    },
     next: (): Stored | undefined => {
       while (count > 0 && position <= stream.lastSeq) {
         const message = stream.messages.get(position);
@@ -151,9 +162,9 @@ const unseen = (stream: Stream, initial: string) => {
       return undefined;
     },
     added: ({ subject }: Stored): boolean => {
-      const wanted = match(subject);
-      if (wanted) count += 1;
-      return wanted;
+      if (!match(subject)) return false;
+      count += 1;
+      return true;
     },
     removed: ({ seq, subject }: Stored): void => {
       if (seq >= position && match(subject)) count -= 1;

@@ -23,8 +23,8 @@ export interface Server {
   publish(message: Append): PubAck;
   /** A core message; a stream that has its subject stores it too. Answers how many took it. */
   route(message: Message): number;
-  /** Streams in memory are gone, and what had no answer has none. */
-  stop(): void;
+  /** Streams in memory are gone; by a crash also what consumers had not written down. */
+  stop(crash: boolean): void;
   start(): void;
 }
 
@@ -114,11 +114,11 @@ export const server = (clock: Clock, random: Random): Server => {
       return store(into, message);
     },
     route,
-    stop: () => {
+    stop: (crash) => {
       timing.cancelAll();
       subjects.clear();
       for (const [name, { stream: each, consumers }] of [...streams]) {
-        for (const consumer of consumers.values()) consumer.suspend();
+        for (const consumer of consumers.values()) consumer.suspend(crash);
         if (each.spec.storage === 'memory') streams.delete(name);
       }
     },
