@@ -2,16 +2,16 @@
  * The service `ingress`: the doors for whoever speaks NATS. `nats req submit.<type> '<input>'`, and the answer says what
  * to type next. The last part of a subject is an id as it is, or, where that makes no subject, as answers write it.
  */
-import { z } from 'zod';
 import type { Message } from '../bus/bus.ts';
 import { decodeId } from '../bus/subjects.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Start } from '../kernel/process.ts';
-import { decodeJson, encodeJson } from '../task/json.ts';
+import { encodeJson } from '../task/json.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { BadInputError, statusOfProblem } from '../task/problem.ts';
+import { statusOfProblem } from '../task/problem.ts';
 import { accountFor } from '../task/account.ts';
-import { awaitMs, type Doors, type StatusAnswer } from '../task/doors.ts';
+import type { Doors, StatusAnswer } from '../task/doors.ts';
+import { awaitMsOf, cancelReasonOf } from '../task/doors-options.ts';
 import { type ErrorAnswer, service, type ServiceEndpoint } from './service.ts';
 
 export interface DoorsServiceOptions {
@@ -55,11 +55,11 @@ const endpointsOf = (doors: Doors, { bus }: Pick<TaskPorts, 'bus'>): readonly Se
     }),
     endpoint('get', 'get.<type>.<id>', ({ type, id = '' }) => status(doors.get(type, id))),
     endpoint('await', 'await.<type>.<id>, {"timeout":"30s"} if you like', ({ type, id = '' }, { data }, signal) =>
-      status(doors.await(type, id, { timeoutMs: timeoutOf(data), signal })),
+      status(doors.await(type, id, { timeoutMs: awaitMsOf(data), signal })),
     ),
     endpoint('why', 'why.<type>.<id>', ({ type, id = '' }) => doors.why(type, id)),
     endpoint('cancel', 'cancel.<type>.<id>, {"reason":"..."} if you like', ({ type, id = '' }, { data }) =>
-      doors.cancel(type, id, optionsOf(cancelOptions, data).reason),
+      doors.cancel(type, id, cancelReasonOf(data)),
     ),
     endpoint('retry', 'retry.<type>.<id>', ({ type, id = '' }) => doors.retry(type, id)),
     endpoint('counts', 'counts.<group>', ({ type }) => doors.counts(decodeId(type))),
@@ -74,19 +74,6 @@ interface Named {
 const parsed = (subject: string): Named => {
   const [, type = '', ...rest] = subject.split('.');
   return { type, id: rest.length === 0 ? undefined : decodeId(rest.join('.')) };
-};
-
-const awaitOptions = z.strictObject({ timeout: z.union([z.string(), z.number()]).optional() });
-const cancelOptions = z.strictObject({ reason: z.string().min(1).max(500).optional() });
-
-const timeoutOf = (data: Uint8Array): number => awaitMs(optionsOf(awaitOptions, data).timeout);
-
-const optionsOf = <Options>(schema: z.ZodType<Options>, data: Uint8Array): Options => {
-  const decoded = data.length === 0 ? ({ type: 'json', value: {} } as const) : decodeJson(data);
-  if (decoded.type === 'bad') throw new BadInputError(decoded.message, decoded.reason);
-  const { success, data: options, error } = schema.safeParse(decoded.value);
-  if (success) return options;
-  throw new BadInputError(`the options: ${z.prettifyError(error).slice(0, 300)}`, 'invalid_option');
 };
 
 /** What an answer's headers and the rest of it may take beside a large output. */

@@ -3,7 +3,6 @@
  * ask the same doors. What is thrown is typed, and names what is wrong, the value and the remedy.
  */
 import type { Headers } from '../bus/bus.ts';
-import { toMs } from '../kernel/duration.ts';
 import type { TaskStatus } from './status.ts';
 
 /** Each answer carries the next commands for `nats`. */
@@ -67,10 +66,3 @@ export interface Doors {
   counts(group: string): Promise<CountsAnswer>;
   close(): void;
 }
-
-const awaitDefaultMs = 30_000;
-const awaitMostMs = 600_000;
-
-/** How long a request may wait for an end: 30 s, at most 10 minutes. Throws `InvalidDurationError`. */
-export const awaitMs = (timeout: string | number | undefined): number =>
-  toMs(timeout ?? awaitDefaultMs, 'timeout', { maxMs: awaitMostMs });

@@ -45,6 +45,7 @@ const refusals: Readonly<Record<string, number>> = {
   invalid_input: 400,
   invalid_name: 400,
   invalid_duration: 400,
+  forbidden: 403,
   payload_too_large: 413,
   unknown_task: 404,
   id_conflict: 409,
