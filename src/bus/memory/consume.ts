@@ -4,7 +4,11 @@ import type { Client } from './client.ts';
 import type { MemoryConsumer } from './consumer.ts';
 import type { HandOut, Pull } from './pulls.ts';
 
-const delivery = (client: Client, consumer: MemoryConsumer, { message, deliveries, pending }: HandOut): Delivery => {
+const delivery = (
+  client: Client,
+  consumer: MemoryConsumer,
+  { message, number, deliveries, pending }: HandOut,
+): Delivery => {
   const { link, later, server, faults } = client;
   const { stream, name } = consumer.spec;
 
@@ -25,7 +29,7 @@ const delivery = (client: Client, consumer: MemoryConsumer, { message, deliverie
     deliveries,
     pending,
     ack: () => settle((each) => each.ack(message.seq)),
-    nak: (delayMs = 0) => settle((each) => each.nak(message.seq, delayMs)),
+    nak: (delayMs = 0) => settle((each) => each.nak(message.seq, number, delayMs)),
     working: () => settle((each) => each.working(message.seq)),
     term: (reason) =>
       settle((each) => {

@@ -18,7 +18,8 @@ export interface MemoryConsumer {
   /** Without a word to who asked: it is not there any more. */
   forget(pull: Pull): void;
   ack(seq: number): void;
-  nak(seq: number, delayMs: number): void;
+  /** `number` is that of the delivery. */
+  nak(seq: number, number: number, delayMs: number): void;
   working(seq: number): void;
   /** Hands out a second time what is still pending, as an ack wait that was too short does. */
   repeat(seq: number): void;
@@ -33,6 +34,9 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
   const waiting = pulls(clock, timers);
   const pending = outstanding({ clock, timers, ackWaitMs: () => spec.ackWaitMs, expired: () => pump() });
   const news = unseen(stream, initial.filter);
+  let deliveriesMade = 0;
+  /** The server takes no nak of deliveries up to this one: their messages come again after the ack wait only. */
+  let deafThrough = 0;
 
   const nextAgain = (): Stored | undefined => {
     for (let seq = pending.take(); seq !== undefined; seq = pending.take()) {
@@ -47,13 +51,20 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
     while (waiting.size > 0) {
       const message = nextAgain() ?? (pending.size < spec.maxAckPending ? news.next() : undefined);
       if (!message) return;
-      const deliveries = pending.hold(message.seq);
-      waiting.next()?.deliver({ message, deliveries, pending: news.count });
+      const number = (deliveriesMade += 1);
+      const deliveries = pending.hold(message.seq, number);
+      waiting.next()?.deliver({ message, number, deliveries, pending: news.count });
     }
   };
 
   const acked = (seq: number): void => {
     if (spec.ack === 'through') pending.settleThrough(seq);
+    pending.settle(seq);
+  };
+
+  /** A purge of what is in hands makes the server take all that was handed out before it for settled by number. */
+  const purge = (seq: number): void => {
+    deafThrough = Math.max(deafThrough, pending.numberOf(seq) ?? 0);
     pending.settle(seq);
   };
 
@@ -65,7 +76,7 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
       news.removed(message);
       if (!pending.has(message.seq)) return;
       // The server takes the end of a message for its ack: where that settles all before it, they never come again.
-      if (purged) pending.settle(message.seq);
+      if (purged) purge(message.seq);
       else acked(message.seq);
       pump();
     },
@@ -92,7 +103,8 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
       if (stream.spec.keep === 'work') stream.remove(seq);
       pump();
     },
-    nak: (seq, delayMs) => {
+    nak: (seq, number, delayMs) => {
+      if (number <= deafThrough) return;
       if (delayMs > 0) return pending.postpone(seq, delayMs);
       pending.repeat(seq);
       pump();

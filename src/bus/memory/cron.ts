@@ -40,6 +40,14 @@ const range = (part: string, within: Bounds): readonly number[] => {
   return valid ? Array.from({ length: Math.floor((last - first) / by) + 1 }, (_, at) => first + at * by) : [];
 };
 
+const known = (timezone: string): string => {
+  try {
+    return new Intl.DateTimeFormat('en-US', { timeZone: timezone }).resolvedOptions().timeZone;
+  } catch (cause) {
+    throw new RefusedError(`message schedule time zone "${timezone}" is invalid`, { cause });
+  }
+};
+
 /** The clock on the wall of a time zone: second, minute, hour, day, month, weekday. */
 const wallClock = (timezone: string): ((ms: number) => readonly number[]) => {
   const format = new Intl.DateTimeFormat('en-US', {
@@ -71,7 +79,7 @@ export const nextCron = (cron: string, timezone: string, afterMs: number): numbe
   });
   if (parts.length !== bounds.length || fields.some((field) => field.size === 0)) refuse(cron);
   const restricted = [parts[3], parts[5]].every((part) => part !== '*' && part !== '?');
-  const local = wallClock(timezone);
+  const local = wallClock(known(timezone));
 
   const fits = (now: readonly number[], at: number): boolean => fields[at]?.has(now[at] ?? -1) ?? false;
   const dayFits = (now: readonly number[]): boolean =>

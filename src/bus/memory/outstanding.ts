@@ -9,8 +9,10 @@ export interface Outstanding {
   /** The lowest sequence. */
   readonly first: number | undefined;
   has(seq: number): boolean;
-  /** Handed out, again or for the first time. Answers how often by now. */
-  hold(seq: number): number;
+  /** Handed out, again or for the first time, as the consumer's delivery of that number. Answers how often by now. */
+  hold(seq: number, number: number): number;
+  /** The number of its first delivery. */
+  numberOf(seq: number): number | undefined;
   /** Back after so long, and not before. */
   postpone(seq: number, ms: number): void;
   /** To be handed out again, now. */
@@ -24,6 +26,7 @@ export interface Outstanding {
 }
 
 interface Held {
+  readonly number: number;
   deliveries: number;
   dueAt: number;
 }
@@ -76,13 +79,15 @@ export const outstanding = ({ clock, timers, ackWaitMs, expired }: OutstandingOp
       return held.keys().next().value;
     },
     has: (seq) => held.has(seq),
-    hold: (seq) => {
-      const deliveries = (held.get(seq)?.deliveries ?? 0) + 1;
+    hold: (seq, number) => {
+      const before = held.get(seq);
+      const deliveries = (before?.deliveries ?? 0) + 1;
       const dueAt = clock.wall() + ackWaitMs();
-      held.set(seq, { deliveries, dueAt });
+      held.set(seq, { number: before?.number ?? number, deliveries, dueAt });
       arm(dueAt);
       return deliveries;
     },
+    numberOf: (seq) => held.get(seq)?.number,
     postpone: (seq, ms) => {
       const each = held.get(seq);
       if (!each) return;

@@ -5,6 +5,8 @@ import type { Timers } from './timers.ts';
 
 export interface HandOut {
   readonly message: Stored;
+  /** Counts the consumer's deliveries. */
+  readonly number: number;
   readonly deliveries: number;
   readonly pending: number;
 }

@@ -12,7 +12,11 @@ import { tail } from './tail.ts';
 const copy = (message: Stored | undefined): Stored | undefined => message && { ...message, data: message.data.slice() };
 
 const ordered = (when: ScheduleSpec): string => {
-  if ('at' in when) return `@at ${new Date(when.at).toISOString()}`;
+  if ('at' in when) {
+    const at = new Date(when.at);
+    if (Number.isNaN(at.getTime())) throw new RefusedError(`a schedule cannot be due at ${when.at} ms since 1970`);
+    return `@at ${at.toISOString()}`;
+  }
   return 'every' in when ? `@every ${when.every}ms` : when.cron;
 };
 

@@ -53,6 +53,20 @@ test('the end of a message that is in hands settles, with an ack through, all be
   expect(await queue.consumerInfo('LATEST', 'all')).toMatchObject({ ackPending: 1, pending: 1, ackFloor: 2 });
 });
 
+test('after a purge of what is in hands, no nak is taken for what was handed out before it', async () => {
+  const { clock, queue, consumer } = await open();
+  for (const name of ['a', 'b', 'c']) await queue.publish(`work.${name}`, bytes('1'));
+  consumer.pull({ batch: 10, waitMs: 5_000 });
+  const [first, , third] = await consumer.deliveries.count(3);
+  await queue.purge('WORK', 'work.b');
+  first?.nak();
+  third?.nak();
+  await clock.settle();
+  expect(consumer.deliveries.items.slice(3).map(({ subject }) => subject)).toEqual(['work.c']);
+  await clock.advance(1_000);
+  expect(consumer.deliveries.items.slice(4).map(({ subject }) => subject)).toEqual(['work.a', 'work.c']);
+});
+
 test('what is thrown by who handles a message is told to the log, or thrown on', async () => {
   const errors: unknown[] = [];
   const write = (fields: object | string): number => errors.push(fields);

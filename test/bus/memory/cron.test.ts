@@ -32,3 +32,7 @@ test.each([
 ])('"%s" is refused', (cron) => {
   expect(() => nextCron(cron, 'UTC', 0)).toThrow(expect.objectContaining({ code: 'refused' }));
 });
+
+test('a time zone that nobody knows is refused', () => {
+  expect(() => nextCron('* * * * * *', 'Nowhere/None', 0)).toThrow(expect.objectContaining({ code: 'refused' }));
+});

@@ -69,7 +69,6 @@ export const player = async (
   const consumer = { stream: name, name: 'c', filter: `${name}.>`, ackWaitMs: 60_000, maxAckPending: 3, ack };
   await queue.ensureConsumer(consumer);
   const pulling = puller(queue, name);
-  let deaf = false;
 
   const publish = async (subject: string, expected: Expected, bytes: number): Promise<PubAck> => {
     const last = (await queue.last(name, subject))?.seq ?? 0;
@@ -93,7 +92,7 @@ export const player = async (
       case 'pull':
         return pulling.pull(operation.batch);
       case 'settle':
-        return operation.how === 'nak' && deaf ? undefined : settle(operation.how, pulling.held[operation.which]);
+        return settle(operation.how, pulling.held[operation.which]);
       case 'get':
         return shown(await queue.get(name, operation.seq));
       case 'last':
@@ -101,12 +100,8 @@ export const player = async (
       case 'subjects':
         return sorted(await queue.subjects(name, `${name}.${operation.filter}`));
       case 'purge':
-        // Where something is in hands, the server forgets only some of it, by where its ack floor happens to stand,
-        // and then takes no nak for what was handed out before it.
-        if (pulling.held.length > 0) {
-          if (keep !== 'work') return undefined;
-          deaf = true;
-        }
+        // Where something is in hands, the server forgets only some of it, by where its ack floor happens to stand.
+        if (keep !== 'work' && pulling.held.length > 0) return undefined;
         return queue.purge(name, `${name}.${operation.filter}`);
       case 'lastOfEach': {
         const found = await queue.lastOfEach(
