@@ -64,8 +64,7 @@ const layers: readonly Layer[] = [
   {
     name: 'client',
     files: /^client\//,
-    may: ['kernel', 'ports', 'task'],
-    mayTypes: ['app'],
+    may: ['kernel', 'ports', 'kv', 'task', 'app'],
     packages: schemas,
   },
   {
@@ -106,9 +105,15 @@ const layers: readonly Layer[] = [
     packages: schemas,
   },
   {
+    name: 'connect',
+    files: /^connect\./,
+    may: ['kernel', 'ports', 'bus on NATS', 'task', 'app', 'client'],
+    packages: [],
+  },
+  {
     name: 'public API',
     files: /^index\./,
-    may: ['kernel', 'ports', 'bus on NATS', 'task', 'app', 'client', 'testing', 'llm'],
+    may: ['kernel', 'ports', 'connect', 'task', 'app', 'client', 'testing', 'llm'],
     packages: [],
   },
   {

@@ -37,13 +37,18 @@ export interface TaskState<O = unknown> {
 
 /** Where to begin, and when to stop, following. */
 export interface Follow {
-  /** The number of the first event wanted; 0. Events are kept for 10 minutes after the end. */
+  /** The least number wanted; 0. One more than the last seen goes on from there, for 10 minutes after an event. */
   readonly from?: number;
   /** Ends the iteration, without an error. */
   readonly abortSignal?: AbortSignal;
 }
 
-/** Something that happened to a run. `n` counts them from 0, without gaps; a terminal one is the last. */
+/**
+ * Something that happened to a run. `n` never goes back. What the run shows (`step`, `progress`) has numbers of its
+ * own, with gaps between them; `queued`, `started` and `retrying` repeat the number before theirs; the end has the
+ * highest, and is told whatever number following began with. Of attempts that came and went between two looks, only
+ * the last is told.
+ */
 export type RunEvent<O = unknown, P = unknown> = {
   readonly n: number;
   readonly at: Date;
@@ -85,10 +90,10 @@ export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   /** Ends the run as `cancelled`, wherever it is; a running handler's `abortSignal` aborts. Nothing for one that ended. */
   cancel(reason?: string): Promise<void>;
   /**
-   * Submits a dead or failed task anew, as a run of its own that keeps the recorded steps, but those named in
-   * `forget`. Throws NotFoundError, and InvalidInputError for a run that has not failed.
+   * Submits a dead task anew, from its dead letter, as a run of its own without recorded steps. Asking again answers
+   * the same new id. Throws NotFoundError for a run that is not dead, InvalidInputError where its input can never run.
    */
-  retry(options?: { readonly forget?: readonly string[] }): Promise<{ readonly id: string }>;
+  retry(): Promise<{ readonly id: string }>;
 }
 
 /** How many tasks of a group are where. */
@@ -154,7 +159,10 @@ export interface Client<A = App> {
   ): Promise<Submitted>;
   /** The run of an id, without asking the server: its methods do. `duplicate` is true. */
   run<T extends AnyTask | Tasks<A>['name']>(task: T, id: string): RunOf<Named<Tasks<A>, T>>;
-  /** What happens to all tasks, or to those of a type or tenant, from now on. A hint: it may miss events. */
+  /**
+   * What happens to all tasks, or to those of a type or tenant, from now on: what they show, and how they end. A hint:
+   * it may miss events, and a reader that falls 10,000 behind does. `n` counts what this iteration was given, from 0.
+   */
   events(filter?: {
     readonly type?: string;
     readonly tenant?: string;

@@ -20,7 +20,7 @@ export interface EndsOptions {
 
 export interface WaitOptions {
   /** Rejects the wait with its reason. */
-  readonly signal: AbortSignal;
+  readonly signal?: AbortSignal;
   /** It was accepted just now, so that nobody needs to be asked whether it exists. */
   readonly fresh: boolean;
 }
@@ -140,22 +140,26 @@ export const ends = ({ ports, find }: EndsOptions): Ends => {
 };
 
 /** A promise that its signal can reject. `begin` answers how to leave. */
-const waited = (signal: AbortSignal, begin: (waiter: Waiter) => () => void): Promise<TaskStatus | undefined> =>
+const waited = (
+  signal: AbortSignal | undefined,
+  begin: (waiter: Waiter) => () => void,
+): Promise<TaskStatus | undefined> =>
   new Promise((resolve, reject) => {
+    if (!signal) return void begin({ resolve, reject });
     if (signal.aborted) return reject(signal.reason);
     const abort = (): void => {
       leave();
       reject(signal.reason);
     };
-    const done = (): void => signal.removeEventListener('abort', abort);
+    const unlink = (): void => signal.removeEventListener('abort', abort);
     signal.addEventListener('abort', abort, { once: true });
     const leave = begin({
       resolve: (status) => {
-        done();
+        unlink();
         resolve(status);
       },
       reject: (error) => {
-        done();
+        unlink();
         reject(error);
       },
     });

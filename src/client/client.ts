@@ -1,0 +1,104 @@
+/**
+ * What a producer holds: submits, follows and ends tasks over one connection, which is the client's own. With an app it
+ * validates and classifies by itself; without one the ingress does.
+ */
+import type { SubmitOptions } from '../app/submit.ts';
+import { buckets } from '../bus/subjects.ts';
+import { slots } from '../kernel/slots.ts';
+import { bucket } from '../kv/bucket.ts';
+import type { Admission } from '../task/admission.ts';
+import { ends } from '../task/ends.ts';
+import { gate } from '../task/gate.ts';
+import { findTask, statusOf, type TaskStatus } from '../task/status.ts';
+import { decodeRecord } from '../task/record.ts';
+import { type ClientPorts, closed, type Core, lives } from './core.ts';
+import { clientEvents } from './events.ts';
+import { groupOf } from './group.ts';
+import { ingress } from './ingress.ts';
+import { runOf } from './run.ts';
+import { type Items, submitAll } from './submit-many.ts';
+import { type Submit, submitAtEdge, submitThroughIngress } from './submitting.ts';
+import type { Client, Run, Submitted } from './types.ts';
+
+export interface ClientOptions extends ClientPorts {
+  /** Of the app, if it is known here. */
+  readonly edge?: Edge;
+  /** On whose behalf tasks are submitted that say nothing else. */
+  readonly tenant?: string;
+}
+
+export interface Edge {
+  readonly admission: Admission;
+  /** Where tasks may wait. */
+  readonly pools: readonly string[];
+}
+
+type AnyTask = string | { readonly name: string };
+
+/** The client as it is made, for tasks of any type. */
+interface AnyClient extends Omit<Client, 'submit' | 'submitMany' | 'run'> {
+  submit(task: AnyTask, input: unknown, options?: SubmitOptions): Promise<Run>;
+  submitMany(task: AnyTask, items: Items): Promise<Submitted>;
+  run(task: AnyTask, id: string): Run;
+}
+
+/** Closing it closes the connection. */
+export const client = <A>({ edge, tenant, ...given }: ClientOptions): Client<A> => {
+  const ports = { ...given, records: bucket(given.queue, buckets.tasks) };
+  const { life, endAll } = lives();
+  const doors = ingress(ports.bus);
+  const entry = gate(ports);
+  const find = finder(ports, doors, edge);
+  const waits = ends({ ports, find });
+  const core: Core = { ports, doors, waits, find, life };
+  const enter = edge
+    ? submitAtEdge({ ports, admission: edge.admission, entry, tenant })
+    : submitThroughIngress({ doors, tenant });
+
+  const begun = slots(Number.POSITIVE_INFINITY);
+  let closing: Promise<void> | undefined;
+  const submit: Submit = async (type, input, options) => {
+    if (closing) throw closed();
+    void begun.take(); // Never waits: there is no end of them.
+    try {
+      return await enter(type, input, options);
+    } finally {
+      begun.give();
+    }
+  };
+
+  const close = async (): Promise<void> => {
+    await begun.free();
+    endAll();
+    waits.close();
+    entry.close();
+    await ports.bus.close();
+  };
+
+  const made: AnyClient = {
+    submit: async (task, input, options) => {
+      const type = nameOf(task);
+      return runOf(core, { type, ...(await submit(type, input, options)) });
+    },
+    submitMany: (task, items) => submitAll(submit, nameOf(task), items),
+    run: (task, id) => runOf(core, { type: nameOf(task), id, duplicate: true }),
+    events: (filter = {}) => clientEvents(core, filter),
+    group: (name) => groupOf(core, name),
+    close: () => (closing ??= close()),
+  };
+  return made as AnyClient & Client<A>; // The types of inputs and outputs are the app's: nothing here looks at either.
+};
+
+const nameOf = (task: AnyTask): string => (typeof task === 'string' ? task : task.name);
+
+/** The record first; then, with an app, where the task may wait; then the ingress, which knows the history too. */
+const finder = (ports: Core['ports'], doors: Core['doors'], edge: Edge | undefined): Core['find'] => {
+  const history = { task: () => Promise.resolve(undefined) };
+  const here = async (recordKey: string): Promise<TaskStatus | undefined> => {
+    if (edge) return findTask({ ...ports, history }, edge.pools, recordKey);
+    const entry = await ports.records.get(recordKey);
+    const record = entry && decodeRecord(entry.value);
+    return record && statusOf(ports.blobs, record);
+  };
+  return async (recordKey) => (await here(recordKey)) ?? doors.get(recordKey);
+};

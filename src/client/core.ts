@@ -1,0 +1,49 @@
+/** What all parts of one client share. */
+import { UnavailableError } from '../kernel/errors.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import type { Ends } from '../task/ends.ts';
+import type { TaskStatus } from '../task/status.ts';
+import type { Ingress } from './ingress.ts';
+
+export type ClientPorts = Pick<TaskPorts, 'bus' | 'queue' | 'blobs' | 'clock' | 'random' | 'log' | 'region'>;
+
+export interface Core {
+  readonly ports: ClientPorts & Pick<TaskPorts, 'records'>;
+  readonly doors: Ingress;
+  readonly waits: Ends;
+  /** Where a task is; `undefined` where nobody knows it. */
+  readonly find: (recordKey: string) => Promise<TaskStatus | undefined>;
+  /** A signal that aborts with the client's end, with `also`, or when `end` is called: call it in any case. */
+  readonly life: (also: AbortSignal | undefined) => Life;
+}
+
+export interface Life {
+  readonly signal: AbortSignal;
+  end(): void;
+}
+
+export const closed = (): UnavailableError => new UnavailableError('the client is closed');
+
+/** All that goes on in a client, to be ended together. */
+export const lives = () => {
+  const open = new Set<AbortController>();
+  return {
+    life: (also: AbortSignal | undefined): Life => {
+      const controller = new AbortController();
+      const follow = (): void => end();
+      const end = (): void => {
+        open.delete(controller);
+        also?.removeEventListener('abort', follow);
+        controller.abort();
+      };
+      open.add(controller);
+      if (also?.aborted) end();
+      else also?.addEventListener('abort', follow, { once: true });
+      return { signal: controller.signal, end };
+    },
+    endAll: (): void => {
+      for (const controller of open) controller.abort(closed());
+      open.clear();
+    },
+  };
+};

@@ -1,0 +1,150 @@
+/** The service `ingress`, asked over the bus: for what a client cannot know or decide by itself. */
+import { z } from 'zod';
+import type { Bus, Headers, Message } from '../bus/bus.ts';
+import { encodeId, subjects } from '../bus/subjects.ts';
+import { isTroupeError } from '../kernel/error.ts';
+import { NotFoundError, PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
+import { encodeJson } from '../task/json.ts';
+import { type Envelope, header } from '../task/message.ts';
+import { errorOfProblem, problemBody } from '../task/problem.ts';
+import type { TaskStatus } from '../task/status.ts';
+import type { Counts } from './types.ts';
+
+/** All of it throws what the doors throw, and `UnavailableError` where none answers. */
+export interface Ingress {
+  submit(
+    type: string,
+    payload: Uint8Array,
+    envelope: Envelope,
+  ): Promise<{ readonly id: string; readonly duplicate: boolean }>;
+  /** `undefined` where nobody knows the task. */
+  get(recordKey: string): Promise<TaskStatus | undefined>;
+  /** Answers whether this request ended it. */
+  cancel(recordKey: string, reason?: string): Promise<boolean>;
+  /** The new task's id. */
+  retry(recordKey: string): Promise<string>;
+  counts(group: string): Promise<Counts>;
+}
+
+/** The door itself goes on asking its server for 30 s. */
+const submitMs = 35_000;
+const askMs = 10_000;
+const nothing = new Uint8Array();
+
+export const ingress = (bus: Bus): Ingress => {
+  const ask = async <Answer>(
+    subject: string,
+    shape: z.ZodType<Answer>,
+    data: Uint8Array = nothing,
+    options: { readonly headers?: Headers; readonly timeoutMs?: number } = {},
+  ): Promise<Answer> => {
+    const message = await bus.request(subject, data, { timeoutMs: askMs, ...options }).catch((error: unknown) => {
+      throw isTroupeError(error, 'unavailable') ? nobody(subject, error) : error;
+    });
+    return answerOf(message, subject, shape);
+  };
+
+  return {
+    submit: (type, payload, envelope) =>
+      ask(subjects.endpoint('submit', type), submitted, payload, { headers: headersOf(envelope), timeoutMs: submitMs }),
+    get: async (recordKey) => {
+      try {
+        const { outputBytes, ...status } = await ask(subjects.endpoint('get', recordKey), found);
+        if (outputBytes !== undefined) throw tooLarge(recordKey, outputBytes);
+        return status;
+      } catch (error) {
+        if (error instanceof NotFoundError) return undefined;
+        throw error;
+      }
+    },
+    cancel: async (recordKey, reason) => {
+      const data = reason === undefined ? nothing : encodeJson({ reason });
+      return (await ask(subjects.endpoint('cancel', recordKey), cancelled, data)).cancelled;
+    },
+    retry: async (recordKey) => (await ask(subjects.endpoint('retry', recordKey), retried)).id,
+    counts: (group) => ask(subjects.endpoint('counts', encodeId(group)), counted),
+  };
+};
+
+const nobody = (subject: string, cause: unknown): UnavailableError =>
+  new UnavailableError(`no ingress answers ${subject}: is a node running?`, { cause });
+
+const tooLarge = (recordKey: string, bytes: number): PayloadTooLargeError =>
+  new PayloadTooLargeError(
+    `the output of ${recordKey} has ${bytes} bytes, too many for one message; the history has it`,
+  );
+
+const decoder = new TextDecoder();
+
+const answerOf = <Answer>({ data, headers }: Message, subject: string, shape: z.ZodType<Answer>): Answer => {
+  const body = parsed(data);
+  if (headers['Nats-Service-Error-Code'] === undefined) {
+    const answer = shape.safeParse(body);
+    if (answer.success) return answer.data;
+  } else {
+    const { data: refused } = problemBody.safeParse(body);
+    if (refused) throw errorOfProblem(refused.error);
+  }
+  throw new UnavailableError(`${subject}: an answer that nobody can read; do client and node have versions that fit?`);
+};
+
+const parsed = (data: Uint8Array): unknown => {
+  try {
+    return JSON.parse(decoder.decode(data));
+  } catch {
+    return undefined;
+  }
+};
+
+const count = z.number().int().nonnegative();
+const statuses = z.enum(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled', 'dead']);
+
+const submitted = z.object({ id: z.string(), duplicate: z.boolean() });
+const cancelled = z.object({ cancelled: z.boolean() });
+const retried = z.object({ id: z.string() });
+const counted = z.object({
+  queued: count,
+  running: count,
+  waiting: count,
+  completed: count,
+  failed: count,
+  cancelled: count,
+  dead: count,
+});
+const found = z.object({
+  id: z.string(),
+  type: z.string(),
+  status: statuses,
+  attempt: z.number(),
+  pool: z.string(),
+  lane: z.enum(['high', 'normal', 'low']),
+  waitingFor: z
+    .object({
+      reason: z.enum(['lane', 'no_worker', 'due', 'retry']),
+      detail: z.string(),
+      until: z.string().exactOptional(),
+    })
+    .exactOptional(),
+  output: z.json().exactOptional(),
+  outputBytes: z.number().optional(),
+  error: z.object({ code: z.string(), message: z.string() }).exactOptional(),
+  usage: z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() }),
+  inputHash: z.string(),
+});
+
+const headersOf = (envelope: Envelope): Headers => {
+  const headers: Record<string, string> = { ...envelope.headers };
+  const set = (name: string, value: string | undefined): void => {
+    if (value !== undefined) headers[name] = value;
+  };
+  const { id, lane, key, tenant, group, delayMs, dueAt, deadlineMs } = envelope;
+  set(header.id, id);
+  set(header.lane, lane);
+  set(header.key, key);
+  set(header.tenant, tenant);
+  set(header.group, group);
+  set(header.delay, delayMs === undefined ? undefined : `${delayMs}ms`);
+  set(header.at, dueAt === undefined ? undefined : new Date(dueAt).toISOString());
+  set(header.deadline, deadlineMs === undefined ? undefined : `${deadlineMs}ms`);
+  return headers;
+};

@@ -1,0 +1,171 @@
+/** Following one run: its record and what it shows, merged into one story, from wherever the reader left off. */
+import type { Subscription } from '../bus/bus.ts';
+import type { Stored } from '../bus/queue.ts';
+import { streams, subjects } from '../bus/subjects.ts';
+import { NotFoundError } from '../kernel/errors.ts';
+import { type Mailbox, mailbox } from '../kernel/mailbox.ts';
+import type { Entry } from '../kv/kv.ts';
+import { decodeRecord, isTerminal } from '../task/record.ts';
+import { statusOf, type TaskStatus } from '../task/status.ts';
+import type { Core } from './core.ts';
+import { story } from './story.ts';
+import type { Follow, RunEvent } from './types.ts';
+
+export interface Followed {
+  readonly recordKey: string;
+  /** Accepted just now. */
+  readonly fresh: boolean;
+  readonly missing: () => NotFoundError;
+}
+
+type Seen =
+  | { readonly type: 'record'; readonly entry: Entry }
+  /** There is none yet, or none any more. */
+  | { readonly type: 'recordless' }
+  | { readonly type: 'token'; readonly stored: Stored }
+  /** What the run has shown before its end, and did not arrive, had its time. */
+  | { readonly type: 'late' };
+
+interface End {
+  readonly status: TaskStatus;
+  readonly at: Date;
+  /** Of the last message that the run has shown. */
+  readonly lastSeq: number;
+}
+
+/** With more than this unread, reading stops until the reader has caught up. */
+const unreadMost = 2_000;
+const lateMs = 2_000;
+
+export async function* runEvents(
+  core: Core,
+  followed: Followed,
+  { from = 0, abortSignal }: Follow,
+): AsyncGenerator<RunEvent> {
+  const { clock, queue } = core.ports;
+  const life = core.life(abortSignal);
+  const seen = mailbox<Seen>(life.signal);
+  const tokens = tokensOf(core, followed.recordKey, seen);
+  let records: Subscription | undefined;
+  let end: End | undefined;
+  try {
+    const first = await valid(core, from);
+    const told = story(first);
+    await tokens.read(Math.max(1, first));
+    records = await watchRecord(core, followed.recordKey, seen);
+    for await (const each of seen) {
+      if (each.type === 'token') yield* told.token(each.stored);
+      else if (each.type === 'record') yield* told.record(each.entry);
+      if (!end && (each.type === 'record' || each.type === 'recordless')) {
+        end = await endBy(core, followed, each);
+        if (end) clock.timer(lateMs, () => seen.pushOwn({ type: 'late' }));
+        else yield* told.queued(new Date(queue.now()));
+      }
+      if (end && (each.type === 'late' || told.seq >= end.lastSeq)) {
+        yield told.end(end.status, end.at, end.lastSeq);
+        return;
+      }
+      if (seen.size === 0) await tokens.resume();
+    }
+  } finally {
+    life.end();
+    records?.unsubscribe();
+    tokens.stop();
+  }
+}
+
+/** 0 where the numbers have begun anew since: the stream is in the server's memory. */
+const valid = async ({ ports: { queue } }: Core, from: number): Promise<number> => {
+  if (from <= 1) return from;
+  try {
+    const { lastSeq } = await queue.streamInfo(streams.tokens);
+    // The end's number is one more than any that is stored.
+    return from <= lastSeq + 2 ? from : 0;
+  } catch (error) {
+    if (error instanceof NotFoundError) return 0;
+    throw error;
+  }
+};
+
+const watchRecord = async ({ ports }: Core, recordKey: string, seen: Mailbox<Seen>): Promise<Subscription> => {
+  let any = false;
+  return ports.records.watch(
+    recordKey,
+    (_key, entry) => {
+      if (!entry) return;
+      any = true;
+      seen.pushOwn({ type: 'record', entry });
+    },
+    {
+      caughtUp: () => {
+        if (!any) seen.pushOwn({ type: 'recordless' });
+      },
+    },
+  );
+};
+
+const endBy = async (
+  core: Core,
+  { recordKey, fresh, missing }: Followed,
+  seen: Extract<Seen, { type: 'record' | 'recordless' }>,
+): Promise<End | undefined> => {
+  const { ports } = core;
+  if (seen.type === 'record') {
+    const record = decodeRecord(seen.entry.value);
+    if (!record || !isTerminal(record)) return undefined;
+    const at = new Date(record.finishedAt ?? seen.entry.at);
+    const [status, lastSeq] = await Promise.all([statusOf(ports.blobs, record), lastShown(core, recordKey)]);
+    return { status, at, lastSeq };
+  }
+  if (fresh) return undefined;
+  const status = await core.find(recordKey);
+  if (!status) throw missing();
+  return isTerminal(status) ? { status, at: new Date(ports.queue.now()), lastSeq: 0 } : undefined;
+};
+
+const lastShown = async ({ ports: { queue } }: Core, recordKey: string): Promise<number> => {
+  try {
+    return (await queue.last(streams.tokens, subjects.tokens(recordKey)))?.seq ?? 0;
+  } catch (error) {
+    if (error instanceof NotFoundError) return 0;
+    throw error;
+  }
+};
+
+/** Reads what a run shows, but never much further than its reader. */
+const tokensOf = ({ ports: { queue } }: Core, recordKey: string, seen: Mailbox<Seen>) => {
+  let next = 1;
+  let state: 'reading' | 'paused' | 'stopped' = 'reading';
+  let reading: Subscription | undefined;
+
+  const deliver = (stored: Stored): void => {
+    if (state !== 'reading') return;
+    next = stored.seq + 1;
+    seen.pushOwn({ type: 'token', stored });
+    if (seen.size < unreadMost) return;
+    state = 'paused';
+    reading?.unsubscribe();
+  };
+
+  const read = async (seq: number): Promise<void> => {
+    next = seq;
+    state = 'reading';
+    try {
+      reading = await queue.tail(streams.tokens, { filter: subjects.tokens(recordKey), from: { seq }, deliver });
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error; // Where nothing is shown there is nothing to read.
+    }
+    if (state !== 'reading') reading?.unsubscribe();
+  };
+
+  return {
+    read,
+    resume: async (): Promise<void> => {
+      if (state === 'paused') await read(next);
+    },
+    stop: (): void => {
+      state = 'stopped';
+      reading?.unsubscribe();
+    },
+  };
+};

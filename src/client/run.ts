@@ -1,0 +1,112 @@
+/** One submitted task in its submitter's hands. */
+import { taskKey } from '../bus/subjects.ts';
+import { type Duration, toMs } from '../kernel/duration.ts';
+import { revive } from '../kernel/error.ts';
+import {
+  DeadlineExceededError,
+  IdConflictError,
+  NotFoundError,
+  TaskCancelledError,
+  TaskFailedError,
+} from '../kernel/errors.ts';
+import type { TaskStatus, WaitingFor } from '../task/status.ts';
+import type { Core } from './core.ts';
+import { runEvents } from './run-events.ts';
+import type { Run, TaskState } from './types.ts';
+
+export interface RunIdentity {
+  readonly type: string;
+  readonly id: string;
+  readonly duplicate: boolean;
+  /** Of what this client has submitted; absent for a run that it was only given the id of. */
+  readonly inputHash?: string;
+}
+
+export const runOf = (core: Core, identity: RunIdentity): Run => {
+  const { type, id, duplicate, inputHash } = identity;
+  const recordKey = taskKey(type, id);
+  const fresh = inputHash !== undefined && !duplicate;
+  return {
+    id,
+    type,
+    duplicate,
+    result: async (options) => {
+      const status = await endOf(core, recordKey, fresh, options);
+      return outputOf(identity, status ?? unknown(identity));
+    },
+    status: async () => stateOf((await core.find(recordKey)) ?? unknown(identity)),
+    events: (options = {}) => runEvents(core, { recordKey, fresh, missing: () => notFound(identity) }, options),
+    cancel: async (reason) => void (await core.doors.cancel(recordKey, reason)),
+    retry: async () => ({ id: await core.doors.retry(recordKey) }),
+  };
+};
+
+const notFound = ({ type, id }: RunIdentity): NotFoundError =>
+  new NotFoundError(`there is no ${type} "${id.slice(0, 80)}": it was never submitted, or its history is gone`);
+
+const unknown = (identity: RunIdentity): never => {
+  throw notFound(identity);
+};
+
+interface Patience {
+  readonly timeout?: Duration;
+  readonly abortSignal?: AbortSignal;
+}
+
+const endOf = async (
+  { waits, ports: { clock } }: Core,
+  recordKey: string,
+  fresh: boolean,
+  { timeout, abortSignal }: Patience = {},
+): Promise<TaskStatus | undefined> => {
+  if (timeout === undefined && abortSignal === undefined) return waits.of(recordKey, { fresh });
+  const life = new AbortController();
+  const abort = (): void => life.abort(abortSignal?.reason);
+  if (abortSignal?.aborted) abort();
+  else abortSignal?.addEventListener('abort', abort, { once: true });
+  const timer =
+    timeout === undefined
+      ? undefined
+      : clock.timer(toMs(timeout, 'timeout'), () => life.abort(tooLong(recordKey, timeout)));
+  try {
+    return await waits.of(recordKey, { fresh, signal: life.signal });
+  } finally {
+    timer?.cancel();
+    abortSignal?.removeEventListener('abort', abort);
+  }
+};
+
+const tooLong = (recordKey: string, timeout: Duration): DeadlineExceededError =>
+  new DeadlineExceededError(
+    `${recordKey} has not ended within ${timeout}${typeof timeout === 'number' ? ' ms' : ''}; it goes on`,
+  );
+
+/** Throws for every end but `completed`. */
+const outputOf = (
+  { type, id, inputHash }: RunIdentity,
+  { status, output, error, attempt, ...found }: TaskStatus,
+): unknown => {
+  if (inputHash !== undefined && found.inputHash !== '' && found.inputHash !== inputHash)
+    throw new IdConflictError(`id "${id}" belongs to another "${type}" than this one, with another input`);
+  if (status === 'completed') return output;
+  const message = error?.message ?? `${type} "${id}" is ${status}`;
+  if (status === 'cancelled') throw new TaskCancelledError(message);
+  throw new TaskFailedError(message, { id, attempts: attempt, cause: error && revive(error) });
+};
+
+const stateOf = ({ id, type, status, attempt, pool, lane, waitingFor, output, error }: TaskStatus): TaskState => ({
+  id,
+  type,
+  status,
+  attempt,
+  pool,
+  lane,
+  ...(waitingFor && { waitingFor: dated(waitingFor) }),
+  ...(output !== undefined && { output }),
+  ...(error && { error: { code: error.code, message: error.message } }),
+});
+
+const dated = ({ until, ...waitingFor }: WaitingFor): NonNullable<TaskState['waitingFor']> => ({
+  ...waitingFor,
+  ...(until !== undefined && { until: new Date(until) }),
+});

@@ -1,0 +1,48 @@
+/** A client of one's own: the ports over a connection to NATS, and an app's doors if it is known here. */
+import { admission } from './app/admission.ts';
+import type { App } from './app/app.ts';
+import { registry } from './app/registry.ts';
+import { resolveApp } from './app/resolve.ts';
+import type { AnyTask } from './app/task.ts';
+import { connectNats } from './bus/nats/connection.ts';
+import { client, type Edge } from './client/client.ts';
+import type { Client } from './client/types.ts';
+import { systemClock } from './kernel/clock.ts';
+import { silentLog } from './kernel/log.ts';
+import { systemRandom } from './kernel/random.ts';
+
+export interface ClientSettings<A> {
+  /** `nats://127.0.0.1:4222`. Several servers of one cluster by commas; credentials as `nats://user:password@host`. */
+  readonly nats?: string;
+  /** The app, to validate and classify here. Its pools' streams are written straight away, whether or not a node runs. */
+  readonly app?: A;
+  /** On whose behalf tasks are submitted that name no tenant: where the app is known, after the task's own `tenant`. */
+  readonly tenant?: string;
+}
+
+/**
+ * Connects, and answers a client. With `app` it validates and classifies at the edge. Without
+ * (`createClient<typeof app>()`, where a type-only import is enough) tasks go through the ingress of a node, which
+ * answers at once. Throws UnavailableError when no server answers, ConfigurationError for an app that would not boot.
+ */
+export const createClient = async <A extends App<AnyTask> = App>({
+  nats = 'nats://127.0.0.1:4222',
+  app,
+  tenant,
+}: ClientSettings<A> = {}): Promise<Client<A>> => {
+  const edge = app && edgeOf(app);
+  const parts = { clock: systemClock, random: systemRandom, log: silentLog };
+  const ports = await connectNats({ ...parts, servers: nats, name: 'client' });
+  return client<A>({
+    ...parts,
+    ...ports,
+    region: 'main',
+    ...(edge && { edge }),
+    ...(tenant !== undefined && { tenant }),
+  });
+};
+
+const edgeOf = (app: App<AnyTask>): Edge => {
+  const resolved = resolveApp(app);
+  return { admission: admission(registry(resolved)), pools: [...resolved.pools.keys()] };
+};
