@@ -12,7 +12,7 @@ import { attempted, DrainedError, type Handled } from './handler.ts';
 import { decodeTask, type Task } from './message.ts';
 import { recordAfter } from './outcome.ts';
 import type { TaskPorts } from './ports.ts';
-import { begun, decodeRecord, firstRecord, handedBack } from './record.ts';
+import { begun, decodeRecord, firstRecord, handedBack, isTerminal } from './record.ts';
 import { settleStranger } from './stranger.ts';
 import { type Claim, takeOver } from './take.ts';
 import { type RecordWriter, recordWriter } from './writer.ts';
@@ -76,7 +76,9 @@ const runClaimed = async (
   });
   ours.catch(() => undefined); // A handler without steps never asks; `lookup` itself is asked below.
   ports.metrics.attempts.labels(task.type).inc();
+  const from = ports.clock.monotonic();
   const handled = await attempted({ ports, task, runnable, record, writer: ours, life });
+  ports.metrics.attemptSeconds.labels(task.type).observe((ports.clock.monotonic() - from) / 1_000);
   lives.end(task.recordKey, life);
   if ((await lookup) !== 'absent') return false;
   await commit(settling, writer, handled, runnable);
@@ -113,7 +115,7 @@ const commitOutcome = async (
     await writer.end((record) => recordAfter({ ...record, steps: [] }, refused, circumstances));
   }
   const { record } = writer;
-  ports.metrics.tasks.labels(record.type, record.status).inc();
+  if (isTerminal(record)) ports.metrics.tasks.labels(record.type, record.status).inc();
   await settle(settling, record, writer.bytes);
 };
 
