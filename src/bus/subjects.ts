@@ -33,6 +33,13 @@ export const encodeId = (id: string): string => {
 export const decodeId = (encoded: string): string =>
   encoded.startsWith(mark) ? Buffer.from(encoded.slice(1), 'base64url').toString('utf8') : encoded;
 
+/** Whether `encodeId` could have made it: anybody may publish anything. */
+const isEncodedId = (text: string): boolean => {
+  if (!text.startsWith(mark)) return token.test(text);
+  const id = decodeId(text);
+  return id !== '' && Buffer.byteLength(id) <= idBytesMax && encodeId(id) === text;
+};
+
 /** One task, wherever it is named: the key of its record, and the end of each of its subjects. */
 export const taskKey = (type: string, id: string): string => `${named('task type', type)}.${encodeId(id)}`;
 
@@ -117,8 +124,9 @@ export const parseWork = (
   subject: string,
 ): { readonly route: Route; readonly type: string; readonly id: string; readonly key: string } | undefined => {
   const [, , pool, lane, partition, type, id, ...more] = subject.split('.');
-  if (id === undefined || type === undefined || more.length > 0) return undefined;
-  if (pool === undefined || partition === undefined || !isLane(lane) || !isToken(type)) return undefined;
+  if (pool === undefined || partition === undefined || type === undefined || id === undefined) return undefined;
+  if (more.length > 0 || !isLane(lane) || !/^\d{1,4}$/.test(partition)) return undefined;
+  if (!isToken(pool) || !isToken(type) || !isEncodedId(id)) return undefined;
   return { route: { pool, lane, partition }, type, id: decodeId(id), key: `${type}.${id}` };
 };
 
