@@ -9,7 +9,14 @@ export const inputBytesMax = 256 * 1024;
 export const depthMax = 32;
 export const nodesMax = 100_000;
 
-export type BadJson = 'invalid_json' | 'payload_too_large' | 'too_deep' | 'too_many_values' | 'unsafe_number' | 'unsafe_text' | 'forbidden_key';
+export type BadJson =
+  | 'invalid_json'
+  | 'payload_too_large'
+  | 'too_deep'
+  | 'too_many_values'
+  | 'unsafe_number'
+  | 'unsafe_text'
+  | 'forbidden_key';
 
 export type Decoded =
   | { readonly type: 'json'; readonly value: Json }
@@ -23,7 +30,10 @@ const bad = (reason: BadJson, message: string): Decoded => ({ type: 'bad', reaso
 
 export const decodeJson = (bytes: Uint8Array): Decoded => {
   if (bytes.length > inputBytesMax)
-    return bad('payload_too_large', `${bytes.length} bytes; at most ${inputBytesMax} are taken: put the rest where the task can fetch it`);
+    return bad(
+      'payload_too_large',
+      `${bytes.length} bytes; at most ${inputBytesMax} are taken: put the rest where the task can fetch it`,
+    );
   if (bytes.length === 0) return bad('invalid_json', 'the body is empty; send JSON, null at least');
   const shape = scan(bytes);
   if (shape) return shape;
@@ -123,21 +133,21 @@ export const encodeJson = (value: unknown): Uint8Array => encoder.encode(JSON.st
  */
 export const throughJson = (value: unknown, what: string): Json | undefined => {
   if (value === undefined || value === null || typeof value === 'string' || typeof value === 'boolean') return value;
-  let text: string | undefined;
   try {
-    text = JSON.stringify(value);
+    const text: string | undefined = JSON.stringify(value);
+    if (text === undefined) return undefined;
+    // Whatever becomes null is looked at again: it may have been no null before.
+    if (text.includes('null')) JSON.stringify(value, refuseNonFinite);
+    return JSON.parse(text);
   } catch (cause) {
     throw new TypeError(`${what} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
-  if (text === undefined) return undefined;
-  if (text.includes('null')) refuseNonFinite(value, what, 0);
-  return JSON.parse(text);
 };
 
-const refuseNonFinite = (value: unknown, what: string, depth: number): void => {
-  if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${what} holds ${value}, which JSON makes null`);
-  if (typeof value !== 'object' || value === null || depth > 100) return;
-  for (const inner of Object.values(value)) refuseNonFinite(inner, what, depth + 1);
+const refuseNonFinite = (_key: string, value: unknown): unknown => {
+  if (typeof value === 'number' && !Number.isFinite(value))
+    throw new TypeError(`it holds ${value}, which JSON makes null`);
+  return value;
 };
 
 /** The same text for the same value, whatever the order of its keys. */
