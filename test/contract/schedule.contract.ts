@@ -79,8 +79,9 @@ export const scheduleContract = (make: Make): void => {
       queue.publish(subject, bytes('x'), { schedule: { when, target } });
     await expect(publish('sched.a', 'elsewhere.a')).rejects.toMatchObject({ code: 'refused' });
     await expect(publish('work.a', 'work.b')).rejects.toMatchObject({ code: 'refused' });
-    const cron = { cron: 'now and then' };
-    const wrong = queue.publish('sched.a', bytes('x'), { schedule: { when: cron, target: 'due.a' } });
-    await expect(wrong).rejects.toMatchObject({ code: 'refused' });
+    for (const wrong of [{ cron: 'now and then' }, { cron: '* * * * * *\r\nNats-TTL: 1s' }, { at: Number.NaN }]) {
+      const published = queue.publish('sched.a', bytes('x'), { schedule: { when: wrong, target: 'due.a' } });
+      await expect(published).rejects.toMatchObject({ code: 'refused' });
+    }
   });
 };

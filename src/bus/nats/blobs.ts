@@ -14,14 +14,15 @@ export interface BlobsOptions {
   readonly connection: NatsConnection;
   readonly api: Api;
   readonly clock: Clock;
+  readonly replicas: number;
 }
 
-export const blobsOf = ({ connection, api, clock }: BlobsOptions): Blobs => {
+export const blobsOf = ({ connection, api, clock, replicas }: BlobsOptions): Blobs => {
   let opened: Promise<ObjectStore> | undefined;
 
   /** Made by whoever needs it first. A failure is not remembered. */
   const open = (): Promise<ObjectStore> => {
-    opened ??= new Objm(connection).create(bucket, { description: 'values too large for a record' });
+    opened ??= new Objm(connection).create(bucket, { description: 'values too large for a record', replicas });
     return opened.catch((error: unknown) => {
       opened = undefined;
       throw error;

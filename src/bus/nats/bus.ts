@@ -1,5 +1,5 @@
 /** Plain messaging on a NATS connection. */
-import type { Msg, NatsConnection } from '@nats-io/nats-core';
+import type { Msg, NatsConnection, PublishOptions, Subscription, SubscriptionOptions } from '@nats-io/nats-core';
 import type { Log } from '../../kernel/log.ts';
 import type { Bus, Headers, Message } from '../bus.ts';
 import { sendFailure } from './errors.ts';
@@ -10,18 +10,22 @@ export type CoreBus = Pick<Bus, 'maxPayload' | 'publish' | 'request' | 'subscrib
 
 export const coreBus = (connection: NatsConnection, requests: Mux, log: Log): CoreBus => {
   const encode = headerEncoder();
+  let maxPayload = 1_048_576;
 
   return {
-    // What a cluster's next server takes may differ; while there is none, the last one's is the best guess.
     get maxPayload() {
-      return connection.info?.max_payload ?? 1_048_576;
+      // While there is no server, what the last one took is the best guess.
+      maxPayload = connection.info?.max_payload ?? maxPayload;
+      return maxPayload;
     },
 
     publish: (subject, data, options) => {
+      const how: PublishOptions = {};
       const headers = encode(options?.headers);
-      const reply = options?.reply;
+      if (headers) how.headers = headers;
+      if (options?.reply !== undefined) how.reply = options.reply;
       try {
-        connection.publish(subject, data, { ...(headers && { headers }), ...(reply !== undefined && { reply }) });
+        connection.publish(subject, data, how);
       } catch (error) {
         throw sendFailure(subject, data.length, error);
       }
@@ -34,7 +38,7 @@ export const coreBus = (connection: NatsConnection, requests: Mux, log: Log): Co
     },
 
     subscribe: (subject, handler, options) => {
-      const subscription = connection.subscribe(subject, {
+      const subscription = listen(connection, subject, {
         ...(options?.queue !== undefined && { queue: options.queue }),
         callback: (error, message) => {
           if (error) return log.error({ err: error, subject }, 'the subscription was refused');
@@ -49,6 +53,14 @@ export const coreBus = (connection: NatsConnection, requests: Mux, log: Log): Co
       return { unsubscribe: () => subscription.unsubscribe() };
     },
   };
+};
+
+const listen = (connection: NatsConnection, subject: string, options: SubscriptionOptions): Subscription => {
+  try {
+    return connection.subscribe(subject, options);
+  } catch (error) {
+    throw sendFailure(subject, 0, error);
+  }
 };
 
 const messageOf = (message: Msg): Message => {

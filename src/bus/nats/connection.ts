@@ -13,6 +13,7 @@ import { coreBus } from './bus.ts';
 import { mux } from './mux.ts';
 import { natsQueue } from './queue.ts';
 import { serverTime } from './server-time.ts';
+import { parseServers } from './servers.ts';
 import { flushByTurns } from './turns.ts';
 
 export interface NatsOptions {
@@ -25,6 +26,8 @@ export interface NatsOptions {
   readonly log: Log;
   /** Where answers come to; `_INBOX`. One of its own for each user keeps others from reading along. */
   readonly inboxPrefix?: string;
+  /** How many servers keep what is in `blobs`, if that has yet to be made; 1. */
+  readonly replicas?: number;
   /** Passed on to the client library, for TLS and credentials. */
   readonly extra?: Pick<ConnectionOptions, 'tls' | 'authenticator' | 'user' | 'pass' | 'token'>;
 }
@@ -97,7 +100,11 @@ export const connectNats = async (options: NatsOptions): Promise<NatsConnection>
       return closed;
     },
   };
-  return { bus, queue: queue.queue, blobs: blobsOf({ connection: client, api: ask, clock }) };
+  return {
+    bus,
+    queue: queue.queue,
+    blobs: blobsOf({ connection: client, api: ask, clock, replicas: options.replicas ?? 1 }),
+  };
 };
 
 const dial = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
@@ -119,26 +126,6 @@ const dial = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new UnavailableError(`no connection to NATS at ${addresses.join(', ')}: ${reason}`, { cause });
   }
-};
-
-interface Servers {
-  readonly addresses: readonly string[];
-  readonly credentials: { readonly user?: string; readonly pass?: string; readonly token?: string };
-}
-
-/** The library takes credentials beside the addresses only. */
-export const parseServers = (servers: string | readonly string[]): Servers => {
-  const all = (typeof servers === 'string' ? servers.split(',') : servers).map((server) => server.trim());
-  let credentials: Servers['credentials'] = {};
-  const addresses = all.map((server) => {
-    const [, scheme = '', login, host = server] = /^([a-z]+:\/\/)?(?:([^@/]*)@)?(.*)$/.exec(server) ?? [];
-    if (login !== undefined) {
-      const [user = '', ...rest] = login.split(':').map(decodeURIComponent);
-      credentials = rest.length > 0 ? { user, pass: rest.join(':') } : { token: user };
-    }
-    return scheme + host;
-  });
-  return { addresses, credentials };
 };
 
 interface Life {
@@ -184,6 +171,9 @@ const lifeOf = (
       listeners.add(listener);
       return { unsubscribe: () => void listeners.delete(listener) };
     },
-    closing: client.closed().then(() => become('closed')),
+    closing: client.closed().then((error) => {
+      if (error) log.error({ err: error }, 'the connection to NATS is closed for good');
+      become('closed');
+    }),
   };
 };

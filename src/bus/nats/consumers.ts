@@ -1,10 +1,11 @@
 /** Durable pull consumers: made once, brought up to their spec ever after. */
-import { RefusedError } from '../../kernel/errors.ts';
+import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
 import type { ConsumerInfo, ConsumerSpec } from '../queue.ts';
 import type { Api } from './api.ts';
+import { type Config, changed, describeChanges } from './config.ts';
 
 interface InfoAnswer {
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly config: Config;
   readonly num_pending: number;
   readonly num_ack_pending: number;
   readonly num_redelivered: number;
@@ -20,17 +21,29 @@ export interface Consumers {
 export const consumersOf = (api: Api): Consumers => {
   const read = (stream: string, consumer: string): Promise<InfoAnswer> => api(`CONSUMER.INFO.${stream}.${consumer}`);
 
+  const existing = async ({ stream, name }: ConsumerSpec): Promise<InfoAnswer | undefined> => {
+    try {
+      return await read(stream, name);
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    }
+  };
+
   return {
     ensure: async (spec) => {
-      const config = configOf(spec);
-      // The server takes this for a creation and for an update alike, and does nothing if nothing is new.
-      const create = (): Promise<unknown> =>
-        api(`CONSUMER.CREATE.${spec.stream}.${spec.name}`, { stream_name: spec.stream, config, action: '' });
+      const { stream, name } = spec;
+      const before = await existing(spec);
+      const wanted = configOf(spec);
+      if (before && changed(before.config, wanted).length === 0) return;
       try {
-        await create();
+        // Create or update: whoever else does the same at the same time wants the same.
+        const config = { ...before?.config, ...wanted };
+        await api(`CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config, action: '' });
       } catch (cause) {
         if (!(cause instanceof RefusedError)) throw cause;
-        throw new RefusedError(`consumer ${spec.name} of stream ${spec.stream}: ${cause.message}`, { cause });
+        const changes = before ? ` cannot be changed (${describeChanges(before.config, wanted)})` : '';
+        throw new RefusedError(`consumer ${name} of stream ${stream}${changes}: ${cause.message}`, { cause });
       }
     },
 
@@ -48,7 +61,7 @@ export const consumersOf = (api: Api): Consumers => {
 };
 
 /** Deliveries are no attempts, so there is no most of them: attempts are counted where outcomes are recorded. */
-const configOf = (spec: ConsumerSpec): Readonly<Record<string, unknown>> => ({
+const configOf = (spec: ConsumerSpec): Config => ({
   durable_name: spec.name,
   name: spec.name,
   filter_subject: spec.filter,

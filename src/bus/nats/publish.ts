@@ -42,14 +42,21 @@ const tooLarge = (error: Error): RefusedError | undefined =>
 
 const line = (name: string, value: string | number): string => `${name}: ${value}\r\n`;
 
+/** What came from a configuration could hold a line of its own, and so another order. */
+const checked = (what: string, value: string): string => {
+  if (/[\r\n\0]/.test(value)) throw new RefusedError(`${what}: ${JSON.stringify(value)} holds a line break`);
+  return value;
+};
+
 const orders = ({ expectSeq, ttlMs, schedule }: StreamPublishOptions): string => {
   let lines = '';
   if (expectSeq !== undefined) lines += line('Nats-Expected-Last-Subject-Sequence', expectSeq);
   if (ttlMs !== undefined) lines += line('Nats-TTL', ttl(ttlMs));
   if (schedule) {
-    lines += line('Nats-Schedule', when(schedule.when)) + line('Nats-Schedule-Target', schedule.target);
+    lines +=
+      line('Nats-Schedule', when(schedule.when)) + line('Nats-Schedule-Target', checked('target', schedule.target));
     if ('timezone' in schedule.when && schedule.when.timezone !== undefined) {
-      lines += line('Nats-Schedule-Time-Zone', schedule.when.timezone);
+      lines += line('Nats-Schedule-Time-Zone', checked('timezone', schedule.when.timezone));
     }
   }
   return lines;
@@ -59,6 +66,10 @@ const orders = ({ expectSeq, ttlMs, schedule }: StreamPublishOptions): string =>
 const ttl = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${Math.ceil(ms)}ms`);
 
 const when = (spec: ScheduleSpec): string => {
-  if ('at' in spec) return `@at ${new Date(spec.at).toISOString()}`;
-  return 'every' in spec ? `@every ${spec.every}ms` : spec.cron;
+  if ('at' in spec) {
+    const at = new Date(spec.at);
+    if (Number.isNaN(at.getTime())) throw new RefusedError(`a schedule cannot be due at ${spec.at} ms since 1970`);
+    return `@at ${at.toISOString()}`;
+  }
+  return 'every' in spec ? `@every ${spec.every}ms` : checked('cron', spec.cron);
 };

@@ -168,7 +168,15 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
     },
     disconnected: () => {
       online = false;
-      for (const slot of slots) if (slot.open !== undefined) end(slot, 'lost');
+      const all = [...slots, ...retired.keys()];
+      slots.clear();
+      retired.clear();
+      for (const slot of all) {
+        // What was on its way is gone. Were it listened to again, the server would go on with pulls that count as lost.
+        slot.subscription.unsubscribe();
+        if (slot.open !== undefined) end(slot, 'lost');
+      }
+      retired.clear();
     },
     close: async () => {
       closed = true;

@@ -82,7 +82,7 @@ const lastOfChunk = (requests: Mux, stream: string, subjects: readonly string[],
     const subject = apiSubject(`DIRECT.GET.${stream}`);
     const data = Buffer.from(JSON.stringify({ multi_last: subjects }));
     requests.send(
-      { subject, data, prompt: true },
+      { subject, data, prompt: true, nobody: 'there is no such stream, or nobody has it just now' },
       {
         answered: (message) => {
           const code = statusOf(message);

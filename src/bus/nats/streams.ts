@@ -3,6 +3,7 @@ import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { StreamInfo, StreamSpec } from '../queue.ts';
 import type { Api } from './api.ts';
+import { type Config, changed, describeChanges } from './config.ts';
 
 /**
  * Of no use to us and in the way: it would take two tasks of different types for one if they share an id. It
@@ -14,10 +15,9 @@ const consumersMost = 1_000;
 
 const incarnationKey = 'troupe.incarnation';
 
-export interface StreamConfig {
+interface StreamConfig extends Config {
   readonly name: string;
   readonly metadata?: Readonly<Record<string, string>>;
-  readonly [field: string]: unknown;
 }
 
 interface InfoAnswer {
@@ -59,18 +59,15 @@ export const streamsOf = (
 
   const update = async (before: InfoAnswer, spec: StreamSpec): Promise<InfoAnswer> => {
     const wanted = configOf(spec);
-    const changes = changed(before.config, wanted);
     const named = before.config.metadata?.[incarnationKey] !== undefined;
-    if (changes.length === 0 && named) return before;
+    if (named && changed(before.config, wanted).length === 0) return before;
     const metadata = { ...before.config.metadata, [incarnationKey]: incarnationOf(before) };
     try {
       return await api(`STREAM.UPDATE.${spec.name}`, { ...before.config, ...wanted, metadata });
     } catch (cause) {
       if (!(cause instanceof RefusedError)) throw cause;
-      const fields = changes.map((field) => `${field} ${show(before.config[field])} → ${show(wanted[field])}`);
-      throw new RefusedError(`stream ${spec.name} cannot be changed (${fields.join(', ')}): ${cause.message}`, {
-        cause,
-      });
+      const changes = describeChanges(before.config, wanted);
+      throw new RefusedError(`stream ${spec.name} cannot be changed (${changes}): ${cause.message}`, { cause });
     }
   };
 
@@ -107,12 +104,13 @@ const sortable = (ms: number): string => Math.floor(ms).toString(36).padStart(9,
 const incarnationOf = ({ config, created }: InfoAnswer): string =>
   config.metadata?.[incarnationKey] ?? `${sortable(Date.parse(created))}0000`;
 
-export const configOf = (spec: StreamSpec): StreamConfig => ({
+const configOf = (spec: StreamSpec): StreamConfig => ({
   name: spec.name,
   subjects: spec.subjects,
-  description: spec.description ?? '',
   storage: spec.storage ?? 'file',
-  num_replicas: spec.replicas ?? 1,
+  // Where nothing is asked for, an operator may have.
+  ...(spec.description !== undefined && { description: spec.description }),
+  ...(spec.replicas !== undefined && { num_replicas: spec.replicas }),
   max_consumers: consumersMost,
   max_msgs: -1,
   max_bytes: spec.maxBytes ?? -1,
@@ -124,7 +122,7 @@ export const configOf = (spec: StreamSpec): StreamConfig => ({
   ...keeping(spec),
 });
 
-const keeping = (spec: StreamSpec): Readonly<Record<string, unknown>> => {
+const keeping = (spec: StreamSpec): Config => {
   switch (spec.keep) {
     case 'work':
       // With schedules the server knows but one answer to a full stream, to drop the oldest: so it has no limits.
@@ -145,9 +143,3 @@ const keeping = (spec: StreamSpec): Readonly<Record<string, unknown>> => {
       };
   }
 };
-
-/** Fields of `wanted` that `before` has otherwise; what the server leaves out is empty. */
-const changed = (before: StreamConfig, wanted: StreamConfig): readonly string[] =>
-  Object.keys(wanted).filter((field) => show(before[field] ?? '') !== show(wanted[field] ?? ''));
-
-const show = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));

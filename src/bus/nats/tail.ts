@@ -12,11 +12,9 @@ import type { Api } from './api.ts';
 import { parseAckSubject, type Position } from './delivery.ts';
 import { headersOf, statusOf } from './headers.ts';
 import type { ServerTime } from './server-time.ts';
+import { configOf, heartbeatMs } from './tail-consumer.ts';
 
-const heartbeatMs = 2_000;
 const heartbeatsMissed = 2.5;
-/** How long the server keeps a consumer whose reader is gone. */
-const inactiveMs = 30_000;
 const retryMs = 250;
 const retryMostMs = 5_000;
 const idle = 100;
@@ -78,6 +76,7 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     if (position.deliverySeq !== current.deliverySeq + 1) return restart('a message is missing');
     current.deliverySeq = position.deliverySeq;
     lastSeq = position.seq;
+    failures = 0;
     time.observe(position.at);
     wish.deliver(storedOf(message, position));
     if (position.pending === 0) catchUp();
@@ -90,6 +89,7 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     const stalled = headers['Nats-Consumer-Stalled'];
     if (stalled !== undefined) return connection.publish(stalled, nothing);
     if (Number(headers['Nats-Last-Consumer']) !== current.deliverySeq) return restart('a message is missing');
+    failures = 0;
     // Idle and nothing missing: whatever had been pending was removed before it came.
     catchUp();
   };
@@ -126,7 +126,8 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     const number = readings;
     const before = await info(stream);
     if (closed || number !== readings) return;
-    if (incarnation !== undefined && incarnation !== before.incarnation) lastSeq = undefined;
+    // Of a stream that was made anew everything is new.
+    if (incarnation !== undefined && incarnation !== before.incarnation) lastSeq = wish.from === 'new' ? 0 : undefined;
     incarnation = before.incarnation;
     const subject = `${inbox}.${number}`;
     const subscription = connection.subscribe(subject, { callback: (_error, message) => arrived(current, message) });
@@ -140,7 +141,6 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     // What is new counts from here, also if nothing has come when the consumer is lost.
     if (wish.from === 'new') lastSeq ??= made.delivered.stream_seq;
     if (made.num_pending === 0) catchUp();
-    failures = 0;
   };
 
   const restart = (why: string): void => {
@@ -151,7 +151,11 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     failures += 1;
     log.debug({ stream, why, wait }, 'a tail starts anew');
     retry = clock.timer(wait, () => {
-      start().catch((error: unknown) => restart(String(error)));
+      const starting = start();
+      const number = readings;
+      starting.catch((error: unknown) => {
+        if (number === readings) restart(String(error));
+      });
     });
   };
 
@@ -180,22 +184,3 @@ const storedOf = (message: Msg, { stream, seq, at }: Position): Stored => ({
   data: new Uint8Array(message.data),
   headers: headersOf(message),
 });
-
-const configOf = (wish: TailOptions, subject: string, lastSeq: number | undefined): object => ({
-  deliver_subject: subject,
-  ...(typeof wish.filter === 'string' ? { filter_subject: wish.filter } : { filter_subjects: wish.filter }),
-  ...(lastSeq === undefined ? position(wish.from) : position({ seq: lastSeq + 1 })),
-  ...(wish.headersOnly && { headers_only: true }),
-  ack_policy: 'none',
-  max_deliver: 1,
-  flow_control: true,
-  idle_heartbeat: heartbeatMs * 1e6,
-  inactive_threshold: inactiveMs * 1e6,
-  mem_storage: true,
-  num_replicas: 1,
-});
-
-const position = (from: TailOptions['from']): object => {
-  if (typeof from === 'object') return { deliver_policy: 'by_start_sequence', opt_start_seq: Math.max(1, from.seq) };
-  return { deliver_policy: from === 'last' ? 'last_per_subject' : from };
-};

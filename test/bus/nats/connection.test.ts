@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseServers } from '../../../src/bus/nats/connection.ts';
+import { parseServers } from '../../../src/bus/nats/servers.ts';
 import { bytes } from '../../contract/world.ts';
 import { freshNats } from '../../setup/servers.ts';
 import { connectTo, serverApi } from './link.ts';
