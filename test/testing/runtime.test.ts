@@ -1,6 +1,6 @@
-import { onTestFinished, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { type App, defineApp, defineTask } from '../../src/index.ts';
+import { type App, defineApp, defineTask, schedule } from '../../src/index.ts';
 import { type TestOptions, testRuntime } from '../../src/testing/runtime.ts';
 
 const open = async <A extends App>(app: A, options?: TestOptions) => {
@@ -23,4 +23,195 @@ test('a task runs to its result without any time passing', async () => {
   expect(await run.result()).toEqual({ text: 'Hello, Ada' });
   expect(clock.now()).toEqual(before);
   expect(await run.status()).toMatchObject({ status: 'completed', attempt: 1 });
+});
+
+test('a delayed task waits for the clock', async () => {
+  const { client, clock, idle } = await open(defineApp({ tasks: [greet] }));
+  const run = await client.submit('greet', { name: 'Ada' }, { delay: '1h' });
+  await idle();
+  expect(await run.status()).toMatchObject({ status: 'queued', waitingFor: { reason: 'due' } });
+  await clock.advance('59m');
+  expect((await run.status()).status).toBe('queued');
+  await clock.advance('1m');
+  await idle();
+  expect(await run.result()).toEqual({ text: 'Hello, Ada' });
+});
+
+test('a task that fails is tried again after its backoff, and its steps are not run again', async () => {
+  const ran: string[] = [];
+  const flaky = defineTask({
+    name: 'flaky',
+    input: z.null(),
+    retry: { max: 3, backoff: { first: '10s', factor: 2 } },
+    run: async (ctx) => {
+      await ctx.step('first', async () => void ran.push('first'));
+      ran.push(`attempt ${ctx.attempt}`);
+      if (ctx.attempt < 3) throw new Error('not yet');
+    },
+  });
+  const { client, clock, idle } = await open(defineApp({ tasks: [flaky] }));
+  const run = await client.submit(flaky, null);
+  await idle();
+  expect(ran).toEqual(['first', 'attempt 1']);
+  expect(await run.status()).toMatchObject({ status: 'waiting', error: { message: 'not yet' } });
+  await clock.advance('1m');
+  await run.result();
+  expect(ran).toEqual(['first', 'attempt 1', 'attempt 2', 'attempt 3']);
+});
+
+test('a task that fails as often as it may is dead, and its error is the result’s', async () => {
+  const hopeless = defineTask({
+    name: 'hopeless',
+    input: z.null(),
+    retry: { max: 2 },
+    run: async () => {
+      throw new Error('never');
+    },
+  });
+  const { client, clock } = await open(defineApp({ tasks: [hopeless] }));
+  const run = await client.submit(hopeless, null);
+  await clock.advance('1h');
+  await expect(run.result()).rejects.toMatchObject({ code: 'task_failed', message: 'never', attempts: 2 });
+  expect((await run.status()).status).toBe('dead');
+});
+
+test('a crash in the middle of a task repeats no recorded step: another node takes over after the ack wait', async () => {
+  const ran: string[] = [];
+  let stuck = true;
+  const long = defineTask({
+    name: 'long',
+    input: z.null(),
+    output: z.string(),
+    run: async (ctx) => {
+      const first = await ctx.step('first', async () => {
+        ran.push('first');
+        return 'kept';
+      });
+      ran.push(`attempt ${ctx.attempt}`);
+      if (stuck) await new Promise(() => {});
+      return first;
+    },
+  });
+  const { client, clock, idle, crash } = await open(defineApp({ tasks: [long] }));
+  const run = await client.submit(long, null);
+  await idle();
+  expect(ran).toEqual(['first', 'attempt 1']);
+  await crash();
+  stuck = false;
+  await idle();
+  expect((await run.status()).status).toBe('running');
+  await clock.advance('30s');
+  expect(await run.result()).toBe('kept');
+  expect(ran).toEqual(['first', 'attempt 1', 'attempt 2']);
+});
+
+test('what a crashed node’s handler still does is not recorded', async () => {
+  let goOn = (): void => {};
+  const ends: string[] = [];
+  const slow = defineTask({
+    name: 'slow',
+    input: z.null(),
+    output: z.number(),
+    run: async (ctx) => {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      ends.push(`attempt ${ctx.attempt}`);
+      return ctx.attempt;
+    },
+  });
+  const { client, clock, idle, crash } = await open(defineApp({ tasks: [slow] }));
+  const run = await client.submit(slow, null);
+  await idle();
+  await crash();
+  goOn();
+  await idle();
+  expect(ends).toEqual(['attempt 1']);
+  expect((await run.status()).status).not.toBe('completed');
+  await clock.advance('30s');
+  goOn();
+  expect(await run.result()).toBe(2);
+});
+
+test('handlers find the deps that the test gives them', async () => {
+  const ask = defineTask({
+    name: 'ask',
+    input: z.null(),
+    output: z.string(),
+    run: async (ctx) => String(Object(ctx.deps).answer),
+  });
+  const { client } = await open(defineApp({ tasks: [ask], deps: async () => ({ answer: 'real' }) }), {
+    deps: { answer: 'of the test' },
+  });
+  expect(await (await client.submit(ask, null)).result()).toBe('of the test');
+});
+
+test('a schedule submits its task each time it is due', async () => {
+  const times: string[] = [];
+  const tick = defineTask({
+    name: 'tick',
+    input: z.null(),
+    run: async () => void times.push(clock.now().toISOString()),
+  });
+  const hourly = schedule(tick, { name: 'hourly', cron: '@hourly', input: null });
+  const { clock, idle } = await open(defineApp({ tasks: [tick], schedules: [hourly] }));
+  await clock.advance('150m');
+  await idle();
+  expect(times).toEqual(['2026-01-01T01:00:00.000Z', '2026-01-01T02:00:00.000Z']);
+});
+
+test('a cancelled task ends, wherever it is', async () => {
+  const aborted: string[] = [];
+  const wait = defineTask({
+    name: 'wait',
+    input: z.null(),
+    run: (ctx) =>
+      new Promise<void>((_, reject) => {
+        ctx.abortSignal.addEventListener('abort', () => {
+          aborted.push('aborted');
+          reject(ctx.abortSignal.reason);
+        });
+      }),
+  });
+  const { client, idle } = await open(defineApp({ tasks: [wait] }));
+  const [running, delayed] = [await client.submit(wait, null), await client.submit(wait, null, { delay: '1d' })];
+  await idle();
+  await Promise.all([running.cancel('enough'), delayed.cancel()]);
+  await expect(running.result()).rejects.toMatchObject({ code: 'task_cancelled' });
+  await expect(delayed.result()).rejects.toMatchObject({ code: 'task_cancelled' });
+  await idle();
+  expect(aborted).toEqual(['aborted']);
+});
+
+test('the same seed gives the same ids', async () => {
+  const idOf = async (seed: number): Promise<string> => {
+    const { client, close } = await testRuntime(defineApp({ tasks: [greet] }), { seed });
+    const { id } = await client.submit(greet, { name: 'Ada' });
+    await close();
+    return id;
+  };
+  expect(await idOf(7)).toBe(await idOf(7));
+  expect(await idOf(7)).not.toBe(await idOf(8));
+});
+
+test('a thousand tasks are done when nothing can run any more', async () => {
+  const { client, idle } = await open(defineApp({ tasks: [greet] }));
+  const items = Array.from({ length: 1_000 }, (_, n) => ({ id: `g${n}`, input: { name: `${n}` } }));
+  expect((await client.submitMany(greet, items)).accepted).toBe(1_000);
+  await idle();
+  const last = await client.run(greet, 'g999').status();
+  expect(last).toMatchObject({ status: 'completed', output: { text: 'Hello, 999' } });
+});
+
+test('every mistake in an app is told at once', async () => {
+  const wrong = defineTask({ name: 'wrong', pool: 'nowhere', input: z.null(), run: async () => {} });
+  await expect(testRuntime(defineApp({ tasks: [wrong, wrong] }))).rejects.toMatchObject({ code: 'configuration' });
+});
+
+test('closing can be done twice, and lets what runs go on to its end', async () => {
+  const { client, close } = await testRuntime(defineApp({ tasks: [greet] }));
+  const run = await client.submit(greet, { name: 'Ada' });
+  await run.result();
+  await Promise.all([close(), close()]);
+  await expect(client.submit(greet, { name: 'Ada' })).rejects.toMatchObject({ code: 'unavailable' });
 });
