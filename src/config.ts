@@ -21,9 +21,11 @@ const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'takes 1 to 64 of A-Z a-z
 const number = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'takes a whole number').transform(Number).pipe(z.number().min(min).max(max));
 const address = (protocols: RegExp, example: string) =>
-  z.string().refine((text) => text.split(',').every((part) => URL.canParse(part.trim()) && protocols.test(part.trim())), {
-    error: `takes an address such as ${example}`,
-  });
+  z
+    .string()
+    .refine((text) => text.split(',').every((part) => URL.canParse(part.trim()) && protocols.test(part.trim())), {
+      error: `takes an address such as ${example}`,
+    });
 
 const mb = 1024 * 1024;
 
@@ -32,7 +34,10 @@ const environment = z.object({
   NATS_URL: address(/^(nats|tls|ws|wss):\/\//, 'nats://127.0.0.1:4222').optional(),
   /** `none`: this node neither projects nor asks the history; others must. */
   DATABASE_URL: z
-    .union([z.literal('none'), address(/^postgres(ql)?:\/\//, 'postgres://user:password@127.0.0.1:5432/troupe, or none')])
+    .union([
+      z.literal('none'),
+      address(/^postgres(ql)?:\/\//, 'postgres://user:password@127.0.0.1:5432/troupe, or none'),
+    ])
     .optional(),
   /** Path of the module whose default export is the app. */
   TROUPE_APP: z.string().min(1).optional(),
@@ -56,7 +61,10 @@ const environment = z.object({
 
 export type Config = Readonly<z.infer<typeof environment>> & { readonly node: string; readonly dev: boolean };
 
-export type Command = { readonly type: 'run'; readonly config: Config } | { readonly type: 'help' } | { readonly type: 'version' };
+export type Command =
+  | { readonly type: 'run'; readonly config: Config }
+  | { readonly type: 'help' }
+  | { readonly type: 'version' };
 
 export const usage = `node dist/node.js [--app FILE] [--dev]
 
@@ -75,10 +83,7 @@ Environment, with defaults:
 `;
 
 /** Throws `ConfigurationError` with every mistake there is. */
-export const parseConfig = (
-  env: Readonly<Record<string, string | undefined>>,
-  argv: readonly string[],
-): Command => {
+export const parseConfig = (env: Readonly<Record<string, string | undefined>>, argv: readonly string[]): Command => {
   const mistakes: string[] = [];
   const flags = parseFlags(argv, mistakes);
   if (flags.help) return { type: 'help' };
@@ -94,7 +99,11 @@ export const parseConfig = (
   if (!dev && present['DATABASE_URL'] === undefined)
     mistakes.push('DATABASE_URL is not set; give the address of a Postgres, or start with --dev, which brings one');
   if (!parsed.success || mistakes.length > 0) throw new ConfigurationError(mistakes);
-  const node = parsed.data.TROUPE_NODE ?? `${hostname().replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 40)}-${process.pid}`;
+  const node =
+    parsed.data.TROUPE_NODE ??
+    `${hostname()
+      .replace(/[^A-Za-z0-9_-]/g, '-')
+      .slice(0, 40)}-${process.pid}`;
   return { type: 'run', config: Object.freeze({ ...parsed.data, node, dev }) };
 };
 

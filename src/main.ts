@@ -50,7 +50,9 @@ const print = (text: string): number => {
 };
 
 const version = async (): Promise<string> => {
-  const about: { readonly version: string } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  const about: { readonly version: string } = JSON.parse(
+    await readFile(new URL('../package.json', import.meta.url), 'utf8'),
+  );
   return about.version;
 };
 
@@ -72,7 +74,11 @@ const flushMs = 2_000;
 const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promise<number> => {
   const metrics = createMetrics();
   const node = config.node;
-  const { log, flush } = openLog({ level: config.LOG_LEVEL, fields: { node }, dropped: () => metrics.logDropped.labels().inc() });
+  const { log, flush } = openLog({
+    level: config.LOG_LEVEL,
+    fields: { node },
+    dropped: () => metrics.logDropped.labels().inc(),
+  });
   const servers = await serversOf(config, log);
   const nats = await connectNats({ servers: servers.nats, name: `node/${node}`, clock, random, log });
   const projects = servers.database !== 'none';

@@ -3,7 +3,9 @@ const least = 22;
 
 // Before anything else is loaded: an old Node fails on the rest with an error that helps nobody.
 if (Number(process.versions.node.split('.')[0]) < least) {
-  process.stderr.write(`troupe needs Node ${least} or later; this is ${process.version} (npm run and npx use the one in node_modules)\n`);
+  process.stderr.write(
+    `troupe needs Node ${least} or later; this is ${process.version} (npm run and npx use the one in node_modules)\n`,
+  );
   process.exit(2);
 }
 

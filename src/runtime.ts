@@ -114,12 +114,17 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     );
     const children = [
       ...(options.projects ? projecting : []),
-      ...pools.map(({ start: startPool }, index) => child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs)),
+      ...pools.map(({ start: startPool }, index) =>
+        child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs),
+      ),
       child('cancel hints', cancelHints(options.bus, pools)),
       ...(await intakes(parts)),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),
     ];
-    const tree = supervisor({ strategy: 'one_for_one', intensity: 5, periodMs: 60_000, children }, { clock, onEvent: parts.onEvent });
+    const tree = supervisor(
+      { strategy: 'one_for_one', intensity: 5, periodMs: 60_000, children },
+      { clock, onEvent: parts.onEvent },
+    );
     const { exit } = await tree.start(signal);
     return { exit: exit.finally(() => life.abort()) };
   };
@@ -174,4 +179,3 @@ const report = (log: Log, metrics: Metrics, event: SupervisorEvent): void => {
   if ('error' in event) log.error({ err: event.error, child: id }, `child ${type}`);
   else log.warn({ child: id }, `child ${type}`);
 };
-

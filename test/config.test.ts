@@ -53,7 +53,20 @@ test('every mistake is told at once, with its value and without its password', (
       },
       ['--nonsense'],
     );
-  for (const word of ['NATS_URL', 'DATABASE_URL', 'HTTP_PORT', '70000', 'TROUPE_ACK_WAIT', '5 minutes', 'TROUPE_NODE', 'a.b', 'LOG_LEVEL', 'loud', 'TROUPE_POLO', '--nonsense'])
+  for (const word of [
+    'NATS_URL',
+    'DATABASE_URL',
+    'HTTP_PORT',
+    '70000',
+    'TROUPE_ACK_WAIT',
+    '5 minutes',
+    'TROUPE_NODE',
+    'a.b',
+    'LOG_LEVEL',
+    'loud',
+    'TROUPE_POLO',
+    '--nonsense',
+  ])
     expect(mistakes).toThrow(word);
   expect(mistakes).not.toThrow('hunter2');
 });

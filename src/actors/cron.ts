@@ -4,7 +4,13 @@
  */
 import type { Delivery, Queue, ScheduleSpec } from '../bus/queue.ts';
 import { buckets, splitTaskKey, streams, subjects, taskKey } from '../bus/subjects.ts';
-import { InvalidInputError, OverloadedError, TimeoutError, UnavailableError, UnknownTaskError } from '../kernel/errors.ts';
+import {
+  InvalidInputError,
+  OverloadedError,
+  TimeoutError,
+  UnavailableError,
+  UnknownTaskError,
+} from '../kernel/errors.ts';
 import { bucket } from '../kv/bucket.ts';
 import type { Admission } from '../task/admission.ts';
 import { decodeJson, encodeJson } from '../task/json.ts';
@@ -78,7 +84,14 @@ export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) 
     const input = decodeJson(delivery.data);
     if (input.type === 'bad') throw new InvalidInputError(input.message);
     const { route, envelope } = await admission.admit(type, input.value, { headers: {} }, delivery.data.length);
-    const task = { ...splitTaskKey(recordKey), route, payload: delivery.data, envelope, hash: inputHash(input.value), nonce: ports.random.nonce() };
+    const task = {
+      ...splitTaskKey(recordKey),
+      route,
+      payload: delivery.data,
+      envelope,
+      hash: inputHash(input.value),
+      nonce: ports.random.nonce(),
+    };
     await submitTask(ports, { ...task, submittedAt: delivery.at }, true);
     await lastFirings.put(name, new TextEncoder().encode(recordKey));
     delivery.ack();
@@ -88,7 +101,8 @@ export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) 
     try {
       await fire(delivery);
     } catch (error) {
-      if (error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError) return delivery.nak(laterMs);
+      if (error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError)
+        return delivery.nak(laterMs);
       if (!(error instanceof InvalidInputError || error instanceof UnknownTaskError)) throw error;
       // The schedule itself is wrong: the next firing would be too, and boot has checked what it can.
       ports.metrics.badInput.labels(error.code).inc();

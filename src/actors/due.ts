@@ -38,7 +38,8 @@ export const fromDue =
       if (outcome === 'stored' || (await isThisOne(ports, due, delivery))) delivery.ack();
       else delivery.nak(laterMs); // The message that set this timer has yet to be acked.
     } catch (error) {
-      if (!(error instanceof RefusedError || error instanceof TimeoutError || error instanceof UnavailableError)) throw error;
+      if (!(error instanceof RefusedError || error instanceof TimeoutError || error instanceof UnavailableError))
+        throw error;
       ports.log.debug({ err: error, pool: due.pool }, 'what is due waits for its pool');
       delivery.nak(laterMs);
     }

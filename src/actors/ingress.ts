@@ -5,7 +5,15 @@
 import type { Delivery } from '../bus/queue.ts';
 import { isToken, type Route, taskKey } from '../bus/subjects.ts';
 import { type ErrorSummary, summarise } from '../kernel/error.ts';
-import { IdConflictError, InvalidInputError, InvalidNameError, OverloadedError, TimeoutError, UnavailableError, UnknownTaskError } from '../kernel/errors.ts';
+import {
+  IdConflictError,
+  InvalidInputError,
+  InvalidNameError,
+  OverloadedError,
+  TimeoutError,
+  UnavailableError,
+  UnknownTaskError,
+} from '../kernel/errors.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import type { Admission } from '../task/admission.ts';
 import { writeDeadLetter } from '../task/dead-letter.ts';
@@ -46,8 +54,14 @@ export const fromInbox =
       delivery.ack();
     } catch (error) {
       if (error instanceof IdConflictError)
-        return bury(ports, delivery, { type, id: prepared.task.id, made }, { reason: 'id_conflict', error: summarise(error) });
-      if (!(error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError)) throw error;
+        return bury(
+          ports,
+          delivery,
+          { type, id: prepared.task.id, made },
+          { reason: 'id_conflict', error: summarise(error) },
+        );
+      if (!(error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError))
+        throw error;
       ports.log.debug({ err: error, type }, 'a task stays in the inbox for now');
       delivery.nak(laterMs);
     }
@@ -65,7 +79,12 @@ const prepare = async (
     if (!isToken(type)) throw new InvalidNameError('task type', type);
     const said = decodeEnvelope(delivery.headers);
     const input = decodeJson(delivery.data);
-    if (input.type === 'bad') return { id: said.id ?? id, reason: 'invalid_json', error: { name: 'InvalidInputError', code: input.reason, message: input.message } };
+    if (input.type === 'bad')
+      return {
+        id: said.id ?? id,
+        reason: 'invalid_json',
+        error: { name: 'InvalidInputError', code: input.reason, message: input.message },
+      };
     id = said.id ?? id;
     const { route, id: own, envelope } = await admission.admit(type, input.value, said, delivery.data.length);
     id = own ?? made;
@@ -90,13 +109,16 @@ const prepare = async (
 const timed = (envelope: Envelope, acceptedAt: number): Envelope => {
   const { delayMs, deadlineMs, ...rest } = envelope;
   if (delayMs !== undefined) return { ...envelope, dueAt: acceptedAt + delayMs };
-  return deadlineMs === undefined || rest.dueAt !== undefined ? envelope : { ...rest, deadlineAt: acceptedAt + deadlineMs };
+  return deadlineMs === undefined || rest.dueAt !== undefined
+    ? envelope
+    : { ...rest, deadlineAt: acceptedAt + deadlineMs };
 };
 
 const reasonOf = (error: unknown): DeadReason => {
   if (error instanceof UnknownTaskError) return 'unknown_task';
   if (error instanceof InvalidNameError) return 'invalid_name';
-  if (error instanceof InvalidInputError) return error.message.startsWith('header') ? 'invalid_header' : 'invalid_input';
+  if (error instanceof InvalidInputError)
+    return error.message.startsWith('header') ? 'invalid_header' : 'invalid_input';
   throw error;
 };
 
@@ -124,9 +146,15 @@ const bury = async (
     });
     if (written.type === 'written') announce(ports, record, recordKey);
   }
-  await writeDeadLetter(ports, record, recordKey, { payload: delivery.data, headers: carriedHeaders(delivery.headers) });
+  await writeDeadLetter(ports, record, recordKey, {
+    payload: delivery.data,
+    headers: carriedHeaders(delivery.headers),
+  });
   ports.metrics.badInput.labels(error.code).inc();
-  ports.log.warn({ type: named.type, task: recordKey, reason, code: error.code }, 'a task of the inbox was dead-lettered');
+  ports.log.warn(
+    { type: named.type, task: recordKey, reason, code: error.code },
+    'a task of the inbox was dead-lettered',
+  );
   delivery.term(reason);
 };
 

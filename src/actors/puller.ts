@@ -23,8 +23,19 @@ const gatherShare = 4;
 
 export type PullerMessage =
   | { readonly type: 'idle'; readonly worker: string }
-  | { readonly type: 'arrived'; readonly lane: LaneDemand; readonly kind: PullPlan['kind']; readonly delivery: Delivery }
-  | { readonly type: 'ended'; readonly lane: LaneDemand; readonly kind: PullPlan['kind']; readonly left: number; readonly reason: 'empty' | 'lost' }
+  | {
+      readonly type: 'arrived';
+      readonly lane: LaneDemand;
+      readonly kind: PullPlan['kind'];
+      readonly delivery: Delivery;
+    }
+  | {
+      readonly type: 'ended';
+      readonly lane: LaneDemand;
+      readonly kind: PullPlan['kind'];
+      readonly left: number;
+      readonly reason: 'empty' | 'lost';
+    }
   | { readonly type: 'pull' }
   | { readonly type: 'beat' };
 
@@ -102,7 +113,11 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     assign(state, { lane, delivery, recordKey: parseWork(delivery.subject)?.key ?? '' });
   };
 
-  const ended = (state: State, message: Extract<PullerMessage, { type: 'ended' }>, self: Self<PullerMessage>): State => {
+  const ended = (
+    state: State,
+    message: Extract<PullerMessage, { type: 'ended' }>,
+    self: Self<PullerMessage>,
+  ): State => {
     const { lane, kind, left, reason } = message;
     if (kind === 'bulk') lane.outstanding -= left;
     else lane.sentinel = false;

@@ -22,9 +22,7 @@ export type WorkerMessage =
   | { readonly type: 'introduce' }
   | { readonly type: 'finish' };
 
-export type WorkerState =
-  | { readonly status: 'idle' }
-  | { readonly status: 'busy'; readonly work: Promise<void> };
+export type WorkerState = { readonly status: 'idle' } | { readonly status: 'busy'; readonly work: Promise<void> };
 
 export interface WorkerOptions {
   readonly name: string;

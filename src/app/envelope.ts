@@ -11,7 +11,8 @@ const headerName = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
 export const envelopeOf = (options: SubmitOptions): Envelope => {
   const { id, key, tenant, lane, group, delay, at, deadline, headers = {} } = options;
   if (delay !== undefined && at !== undefined) throw new InvalidInputError('submit takes `delay` or `at`, not both');
-  if (lane !== undefined && !isLane(lane)) throw new InvalidInputError(`lane is "${String(lane).slice(0, 40)}"; it takes high, normal or low`);
+  if (lane !== undefined && !isLane(lane))
+    throw new InvalidInputError(`lane is "${String(lane).slice(0, 40)}"; it takes high, normal or low`);
   if (at !== undefined && Number.isNaN(at.getTime())) throw new InvalidInputError('`at` is no valid date');
   refuseHeaders(headers);
   return optional({
@@ -28,7 +29,10 @@ export const envelopeOf = (options: SubmitOptions): Envelope => {
 };
 
 const bounded = (name: string, value: string | undefined, max: number): string | undefined => {
-  if (value !== undefined && (typeof value !== 'string' || value.length === 0 || value.length > max || /[\r\n\0]/.test(value)))
+  if (
+    value !== undefined &&
+    (typeof value !== 'string' || value.length === 0 || value.length > max || /[\r\n\0]/.test(value))
+  )
     throw new InvalidInputError(`${name} must be text of 1 to ${max} characters without line breaks`);
   return value;
 };

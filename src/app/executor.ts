@@ -88,7 +88,8 @@ const outputOf = async (task: ResolvedTask, returned: unknown): Promise<Outcome>
 const progressOf = (task: ResolvedTask, value: unknown): unknown => {
   if (!task.progress) return value;
   const parsed = validate(task.progress, value, `progress of task "${task.name}"`);
-  if (parsed instanceof Promise) throw new InvalidInputError(`progress of task "${task.name}": its schema must not wait`);
+  if (parsed instanceof Promise)
+    throw new InvalidInputError(`progress of task "${task.name}": its schema must not wait`);
   return parsed;
 };
 
@@ -102,7 +103,8 @@ const submitChild = async (
 ): Promise<{ readonly id: string }> => {
   const { task, journal } = attempt;
   const depth = task.depth + 1;
-  if (depth > depthMax) throw new NonRetryableError(`task "${task.type}" is ${task.depth} submissions deep; at most ${depthMax}`);
+  if (depth > depthMax)
+    throw new NonRetryableError(`task "${task.type}" is ${task.depth} submissions deep; at most ${depthMax}`);
   const input = throughJson(given, `the input of task "${type}"`) ?? null;
   const payload = encodeJson(input);
   const hash = inputHash(input);
@@ -110,7 +112,17 @@ const submitChild = async (
   const id = admitted.id ?? childId(task.recordKey, type, hash);
   await journal.step(`submit ${type}`.slice(0, 128), id.slice(0, 256), async () => {
     const { route, envelope } = admitted;
-    const outgoing = { type, id, route, payload, envelope, hash, nonce: ports.random.nonce(), parent: task.recordKey, depth };
+    const outgoing = {
+      type,
+      id,
+      route,
+      payload,
+      envelope,
+      hash,
+      nonce: ports.random.nonce(),
+      parent: task.recordKey,
+      depth,
+    };
     await submitTask(ports, outgoing, true);
   });
   return { id };

@@ -5,7 +5,17 @@ import type { Outcome } from '../task/executor.ts';
 import type { Failure } from '../task/record.ts';
 
 /** Codes of ours that no further attempt would change. */
-const hopeless = new Set(['non_retryable', 'invalid_input', 'ambiguous_step', 'payload_too_large', 'id_conflict', 'unknown_task', 'invalid_name', 'invalid_duration', 'too_deep']);
+const hopeless = new Set([
+  'non_retryable',
+  'invalid_input',
+  'ambiguous_step',
+  'payload_too_large',
+  'id_conflict',
+  'unknown_task',
+  'invalid_name',
+  'invalid_duration',
+  'too_deep',
+]);
 /** A provider's refusals that the same request would only meet again. */
 const refusals = new Set([400, 401, 403, 404, 413, 422]);
 
@@ -23,7 +33,10 @@ export const outcomeOf = (error: unknown, now: number): Outcome => {
 
 /** Of the AI SDK's `APICallError`, whichever copy of the package threw it. */
 const providerStatus = (error: unknown): number | undefined =>
-  error instanceof Error && error.name === 'AI_APICallError' && 'statusCode' in error && typeof error.statusCode === 'number'
+  error instanceof Error &&
+  error.name === 'AI_APICallError' &&
+  'statusCode' in error &&
+  typeof error.statusCode === 'number'
     ? error.statusCode
     : undefined;
 

@@ -6,7 +6,15 @@ import { streams, subjects } from '../bus/subjects.ts';
 import type { Entry } from '../kv/kv.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import type { TaskPorts } from './ports.ts';
-import { cancelled, decodeRecord, encodeRecord, firstRecord, isTerminal, type Origin, type TaskRecord } from './record.ts';
+import {
+  cancelled,
+  decodeRecord,
+  encodeRecord,
+  firstRecord,
+  isTerminal,
+  type Origin,
+  type TaskRecord,
+} from './record.ts';
 
 /**
  * Cancels the task, whatever it does now, and answers its record: another one than `cancelled` if it ended before.
@@ -36,7 +44,13 @@ export const cancelTask = async (
   }
 };
 
-const writeCancelled = (ports: TaskPorts, recordKey: string, record: TaskRecord, entry: Entry | undefined, ttlMs?: number) => {
+const writeCancelled = (
+  ports: TaskPorts,
+  recordKey: string,
+  record: TaskRecord,
+  entry: Entry | undefined,
+  ttlMs?: number,
+) => {
   const w = ports.random.nonce();
   return writeUntilKnown(ports.records, {
     key: recordKey,
@@ -56,7 +70,10 @@ export const finishCancel = async (ports: TaskPorts, recordKey: string): Promise
   if (!entry || record?.status !== 'cancelled' || entry.ttlMs !== undefined) return;
   await ports.queue.purge(streams.sched, subjects.schedOfTask(recordKey));
   await ports.queue.purge(streams.sched, subjects.dueOfTask(recordKey));
-  await ports.queue.purge(streams.work(ports.region, record.pool), subjects.workOfTask(ports.region, record.pool, recordKey));
+  await ports.queue.purge(
+    streams.work(ports.region, record.pool),
+    subjects.workOfTask(ports.region, record.pool, recordKey),
+  );
   // Who loses this write lost it to another that finishes the same cancellation.
   await writeCancelled(ports, recordKey, record, entry, ports.recordLifeMs());
 };

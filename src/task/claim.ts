@@ -3,7 +3,16 @@
  * to know of the world, it names.
  */
 import type { Delivery } from '../bus/queue.ts';
-import { begun, begunAfterLoss, firstRecord, type Held, holds, isTerminal, lostMax, type TaskRecord } from './record.ts';
+import {
+  begun,
+  begunAfterLoss,
+  firstRecord,
+  type Held,
+  holds,
+  isTerminal,
+  lostMax,
+  type TaskRecord,
+} from './record.ts';
 import type { Task } from './message.ts';
 
 export type Decision =
@@ -18,7 +27,10 @@ export type Decision =
   /** Not yet: hand it back for `delayMs`. */
   | { readonly type: 'later'; readonly delayMs: number }
   /** Ask whether the message that holds the task is still stored, or whether the history has its end; then decide again. */
-  | { readonly type: 'ask'; readonly about: { readonly type: 'held'; readonly held: Held } | { readonly type: 'history' } };
+  | {
+      readonly type: 'ask';
+      readonly about: { readonly type: 'held'; readonly held: Held } | { readonly type: 'history' };
+    };
 
 export interface Situation {
   readonly delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>;

@@ -79,6 +79,9 @@ export const readDeadLetter = async (
   const found = await queue.subjects(streams.dlq, subjects.dlqOfTask(recordKey));
   const own = [...found.keys()].filter((subject) => !subject.startsWith(subjects.dlqOfPool('projector')));
   const letters = await Promise.all(own.map((subject) => queue.last(streams.dlq, subject)));
-  const last = letters.reduce((newest, letter) => (letter && letter.seq > (newest?.seq ?? 0) ? letter : newest), undefined);
+  const last = letters.reduce(
+    (newest, letter) => (letter && letter.seq > (newest?.seq ?? 0) ? letter : newest),
+    undefined,
+  );
   return last && JSON.parse(text.decode(last.data));
 };

@@ -21,7 +21,10 @@ export const announce = (
   recordKey: string,
   bytes = encodeRecord(record),
 ): void => {
-  bus.publish(subjects.results(recordKey), bytes.length <= hintBytesMax ? bytes : encodeRecord({ ...record, steps: [], result: null }));
+  bus.publish(
+    subjects.results(recordKey),
+    bytes.length <= hintBytesMax ? bytes : encodeRecord({ ...record, steps: [], result: null }),
+  );
 };
 
 /** Sets the timer that brings a waiting task back into its pool. */

@@ -8,7 +8,12 @@ import type { DeadReason, Failure, Json } from './record.ts';
 export type Outcome =
   | { readonly type: 'completed'; readonly result: Json | undefined }
   /** Worth another attempt: after `retryAfterMs`, or by the task's backoff. `forget`: steps to make anew. */
-  | { readonly type: 'failed'; readonly error: Failure; readonly retryAfterMs?: number; readonly forget?: readonly string[] }
+  | {
+      readonly type: 'failed';
+      readonly error: Failure;
+      readonly retryAfterMs?: number;
+      readonly forget?: readonly string[];
+    }
   /** Never worth another: its own handler said so. */
   | { readonly type: 'rejected'; readonly error: Failure }
   /** Never worth another: the task is not what its type takes. A dead letter follows. */

@@ -65,7 +65,9 @@ const limited = (ports: TaskPorts, task: Task, runnable: Runnable, life: AbortCo
   const error = (): Error =>
     leftMs <= runnable.timeoutMs
       ? deadlineError(task)
-      : new TimeoutError(`attempt of ${task.type} "${task.id}" took longer than its timeout of ${runnable.timeoutMs} ms`);
+      : new TimeoutError(
+          `attempt of ${task.type} "${task.id}" took longer than its timeout of ${runnable.timeoutMs} ms`,
+        );
   return ports.clock.timer(Math.min(leftMs, runnable.timeoutMs), () => life.abort(error()));
 };
 

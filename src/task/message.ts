@@ -31,7 +31,6 @@ export const header = {
   natsId: 'Nats-Msg-Id',
 } as const;
 
-
 export const headerBytesMax = 8 * 1024;
 const longest = { [header.key]: 512, [header.tenant]: 128, [header.group]: 64 } as const;
 
@@ -96,7 +95,8 @@ const wrong = (name: string, value: string, takes: string): InvalidInputError =>
 const refuseTooLarge = (headers: Headers): void => {
   let bytes = 0;
   for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0) + 4;
-  if (bytes > headerBytesMax) throw new InvalidInputError(`headers of ${bytes} bytes; at most ${headerBytesMax} are taken`);
+  if (bytes > headerBytesMax)
+    throw new InvalidInputError(`headers of ${bytes} bytes; at most ${headerBytesMax} are taken`);
 };
 
 const isDate = (value: string): boolean => /^\d{4}-\d\d-\d\dT/.test(value);
@@ -214,7 +214,8 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
   });
 };
 
-const count = (value: string | undefined): number => (value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : 0);
+const count = (value: string | undefined): number =>
+  value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : 0;
 
 /** A duration counts from when this message was stored: from submission, or from the due time. */
 const deadlineOf = (value: string | undefined, storedAt: number): number | undefined => {

@@ -39,7 +39,8 @@ const afterFailure = (
   const until = now + delayMs;
   if (record.deadline !== undefined && until >= Date.parse(record.deadline))
     return dead({ ...record, failures }, 'deadline', pastDeadline(record, error), now);
-  const kept = forget.length === 0 ? record : { ...record, steps: record.steps.filter(({ name }) => !forget.includes(name)) };
+  const kept =
+    forget.length === 0 ? record : { ...record, steps: record.steps.filter(({ name }) => !forget.includes(name)) };
   return failed(kept, error, until, delayMs > nakMaxMs);
 };
 

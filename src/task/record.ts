@@ -242,9 +242,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 export const encodeRecord = (record: TaskRecord): Uint8Array =>
-  encoder.encode(
-    JSON.stringify(record.steps.length === 0 ? { ...record, steps: undefined } : record),
-  );
+  encoder.encode(JSON.stringify(record.steps.length === 0 ? { ...record, steps: undefined } : record));
 
 /** `undefined` for what is no record: someone else wrote to the bucket. */
 export const decodeRecord = (bytes: Uint8Array): TaskRecord | undefined => {

@@ -16,7 +16,8 @@ export const redrive = async (ports: SubmitPorts, recordKey: string): Promise<{ 
   if (!letter) throw new NotFoundError(`there is no dead letter of ${type} "${id}"; only dead tasks can be redriven`);
   const payload = new TextEncoder().encode(letter.input);
   const input = decodeJson(payload);
-  if (input.type === 'bad') throw new InvalidInputError(`the dead letter's input cannot be run again: ${input.message}`);
+  if (input.type === 'bad')
+    throw new InvalidInputError(`the dead letter's input cannot be run again: ${input.message}`);
   const task: Outgoing = {
     type,
     id: successor(id),
@@ -34,10 +35,17 @@ export const redrive = async (ports: SubmitPorts, recordKey: string): Promise<{ 
 /** `a`, `a-r1`, `a-r1-r1`: the lineage is in the name, and in `redriveOf`. */
 const successor = (id: string): string => {
   const next = `${id}-r1`;
-  if (Buffer.byteLength(next) > idBytesMax) throw new InvalidInputError(`id "${id.slice(0, 40)}…" is too long to redrive`);
+  if (Buffer.byteLength(next) > idBytesMax)
+    throw new InvalidInputError(`id "${id.slice(0, 40)}…" is too long to redrive`);
   encodeId(next);
   return next;
 };
 
 /** The old deadline is over, or would be. */
-const withoutTiming = ({ deadlineAt: _at, deadlineMs: _ms, dueAt: _due, delayMs: _delay, ...rest }: Outgoing['envelope']) => rest;
+const withoutTiming = ({
+  deadlineAt: _at,
+  deadlineMs: _ms,
+  dueAt: _due,
+  delayMs: _delay,
+  ...rest
+}: Outgoing['envelope']) => rest;

@@ -87,7 +87,12 @@ const runClaimed = async (
 };
 
 /** Writes what came of the attempt, and settles the delivery by it. */
-const commit = async (settling: Settling, writer: RecordWriter, handled: Handled, runnable: Runnable): Promise<void> => {
+const commit = async (
+  settling: Settling,
+  writer: RecordWriter,
+  handled: Handled,
+  runnable: Runnable,
+): Promise<void> => {
   if (handled.type === 'outcome') return commitOutcome(settling, writer, handled.outcome, runnable);
   if (handled.reason instanceof DrainedError) return handBack(settling, writer);
   if (handled.reason instanceof DeadlineExceededError) {
@@ -148,6 +153,9 @@ const unknownTask = (type: string): Runnable => ({
     Promise.resolve({
       type: 'refused',
       reason: 'unknown_task',
-      error: { code: 'unknown_task', message: `this app has no task "${type}"; deploy it, then redrive the dead letter` },
+      error: {
+        code: 'unknown_task',
+        message: `this app has no task "${type}"; deploy it, then redrive the dead letter`,
+      },
     }),
 });

@@ -70,7 +70,9 @@ export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): P
 
 const waitingForRetry = (until: string, error: Failure | undefined): WaitingFor => ({
   reason: 'retry',
-  detail: error ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}` : 'a worker gave it back',
+  detail: error
+    ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}`
+    : 'a worker gave it back',
   until,
 });
 
@@ -91,7 +93,10 @@ const inWork = async (
 
 const waitingInLane = (info: ConsumerInfo, pool: string, lane: Lane, seq: number): WaitingFor | undefined => {
   if (info.waiting === 0 && info.ackPending === 0)
-    return { reason: 'no_worker', detail: `no node pulls from pool "${pool}"; ${info.pending} tasks wait in lane ${lane}` };
+    return {
+      reason: 'no_worker',
+      detail: `no node pulls from pool "${pool}"; ${info.pending} tasks wait in lane ${lane}`,
+    };
   if (info.pending === 0) return undefined; // A worker has it, and has not recorded anything yet.
   return {
     reason: 'lane',
@@ -131,11 +136,16 @@ const inSched = async ({ queue }: Pick<TaskPorts, 'queue'>, recordKey: string): 
   return queued(stored, { pool, lane: lanes.find((known) => known === lane) ?? 'normal' }, recordKey, waitingFor);
 };
 
-const inHistory = async ({ history }: Pick<TaskPorts, 'history'>, recordKey: string): Promise<TaskStatus | undefined> => {
+const inHistory = async (
+  { history }: Pick<TaskPorts, 'history'>,
+  recordKey: string,
+): Promise<TaskStatus | undefined> => {
   const { type, id } = splitTaskKey(recordKey);
   const row = await history.task(type, id);
   if (!row) return undefined;
-  const known = (['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead'] as const).find((status) => status === row.status);
+  const known = (['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead'] as const).find(
+    (status) => status === row.status,
+  );
   return {
     id,
     type,

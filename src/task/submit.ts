@@ -57,7 +57,8 @@ const store = (ports: SubmitPorts, task: Outgoing, recordKey: string): Promise<'
   const { queue, region } = ports;
   const { delayMs, dueAt = delayMs && queue.now() + delayMs } = task.envelope;
   const headers = encodeHeaders(task);
-  if (!dueAt) return publishOnce(ports, subjects.work(region, task.route, recordKey), task.payload, { headers, giveUpAfterMs });
+  if (!dueAt)
+    return publishOnce(ports, subjects.work(region, task.route, recordKey), task.payload, { headers, giveUpAfterMs });
   return publishOnce(ports, subjects.sched(recordKey, 0), task.payload, {
     headers,
     giveUpAfterMs,

@@ -24,7 +24,14 @@ export const takeOver = async (settling: Settling, task: Task, worker: string): 
   let known: Pick<Situation, 'heldIsStored' | 'forgotten'> = {};
   for (;;) {
     const record = entry && decodeRecord(entry.value);
-    const decision = decide(record, { delivery, task, worker, now: ports.queue.now(), lifeMs: ports.recordLifeMs(), ...known });
+    const decision = decide(record, {
+      delivery,
+      task,
+      worker,
+      now: ports.queue.now(),
+      lifeMs: ports.recordLifeMs(),
+      ...known,
+    });
     if (decision.type === 'ask') {
       const answer = await ask(settling, decision);
       if (!answer) {
@@ -54,7 +61,11 @@ const toWrite = (decision: Decision, now: number): TaskRecord | undefined => {
   return dead(decision.record, 'crash', { code: 'crash', message }, now);
 };
 
-const settleUnclaimed = async (settling: Settling, decision: Decision, entry: Entry | undefined): Promise<undefined> => {
+const settleUnclaimed = async (
+  settling: Settling,
+  decision: Decision,
+  entry: Entry | undefined,
+): Promise<undefined> => {
   const { delivery, ports, recordKey } = settling;
   if (decision.type === 'settle') await settle(settling, decision.record);
   else if (decision.type === 'later') delivery.nak(decision.delayMs);

@@ -28,7 +28,11 @@ const lanePendingMax = 20_000;
 export const schedBytes = 256 * mb;
 
 export const topology = (options: TopologyOptions): Topology => ({
-  streams: [...fixedStreams(options), ...options.pools.map((pool) => workStream(options, pool)), ...bucketStreams(options)],
+  streams: [
+    ...fixedStreams(options),
+    ...options.pools.map((pool) => workStream(options, pool)),
+    ...bucketStreams(options),
+  ],
   consumers: [...fixedConsumers(options), ...options.pools.flatMap((pool) => laneConsumers(options, pool))],
 });
 

@@ -64,7 +64,9 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
       bytes = value;
       return;
     }
-    lost = new FencedError(`task ${recordKey} was written by another: it is at revision ${written.current?.revision ?? 0}`);
+    lost = new FencedError(
+      `task ${recordKey} was written by another: it is at revision ${written.current?.revision ?? 0}`,
+    );
     options.fenced(lost);
     throw lost;
   };
