@@ -25,7 +25,8 @@ export const context = ({ attempt, deps, local, log, step, submit, progress }: C
     ...(task.deadlineAt === undefined ? {} : { deadline: new Date(task.deadlineAt) }),
     startedAt: new Date(startedAt),
     abortSignal: signal,
-    deps: deps as Deps, // The app's own `deps` made it; `Register` names its type.
+    // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- Where the app registers its config, Deps is a type.
+    deps: deps as Deps, // The app's own `deps` made it.
     get log() {
       taskLog ??= log.child({ task: task.type, id: task.id, attempt: number });
       return taskLog;

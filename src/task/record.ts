@@ -13,7 +13,7 @@ export type Json = string | number | boolean | null | readonly Json[] | { readon
 const json = z.custom<Json>();
 const time = z.iso.datetime();
 
-const step = z.object({
+const recordedStep = z.object({
   name: z.string(),
   key: z.string().optional(),
   result: json.optional(),
@@ -65,7 +65,7 @@ export const taskRecord = z.object({
   parent: z.string().optional(),
   redriveOf: z.string().optional(),
   deadline: time.optional(),
-  steps: z.array(step).default([]),
+  steps: z.array(recordedStep).default([]),
   usage: usage.optional(),
   result: json.optional(),
   resultRef: z.string().optional(),
@@ -81,7 +81,7 @@ export const taskRecord = z.object({
 });
 
 export type TaskRecord = Readonly<z.infer<typeof taskRecord>>;
-export type Step = Readonly<z.infer<typeof step>>;
+export type Step = Readonly<z.infer<typeof recordedStep>>;
 export type Failure = Readonly<z.infer<typeof failure>>;
 export type Usage = Readonly<z.infer<typeof usage>>;
 export type RecordStatus = TaskRecord['status'];
