@@ -3,7 +3,7 @@ import { systemClock } from '../kernel/clock.ts';
 import { ConflictError } from '../kernel/errors.ts';
 
 /** Longer than a server takes to end after its guard has told it to. */
-const patienceMs = 3000;
+const patienceMs = 2000;
 const pauseMs = 50;
 
 const firstLine = async (file: string): Promise<string | undefined> => {
