@@ -67,6 +67,9 @@ export async function* runEvents(
       }
       if (seen.size === 0) await tokens.resume();
     }
+  } catch (error) {
+    // Whoever ended it has taken away what it stood on.
+    if (!life.signal.aborted) throw error;
   } finally {
     life.end();
     records?.unsubscribe();

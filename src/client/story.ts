@@ -62,7 +62,7 @@ export const story = (from: number): Story => {
   const started = (attempt: number, at: Date): readonly RunEvent[] => {
     if (attempt <= attemptTold) return [];
     attemptTold = attempt;
-    return [{ n, at, attempt, type: 'started' }];
+    return [...queued(at), { n, at, attempt, type: 'started' }];
   };
 
   const retrying = ({ attempt, waiting, error }: TaskRecord, writtenAt: number): readonly RunEvent[] => {
