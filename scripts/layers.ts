@@ -55,16 +55,19 @@ const layers: readonly Layer[] = [
     packages: ['ts-pattern', ...schemas],
   },
   { name: 'llm', files: /^llm\//, may: ['kernel', 'ports', 'kv', 'task'], packages: ['zod', 'ts-pattern', ...model] },
+  // What submitting is on either side of the wire; with the rest of app/ a client would carry handlers along.
+  { name: 'envelope', files: /^app\/envelope\./, may: ['kernel', 'ports', 'task'], mayTypes: ['app'], packages: [] },
   {
     name: 'app',
     files: /^app\//,
-    may: ['kernel', 'ports', 'task', 'llm'],
+    may: ['kernel', 'ports', 'task', 'llm', 'envelope'],
     packages: ['ts-pattern', ...schemas, ...model],
   },
   {
     name: 'client',
     files: /^client\//,
-    may: ['kernel', 'ports', 'kv', 'task', 'app'],
+    may: ['kernel', 'ports', 'kv', 'task', 'envelope'],
+    mayTypes: ['app'],
     packages: schemas,
   },
   {
@@ -82,7 +85,7 @@ const layers: readonly Layer[] = [
   {
     name: 'runtime',
     files: /^runtime(\.|\/)/,
-    may: ['kernel', 'ports', 'kv', 'supervisor', 'task', 'actors', 'llm', 'app'],
+    may: ['kernel', 'ports', 'kv', 'supervisor', 'task', 'actors', 'llm', 'envelope', 'app'],
     packages: [],
   },
   {
@@ -98,6 +101,7 @@ const layers: readonly Layer[] = [
       'task',
       'actors',
       'llm',
+      'envelope',
       'app',
       'client',
       'runtime',
@@ -130,6 +134,7 @@ const layers: readonly Layer[] = [
       'task',
       'actors',
       'llm',
+      'envelope',
       'app',
       'client',
       'runtime',
