@@ -1,0 +1,58 @@
+/** BullMQ doing the same, with its defaults but for the concurrency. */
+import { Queue, Worker } from 'bullmq';
+import { jobOf, sayReady, sayResult } from './script.ts';
+import { atOnce, input, perSecond, pipelined } from './work.ts';
+
+export type BullJob =
+  /** Answers jobs per second. */
+  | {
+      readonly does: 'addBulk' | 'add';
+      readonly port: number;
+      readonly warmUp: number;
+      readonly tasks: number;
+    }
+  /** Answers jobs per second after the first `warmUp`. */
+  | { readonly does: 'work'; readonly port: number; readonly warmUp: number; readonly tasks: number };
+
+const name = 'bench';
+/** Jobs that one `addBulk` takes; the best of 100, 500, 1,000 and 5,000. */
+const bulk = 1_000;
+
+const job = jobOf<BullJob>();
+const connection = { host: '127.0.0.1', port: job.port, maxRetriesPerRequest: null };
+
+const addBulk = async (queue: Queue, tasks: number): Promise<void> => {
+  for (let done = 0; done < tasks; done += bulk) {
+    const length = Math.min(bulk, tasks - done);
+    await queue.addBulk(Array.from({ length }, () => ({ name: 'noop', data: input })));
+  }
+};
+
+const add = (queue: Queue, tasks: number): Promise<void> => pipelined(tasks, () => queue.add('noop', input));
+
+const work = (warmUp: number, tasks: number): Promise<number> =>
+  new Promise((resolve) => {
+    let done = 0;
+    let from = 0;
+    const worker = new Worker<typeof input>(name, async ({ data }) => ({ x: data.x.slice(0, 100) }), {
+      connection,
+      concurrency: atOnce,
+    });
+    worker.on('completed', () => {
+      done += 1;
+      if (done === warmUp) from = performance.now();
+      if (done === warmUp + tasks) resolve(perSecond(tasks, performance.now() - from));
+    });
+    worker.on('ready', sayReady);
+  });
+
+if (job.does === 'work') {
+  sayResult(await work(job.warmUp, job.tasks));
+} else {
+  const queue = new Queue(name, { connection });
+  const submit = job.does === 'add' ? add : addBulk;
+  await submit(queue, job.warmUp);
+  const from = performance.now();
+  await submit(queue, job.tasks);
+  sayResult(perSecond(job.tasks, performance.now() - from));
+}

@@ -1,0 +1,2 @@
+/** Of the hand-written loop. */
+export const rawStreams = { work: 'WORK_raw', records: 'KV_raw' } as const;

@@ -1,0 +1,115 @@
+/** What was measured: as text for people, as JSON for programs. */
+import type { Environment } from './environment.ts';
+import { best, type Figure, type Figures, mapped, median, rounded } from './figures.ts';
+import { shown, type Table, tableText } from './table.ts';
+import { type Target, targetsOf, verdictOn } from './targets.ts';
+
+export interface Measured {
+  readonly figures: Figures;
+  readonly environment: Environment;
+}
+
+/** `figures` best of the rounds, as the keys say; all of them beside it. */
+export const jsonOf = ({ figures, environment }: Measured) => ({
+  ...mapped(figures, (figure) => rounded(best(figure), figure)),
+  ratios: Object.fromEntries(targetsOf(figures).map((target) => [target.name, rounded(target.best, { digits: 3 })])),
+  targets: targetsOf(figures).map((target) => ({ ...target, verdict: verdictOn(target) })),
+  medians: mapped(figures, (figure) => rounded(median(figure), figure)),
+  rounds: mapped(figures, (figure) => figure.rounds.map((value) => rounded(value, figure))),
+  environment,
+});
+
+export const textOf = ({ figures, environment }: Measured): string => {
+  const run = tablesOf(figures).filter(({ rows }) => rows.length > 0);
+  const asked: Table = {
+    title: 'Asked for',
+    columns: ['best · median', 'asked', ''],
+    rows: targetsOf(figures).map((target) => [target.text, pair(target, 2), bound(target), verdictOn(target)]),
+  };
+  return [...preface(environment), ...[...run, asked].map(tableText)].join('\n\n');
+};
+
+const preface = (about: Environment): readonly string[] => {
+  const redis =
+    about.redis === null
+      ? 'not run: no redis-server on PATH (apt-get install redis-server)'
+      : `on Redis ${about.redis}`;
+  return [
+    [
+      `${about.tasks} tasks of 200 bytes, ${about.at_once} at once, ${about.rounds} rounds in turns; each figure: best · median of them`,
+      `${about.cpu}, ${about.cores} cores, load ${about.load} before the start; Node ${about.node.slice(1)}, nats-server ${about.nats_server}`,
+      `BullMQ ${about.bullmq} ${redis}; ${about.postgres ? 'Postgres and the projector where it says so' : 'neither Postgres nor projector'}`,
+    ].join('\n'),
+  ];
+};
+
+const pair = ({ best: first, median: middle }: Pick<Target, 'best' | 'median'>, digits: number): string =>
+  first === null ? '–' : `${shown(first, digits)} · ${shown(middle, digits)}`;
+
+const cell = (figure: Figure): string => pair({ best: best(figure), median: median(figure) }, figure.digits);
+
+const bound = ({ bound: of }: Target): string => ('least' in of ? `at least ${of.least}` : `at most ${of.most}`);
+
+type Row = readonly [name: string, ...figures: readonly Figure[]];
+
+/** Rows of which nothing was run are left out. */
+const table = (title: string, columns: readonly string[], rows: readonly Row[]): Table => ({
+  title,
+  columns,
+  rows: rows
+    .filter(([, ...figures]) => figures.some(({ rounds }) => rounds.length > 0))
+    .map(([name, ...figures]) => [name, ...figures.map(cell)]),
+});
+
+const tablesOf = ({ throughput, cpu_us: cpu, submit, latency, recovery, memory }: Figures): readonly Table[] => [
+  table(
+    'Tasks per second, one worker process with a backlog',
+    ['sync 1 s', 'sync always'],
+    [
+      ['raw JetStream loop', throughput.lazy.raw, throughput.always.raw],
+      ['Troupe, projected elsewhere', throughput.lazy.troupe, throughput.always.troupe],
+      [
+        'Troupe, its node projecting into Postgres',
+        throughput.lazy.troupe_projected,
+        throughput.always.troupe_projected,
+      ],
+      ['BullMQ', throughput.lazy.bullmq, throughput.always.bullmq],
+    ],
+  ),
+  table(
+    'CPU time of that process per task, µs',
+    ['sync 1 s'],
+    [
+      ['raw JetStream loop', cpu.raw],
+      ['Troupe, projected elsewhere', cpu.troupe],
+      ['Troupe, its node projecting into Postgres', cpu.troupe_projected],
+      ['BullMQ', cpu.bullmq],
+    ],
+  ),
+  table(
+    'Submits per second, one producer process',
+    ['sync 1 s', 'sync always'],
+    [
+      ['raw publish with a message id', submit.lazy.raw, submit.always.raw],
+      ['Troupe, submitMany', submit.lazy.troupe, submit.always.troupe],
+      ['BullMQ, addBulk', submit.lazy.bullmq, submit.always.bullmq],
+      ['Troupe, submit, pipelined', submit.lazy.troupe_single, submit.always.troupe_single],
+      ['BullMQ, add, pipelined', submit.lazy.bullmq_single, submit.always.bullmq_single],
+    ],
+  ),
+  table(
+    'Milliseconds at 200 tasks a second, sync 1 s',
+    ['p50', 'p99'],
+    [
+      ['raw, publish to delivery', latency.raw_p50_ms, latency.raw_p99_ms],
+      ['Troupe, submit to start', latency.troupe_p50_ms, latency.troupe_p99_ms],
+      ['Troupe, submit to result', latency.result_p50_ms],
+    ],
+  ),
+  table('Recovery, ms', ['ack wait 30 s'], [['node killed with 10 tasks, all run elsewhere', recovery.kill_ms]]),
+  table(
+    'Memory of a node, MB RSS',
+    ['20,000 tasks', '100,000 tasks'],
+    [['after', memory.rss_20k_mb, memory.rss_100k_mb]],
+  ),
+];

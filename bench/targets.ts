@@ -1,0 +1,75 @@
+/** What is asked of the figures. */
+import { best, type Figure, type Figures, median } from './figures.ts';
+
+export interface Target {
+  readonly name: string;
+  /** What is compared. */
+  readonly text: string;
+  readonly bound: { readonly least: number } | { readonly most: number };
+  /** Best of the rounds with best of the rounds, median with median; null where a part could not be run. */
+  readonly best: number | null;
+  readonly median: number | null;
+}
+
+export const targetsOf = ({ throughput, submit, latency, memory }: Figures): readonly Target[] => [
+  ratio('tasks_lazy_to_raw', 'tasks/s, sync 1 s: Troupe to raw', throughput.lazy.troupe, throughput.lazy.raw, {
+    least: 0.6,
+  }),
+  ratio('tasks_always_to_raw', 'tasks/s, sync always: Troupe to raw', throughput.always.troupe, throughput.always.raw, {
+    least: 0.6,
+  }),
+  ratio('tasks_lazy_to_bullmq', 'tasks/s, sync 1 s: Troupe to BullMQ', throughput.lazy.troupe, throughput.lazy.bullmq, {
+    least: 2,
+  }),
+  ratio(
+    'submit_lazy_to_bullmq',
+    'submits/s, sync 1 s, many: Troupe to BullMQ',
+    submit.lazy.troupe,
+    submit.lazy.bullmq,
+    { least: 2 },
+  ),
+  ratio(
+    'submit_single_lazy_to_bullmq',
+    'submits/s, sync 1 s, singly: Troupe to BullMQ',
+    submit.lazy.troupe_single,
+    submit.lazy.bullmq_single,
+    { least: 2 },
+  ),
+  ratio('start_p50_to_raw', 'submit to start, p50: Troupe to raw', latency.troupe_p50_ms, latency.raw_p50_ms, {
+    most: 2,
+  }),
+  limit('start_p99_ms', 'submit to start, p99, ms', latency.troupe_p99_ms, { most: 10 }),
+  limit('result_p50_ms', 'submit to result, p50, ms', latency.result_p50_ms, { most: 3 }),
+  ratio('rss_growth', 'RSS after 100,000 tasks to RSS after 20,000', memory.rss_100k_mb, memory.rss_20k_mb, {
+    most: 1.15,
+  }),
+];
+
+const ratio = (name: string, text: string, over: Figure, under: Figure, bound: Target['bound']): Target => ({
+  name,
+  text,
+  bound,
+  best: quotient(best(over), best(under)),
+  median: quotient(median(over), median(under)),
+});
+
+const limit = (name: string, text: string, measured: Figure, bound: Target['bound']): Target => ({
+  name,
+  text,
+  bound,
+  best: best(measured),
+  median: median(measured),
+});
+
+const quotient = (a: number | null, b: number | null): number | null =>
+  a === null || b === null || b === 0 ? null : a / b;
+
+const met = (value: number, bound: Target['bound']): boolean =>
+  'least' in bound ? value >= bound.least : value <= bound.most;
+
+/** By the best of the rounds, for the machine may be busy with other things; that only they suffice is said too. */
+export const verdictOn = ({ best: first, median: middle, bound }: Target): string => {
+  if (first === null || middle === null) return 'not run';
+  if (!met(first, bound)) return 'MISSED';
+  return met(middle, bound) ? 'ok' : 'ok at best, MISSED in the median';
+};

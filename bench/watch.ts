@@ -1,0 +1,91 @@
+/** How far the work has come, by the server's word and in its own time: the same for the raw loop and for Troupe. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { cpuMs } from './process.ts';
+import { type Count, perSecond } from './work.ts';
+
+export interface Streams {
+  /** Loses a message for each task that is done. */
+  readonly work: string;
+  /** Gets one for each. */
+  readonly records: string;
+}
+
+export interface Drained {
+  /** Tasks per second after the first `warmUp`, from record to record. */
+  readonly perSecond: number;
+  /** CPU time of the worker process for each task, in µs, as far as it could be had. */
+  readonly cpuUs: number | undefined;
+}
+
+const lookMs = 25;
+const patienceMs = 120_000;
+
+const stateOf = async (jsm: JetStreamManager, stream: string) => (await jsm.streams.info(stream)).state;
+
+/** When the `count`th record was stored, in ms. */
+const storedAt = async (jsm: JetStreamManager, stream: string, count: number): Promise<number> => {
+  const message = await jsm.streams.getMessage(stream, { seq: count });
+  if (!message) throw new Error(`${stream} has no message ${count}`);
+  return message.time.getTime();
+};
+
+export const withStreams = async <Result>(
+  url: string,
+  use: (jsm: JetStreamManager) => Promise<Result>,
+): Promise<Result> => {
+  const nc = await connect({ servers: url });
+  try {
+    return await use(await jetstreamManager(nc));
+  } finally {
+    await nc.close();
+  }
+};
+
+/** Resolves when `stream` is empty. */
+export const emptied = async (jsm: JetStreamManager, stream: string): Promise<void> => {
+  const until = performance.now() + patienceMs;
+  for (let left = 1; left > 0; ) {
+    left = (await stateOf(jsm, stream)).messages;
+    if (performance.now() > until)
+      throw new Error(`${left} messages are left in ${stream} after ${patienceMs / 1_000} s`);
+    await pause(lookMs);
+  }
+};
+
+/** Resolves when all that `consumer` reads has been acked. */
+export const caughtUp = async (jsm: JetStreamManager, stream: string, consumer: string): Promise<void> => {
+  const until = performance.now() + patienceMs;
+  for (let left = 1; left > 0; ) {
+    const { num_pending, num_ack_pending } = await jsm.consumers.info(stream, consumer);
+    left = num_pending + num_ack_pending;
+    if (performance.now() > until) throw new Error(`${consumer} has ${left} messages of ${stream} left`);
+    await pause(lookMs);
+  }
+};
+
+/** Waits until process `pid` has done the tasks that the streams were full of when it began. */
+export const drained = (
+  url: string,
+  { work, records }: Streams,
+  pid: number,
+  { warmUp, tasks }: Count,
+): Promise<Drained> =>
+  withStreams(url, async (jsm) => {
+    const all = warmUp + tasks;
+    const until = performance.now() + patienceMs;
+    let begun: { readonly count: number; readonly cpu: number } | undefined;
+    let cpu = 0;
+    for (let count = 0; count < all; await pause(lookMs)) {
+      count = (await stateOf(jsm, records)).last_seq;
+      cpu = (await cpuMs(pid)) ?? Number.NaN;
+      if (count >= warmUp) begun ??= { count, cpu };
+      if (performance.now() > until)
+        throw new Error(`${count} of ${all} tasks were done after ${patienceMs / 1_000} s`);
+    }
+    await emptied(jsm, work);
+    const ms = (await storedAt(jsm, records, all)) - (await storedAt(jsm, records, warmUp));
+    const cpuUs = begun && ((cpu - begun.cpu) * 1_000) / (all - begun.count);
+    return { perSecond: perSecond(tasks, ms), cpuUs: Number.isFinite(cpuUs) ? cpuUs : undefined };
+  });
