@@ -117,9 +117,10 @@ const answering =
       return { body: fitting(bus, await endpoint.handle(message, signal)) };
     } catch (error) {
       const { status, message: text, body } = errorAnswer(error, message);
+      const line = asLine(text);
       tally.errors += 1;
-      tally.lastError = `${status}:${text}`;
-      return { body, headers: { [errorCodeHeader]: String(status), [errorHeader]: asLine(text) } };
+      tally.lastError = `${status}:${line}`;
+      return { body, headers: { [errorCodeHeader]: String(status), [errorHeader]: line } };
     } finally {
       if (entered) inHand.leave(bytes);
       tally.requests += 1;
