@@ -10,8 +10,10 @@ export interface LaneDemand {
   readonly weight: number;
   /** Slots that only this lane may take. */
   readonly reserve: number;
-  /** Tasks of this lane in workers' hands, or waiting for one here. */
-  held: number;
+  /** Tasks of this lane in workers' hands. */
+  running: number;
+  /** Tasks that are here and wait for a worker. */
+  ready: number;
   /** Asked for, in pulls that end at once. */
   outstanding: number;
   /** Messages that waited in the stream when it last spoke, those asked for included. */
@@ -31,61 +33,79 @@ export const laneDemand = (lane: Lane, weight: number, reserve: number): LaneDem
   lane,
   weight,
   reserve,
-  held: 0,
+  running: 0,
+  ready: 0,
   outstanding: 0,
   pending: 0,
   sentinel: false,
   credit: 0,
 });
 
-const claimed = ({ held, outstanding }: LaneDemand): number => held + outstanding;
+type Lanes = readonly LaneDemand[];
 
-/** Slots that are kept for other lanes than this one. */
-const keptFrom = (lane: LaneDemand, lanes: readonly LaneDemand[]): number =>
-  lanes.reduce((sum, other) => (other === lane ? sum : sum + Math.max(0, other.reserve - claimed(other))), 0);
+const running = (lane: LaneDemand): number => lane.running;
+const claimed = (lane: LaneDemand): number => lane.running + lane.ready + lane.outstanding;
+
+const sum = (lanes: Lanes, of: (lane: LaneDemand) => number): number =>
+  lanes.reduce((total, lane) => total + of(lane), 0);
+
+/** Whether `lane` may have one slot more than `taken` says it has: one of its own reserve, or one that is kept for nobody. */
+const mayTake = (lane: LaneDemand, lanes: Lanes, slots: number, taken: (lane: LaneDemand) => number): boolean =>
+  taken(lane) < lane.reserve || slots > sum(lanes, (each) => Math.max(each.reserve, taken(each)));
+
+/** Whether a task of `lane` may go to an idle worker now. */
+export const mayStart = (lane: LaneDemand, lanes: Lanes, slots: number): boolean =>
+  slots > sum(lanes, running) && mayTake(lane, lanes, slots, running);
+
+/** Whether one more task of `lane` may be asked for. What waits here beyond its share keeps no other lane from its own. */
+const mayAsk = (lane: LaneDemand, lanes: Lanes, slots: number): boolean =>
+  slots > sum(lanes, (each) => each.running + each.outstanding) && mayTake(lane, lanes, slots, claimed);
 
 /**
  * What to ask for now, and notes it in `lanes`. `slots` are the pool's workers on this node. More tasks than slots
  * arrive only through sentinels: at most one for each lane but one.
  */
-export const plan = (lanes: readonly LaneDemand[], slots: number): readonly PullPlan[] => {
+export const plan = (lanes: Lanes, slots: number): readonly PullPlan[] => {
+  // Before the free slots are given away: a lane hears of its first task though another's backlog takes every slot.
+  const quiet = lanes.filter((lane) => isQuiet(lane) && mayAsk(lane, lanes, slots));
   const batches = new Map<LaneDemand, number>();
-  let free = slots - lanes.reduce((sum, lane) => sum + claimed(lane), 0);
-  const open = free > 0;
-  for (; free > 0; free--) {
-    const lane = nextLane(lanes, free);
-    if (!lane) break;
+  for (let lane = nextLane(lanes, slots); lane; lane = nextLane(lanes, slots)) {
     lane.outstanding += 1;
     batches.set(lane, (batches.get(lane) ?? 0) + 1);
   }
-  const bulk = [...batches].map(([lane, batch]): PullPlan => ({ lane, batch, kind: 'bulk' }));
-  return open ? [...bulk, ...sentinels(lanes, slots)] : bulk;
+  for (const lane of quiet) lane.sentinel = true;
+  return [
+    ...[...batches].map(([lane, batch]): PullPlan => ({ lane, batch, kind: 'bulk' })),
+    ...quiet.map((lane): PullPlan => ({ lane, batch: 1, kind: 'sentinel' })),
+  ];
 };
 
+const isQuiet = ({ sentinel, outstanding, pending }: LaneDemand): boolean =>
+  !sentinel && outstanding === 0 && pending === 0;
+
 /** The lane that the next free slot is offered to. */
-const nextLane = (lanes: readonly LaneDemand[], free: number): LaneDemand | undefined => {
-  const wanting = lanes.filter((lane) => lane.pending > lane.outstanding && free > keptFrom(lane, lanes));
-  const total = wanting.reduce((sum, { weight }) => sum + weight, 0);
+const nextLane = (lanes: Lanes, slots: number): LaneDemand | undefined => {
+  const wanting = lanes.filter(
+    (lane) => !lane.sentinel && lane.pending > lane.outstanding && mayAsk(lane, lanes, slots),
+  );
   let best: LaneDemand | undefined;
   for (const lane of wanting) {
     lane.credit += lane.weight;
     if (!best || lane.credit > best.credit) best = lane;
   }
-  if (best) best.credit -= total;
+  if (best) best.credit -= sum(wanting, ({ weight }) => weight);
   return best;
 };
 
-const sentinels = (lanes: readonly LaneDemand[], slots: number): readonly PullPlan[] =>
-  lanes
-    .filter((lane) => !lane.sentinel && lane.outstanding === 0 && lane.pending === 0 && slots > keptFrom(lane, lanes))
-    .map((lane) => {
-      lane.sentinel = true;
-      return { lane, batch: 1, kind: 'sentinel' };
-    });
-
 /**
- * A pool's reserve counts its workers everywhere; this node keeps its share of it, rounded up, and at least one slot for
- * everybody.
+ * A pool's reserve counts its workers everywhere; this node keeps its share of each lane's, rounded up, as long as one
+ * slot is left for everybody.
  */
-export const localReserve = (reserve: number, slots: number, max: number): number =>
-  Math.min(Math.ceil((reserve * slots) / max), Math.max(0, slots - 1));
+export const localReserves = (reserves: readonly number[], slots: number, max: number): readonly number[] => {
+  let left = Math.max(0, slots - 1);
+  return reserves.map((reserve) => {
+    const share = Math.min(Math.ceil((reserve * slots) / max), left);
+    left -= share;
+    return share;
+  });
+};

@@ -11,7 +11,7 @@ import { lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { supervisor, type SupervisorEvent } from '../supervisor/supervisor.ts';
 import { type Actor, actor } from './actor.ts';
-import { laneDemand, localReserve } from './demand.ts';
+import { laneDemand, localReserves } from './demand.ts';
 import { lookups } from './lookup.ts';
 import { puller, type PullerMessage } from './puller.ts';
 import { worker, type WorkerMessage } from './worker.ts';
@@ -49,15 +49,18 @@ export const pool = (options: PoolOptions): Pool => {
   const { pool: spec, node, ports, executor, ackWaitMs, graceMs, onEvent } = options;
   const { clock } = ports;
   const names = Array.from({ length: options.workers }, (_, index) => `${node}.${spec.name}.${index + 1}`);
-  const reserve = (lane: (typeof lanes)[number]): number =>
-    localReserve(spec.lanes[lane].reserve, options.workers, spec.max);
+  const reserves = localReserves(
+    lanes.map((lane) => spec.lanes[lane].reserve),
+    options.workers,
+    spec.max,
+  );
 
   const refs = new Map<string, Actor<WorkerMessage>>();
   const feeding: Actor<PullerMessage> = actor(
     puller({
       pool: spec.name,
       region: ports.region,
-      lanes: lanes.map((lane) => laneDemand(lane, spec.lanes[lane].weight, reserve(lane))),
+      lanes: lanes.map((lane, index) => laneDemand(lane, spec.lanes[lane].weight, reserves[index] ?? 0)),
       workers: refs,
       queue: ports.queue,
       lookUp: lookups(ports.records, ports.log),

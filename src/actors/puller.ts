@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Behavior, Self } from './actor.ts';
-import { type LaneDemand, type PullPlan, plan } from './demand.ts';
+import { type LaneDemand, mayStart, type PullPlan, plan } from './demand.ts';
 import type { LookUp } from './lookup.ts';
 import type { WorkerRef } from './worker.ts';
 
@@ -74,15 +74,27 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
   /** What each worker has. Outlives a crash of the puller: the workers go on. */
   const assigned = new Map<string, Held>();
 
-  const assign = (state: State, held: Held): void => {
-    const name = state.idle.pop();
+  const slotsOf = (state: State): number => assigned.size + state.idle.length;
+
+  /** Whether a worker was free for it, and its lane may have one. */
+  const assign = (state: State, held: Held): boolean => {
+    const { lane, delivery, recordKey } = held;
+    const name = mayStart(lane, lanes, slotsOf(state)) ? state.idle.pop() : undefined;
     const worker = name === undefined ? undefined : workers.get(name);
-    if (name === undefined || !worker) return void state.ready.push(held);
-    const { delivery, recordKey } = held;
+    if (name === undefined || !worker) return false;
+    lane.running += 1;
     assigned.set(name, held);
     busy.set(assigned.size);
     // One that stopped in this very moment: the delivery comes again after its ack wait, or at once by this nak.
     if (!worker.send({ type: 'work', delivery, recordKey, lookup: lookUp(recordKey) })) delivery.nak();
+    return true;
+  };
+
+  /** The first of those that wait whose lane may have a worker. */
+  const assignReady = (state: State): void => {
+    const index = state.ready.findIndex((held) => assign(state, held));
+    if (index === -1) return;
+    for (const { lane } of state.ready.splice(index, 1)) lane.ready -= 1;
   };
 
   const replan = (state: State, self: Self<PullerMessage>): State => {
@@ -97,20 +109,22 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
 
   const becameIdle = (state: State, name: string): void => {
     const before = assigned.get(name);
-    if (before) before.lane.held -= 1;
+    if (before) before.lane.running -= 1;
     assigned.delete(name);
     busy.set(assigned.size);
     if (!state.idle.includes(name)) state.idle.push(name);
-    const next = state.ready.shift();
-    if (next) assign(state, next);
+    assignReady(state);
   };
 
   const arrived = (state: State, { lane, kind, delivery }: Extract<PullerMessage, { type: 'arrived' }>): void => {
-    if (kind === 'bulk') lane.outstanding -= 1;
+    // What a lost pull still brings was not asked for any more.
+    if (kind === 'bulk') lane.outstanding = Math.max(0, lane.outstanding - 1);
     else lane.sentinel = false;
     lane.pending = delivery.pending;
-    lane.held += 1;
-    assign(state, { lane, delivery, recordKey: parseWork(delivery.subject)?.key ?? '' });
+    const held: Held = { lane, delivery, recordKey: parseWork(delivery.subject)?.key ?? '' };
+    if (assign(state, held)) return;
+    lane.ready += 1;
+    state.ready.push(held);
   };
 
   const ended = (
@@ -119,7 +133,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     self: Self<PullerMessage>,
   ): State => {
     const { lane, kind, left, reason } = message;
-    if (kind === 'bulk') lane.outstanding -= left;
+    if (kind === 'bulk') lane.outstanding = Math.max(0, lane.outstanding - left);
     else lane.sentinel = false;
     lane.pending = 0; // The sentinel that follows tells how many there are.
     if (reason === 'empty') return replan(state, self);
@@ -129,16 +143,16 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
 
   const pull = (state: State): State => {
     state.planned = 'no';
-    const slots = assigned.size + state.idle.length;
-    for (const { lane, batch, kind } of plan(lanes, slots))
+    for (const { lane, batch, kind } of plan(lanes, slotsOf(state)))
       state.opened.get(lane)?.[kind].pull({ batch, waitMs: kind === 'bulk' ? 0 : sentinelMs });
     return state;
   };
 
   return {
     init: (self) => {
-      for (const lane of lanes) Object.assign(lane, { held: 0, outstanding: 0, pending: 0, sentinel: false });
-      for (const { lane } of assigned.values()) lane.held += 1;
+      for (const lane of lanes)
+        Object.assign(lane, { running: 0, ready: 0, outstanding: 0, pending: 0, sentinel: false });
+      for (const { lane } of assigned.values()) lane.running += 1;
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
       const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
       return replan({ idle: [], ready: [], opened: openLanes(options, self), beats, planned: 'no' }, self);
