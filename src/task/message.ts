@@ -17,6 +17,7 @@ export const header = {
   key: 'Troupe-Key',
   tenant: 'Troupe-Tenant',
   group: 'Troupe-Group',
+  title: 'Troupe-Title',
   deadline: 'Troupe-Deadline',
   delay: 'Troupe-Delay',
   at: 'Troupe-At',
@@ -43,6 +44,8 @@ export interface Envelope {
   readonly key?: string;
   readonly tenant?: string;
   readonly group?: string;
+  /** By the task's own policy; nobody else's. */
+  readonly title?: string;
   /** Ms from acceptance, or from the due time. */
   readonly deadlineMs?: number;
   /** Epoch ms. */
@@ -165,6 +168,7 @@ export const encodeHeaders = ({ envelope, ...task }: Outgoing): Headers => {
   set(header.key, envelope.key);
   set(header.tenant, envelope.tenant);
   set(header.group, envelope.group);
+  set(header.title, envelope.title && encodeURIComponent(envelope.title));
   if (envelope.deadlineAt !== undefined) set(header.deadline, new Date(envelope.deadlineAt).toISOString());
   else if (envelope.deadlineMs !== undefined) set(header.deadline, `${envelope.deadlineMs}ms`);
   set(header.submitted, task.submittedAt);
@@ -192,8 +196,6 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
   const parsed = parseWork(delivery.subject);
   if (!parsed) return undefined;
   const { headers } = delivery;
-  const submitted = Number(headers[header.submitted] ?? Number.NaN);
-  const submittedAt = Number.isFinite(submitted) ? submitted : delivery.at;
   return optional({
     id: parsed.id,
     type: parsed.type,
@@ -203,15 +205,25 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     taskKey: headers[header.key],
     tenant: headers[header.tenant],
     group: headers[header.group],
+    title: textOf(headers[header.title]),
     parent: headers[header.parent],
     redriveOf: headers[header.redriveOf],
     deadlineAt: deadlineOf(headers[header.deadline], delivery.at),
-    submittedAt,
+    submittedAt: instant(Number(headers[header.submitted] ?? Number.NaN)) ?? delivery.at,
     resume: count(headers[header.resume]),
     depth: count(headers[header.depth]),
     headers,
     payload: delivery.data,
   });
+};
+
+/** Titles are anybody's text; header values are one line of ASCII. */
+const textOf = (encoded: string | undefined): string | undefined => {
+  try {
+    return encoded === undefined ? undefined : decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
 };
 
 const count = (value: string | undefined): number =>
@@ -220,7 +232,8 @@ const count = (value: string | undefined): number =>
 /** A duration counts from when this message was stored: from submission, or from the due time. */
 const deadlineOf = (value: string | undefined, storedAt: number): number | undefined => {
   if (value === undefined) return undefined;
-  if (isDate(value)) return Date.parse(value);
-  const ms = Number(value.replace(/ms$/, ''));
-  return Number.isFinite(ms) ? storedAt + ms : undefined;
+  return instant(isDate(value) ? Date.parse(value) : storedAt + Number(value.replace(/ms$/, '')));
 };
+
+/** `undefined` for what no date can hold. */
+const instant = (ms: number): number | undefined => (Math.abs(ms) <= 8.64e15 ? ms : undefined);

@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Headers } from '../../src/bus/bus.ts';
+import type { Delivery } from '../../src/bus/queue.ts';
+import { subjects } from '../../src/bus/subjects.ts';
+import { carriedHeaders, decodeEnvelope, decodeTask, encodeHeaders, type Outgoing } from '../../src/task/message.ts';
+import { firstRecord } from '../../src/task/record.ts';
+
+const at = Date.UTC(2026, 5, 1);
+const route = { pool: 'docs', lane: 'high', partition: '0' } as const;
+
+const delivered = (headers: Headers, subject = subjects.work('main', route, 'mail.a')): Delivery => ({
+  stream: 'WORK_docs',
+  subject,
+  seq: 7,
+  data: new Uint8Array(),
+  headers,
+  at,
+  deliveries: 1,
+  pending: 0,
+  ack: () => {},
+  nak: () => {},
+  term: () => {},
+  working: () => {},
+});
+
+const outgoing = (change: Partial<Outgoing> = {}): Outgoing => ({
+  type: 'mail',
+  id: 'a',
+  route,
+  payload: new Uint8Array(),
+  envelope: { headers: {} },
+  hash: 'h',
+  nonce: 'n',
+  ...change,
+});
+
+describe('what a submitter says', () => {
+  test('comes out of the headers, each with its meaning', () => {
+    const envelope = decodeEnvelope({
+      'Troupe-Id': 'a b',
+      'Troupe-Lane': 'low',
+      'Troupe-Key': 'account 1',
+      'Troupe-Tenant': 'acme',
+      'Troupe-Group': 'batch-1',
+      'Troupe-Deadline': '2h',
+      'Troupe-Delay': '90s',
+      traceparent: '00-1',
+    });
+    expect(envelope).toEqual({
+      id: 'a b',
+      lane: 'low',
+      key: 'account 1',
+      tenant: 'acme',
+      group: 'batch-1',
+      deadlineMs: 7_200_000,
+      delayMs: 90_000,
+      headers: { traceparent: '00-1' },
+    });
+    expect(decodeEnvelope({})).toEqual({ headers: {} });
+  });
+
+  test('may be a date, or milliseconds', () => {
+    expect(
+      decodeEnvelope({ 'Troupe-At': '2026-06-01T00:00:00Z', 'Troupe-Deadline': '2026-06-01T02:00:00+02:00' }),
+    ).toEqual({
+      dueAt: at,
+      deadlineAt: at,
+      headers: {},
+    });
+    expect(decodeEnvelope({ 'Troupe-Delay': '250' })).toEqual({ delayMs: 250, headers: {} });
+  });
+
+  test('names the task by Nats-Msg-Id where there is no Troupe-Id', () => {
+    expect(decodeEnvelope({ 'Nats-Msg-Id': 'm' }).id).toBe('m');
+    expect(decodeEnvelope({ 'Nats-Msg-Id': 'm', 'Troupe-Id': 't' }).id).toBe('t');
+  });
+
+  test('orders nothing from the server and forges nothing of ours, however it is spelt', () => {
+    const forged = {
+      'Nats-Rollup': 'all',
+      'nats-ttl': 'never',
+      'NATS-Expected-Last-Sequence': '0',
+      'Troupe-Resume': '3',
+      'troupe-submitted': '0',
+      'Troupe-Hash': 'x',
+      'Troupe-Parent': 'p',
+      Kept: 'yes',
+    };
+    expect(decodeEnvelope(forged)).toEqual({ headers: { Kept: 'yes' } });
+    expect(carriedHeaders(forged)).toEqual({
+      'Troupe-Resume': '3',
+      'troupe-submitted': '0',
+      'Troupe-Hash': 'x',
+      'Troupe-Parent': 'p',
+      Kept: 'yes',
+    });
+  });
+
+  test.each<readonly [string, Headers, string]>([
+    ['a lane that is none', { 'Troupe-Lane': 'urgent' }, 'high, normal or low'],
+    ['a lane in capitals', { 'Troupe-Lane': 'HIGH' }, 'high, normal or low'],
+    ['an empty key', { 'Troupe-Key': '' }, '1 to 512 characters'],
+    ['a long tenant', { 'Troupe-Tenant': 'x'.repeat(129) }, '1 to 128 characters'],
+    ['a long group', { 'Troupe-Group': 'x'.repeat(65) }, '1 to 64 characters'],
+    ['a delay of -1s', { 'Troupe-Delay': '-1s' }, 'a duration such as'],
+    ['a delay of 1e12', { 'Troupe-Delay': '1000000000000' }, 'a duration such as'],
+    ['a delay in words', { 'Troupe-Delay': 'soon' }, 'a duration such as'],
+    ['a deadline of two years', { 'Troupe-Deadline': '730d' }, 'a duration such as'],
+    ['a deadline that is no date', { 'Troupe-Deadline': '2026-13-45T99:00:00Z' }, 'a date such as'],
+    ['a time without a date', { 'Troupe-At': '12:00' }, 'a date such as'],
+    ['headers of 9 KB', { Note: 'x'.repeat(9_000) }, 'at most 8192'],
+  ])('is refused with the header’s name and a remedy: %s', (_title, headers, remedy) => {
+    const [name = ''] = Object.keys(headers);
+    const error = expect.objectContaining({ code: 'invalid_input', message: expect.stringContaining(remedy) });
+    expect(() => decodeEnvelope(headers)).toThrow(error);
+    if (name !== 'Note') expect(() => decodeEnvelope(headers)).toThrow(`header ${name} is`);
+  });
+});
+
+describe('a task on the wire', () => {
+  test('arrives as it was sent', () => {
+    const headers = encodeHeaders(
+      outgoing({
+        envelope: { key: 'k', tenant: 't', group: 'g', deadlineMs: 5_000, headers: { Trace: '1' } },
+        submittedAt: at - 1,
+        resume: 2,
+        parent: 'report.p',
+        depth: 3,
+        redriveOf: 'old',
+      }),
+    );
+    expect(decodeTask(delivered(headers))).toMatchObject({
+      id: 'a',
+      type: 'mail',
+      route,
+      recordKey: 'mail.a',
+      inputHash: 'h',
+      taskKey: 'k',
+      tenant: 't',
+      group: 'g',
+      parent: 'report.p',
+      redriveOf: 'old',
+      deadlineAt: at + 5_000,
+      submittedAt: at - 1,
+      resume: 2,
+      depth: 3,
+    });
+    expect(headers['Trace']).toBe('1');
+  });
+
+  test('has a deadline that counts from when it was stored, unless it is a date', () => {
+    const dated = encodeHeaders(outgoing({ envelope: { deadlineAt: at + 1, deadlineMs: 9, headers: {} } }));
+    expect(decodeTask(delivered(dated))?.deadlineAt).toBe(at + 1);
+    expect(decodeTask(delivered(encodeHeaders(outgoing())))?.deadlineAt).toBeUndefined();
+  });
+
+  test('is none where the subject names none', () => {
+    expect(decodeTask(delivered({}, 'work.main.docs.high.0.mail'))).toBeUndefined();
+    expect(decodeTask(delivered({}, 'work.main.docs.high.0.mail.a$b'))).toBeUndefined();
+  });
+
+  test('makes a record whatever its headers say: broken ones count as absent', () => {
+    const value = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        '2026-99-99T00:00:00Z',
+        '1e300',
+        '-1e300',
+        '9e15',
+        'NaN',
+        '',
+        '999999999999ms',
+        '-5',
+        '8640000000000001',
+      ),
+    );
+    const names = ['Deadline', 'Submitted', 'Resume', 'Depth', 'Hash', 'Key', 'Parent'].map((name) => `Troupe-${name}`);
+    fc.assert(
+      fc.property(fc.dictionary(fc.constantFrom(...names), value), (headers) => {
+        const task = decodeTask(delivered(headers));
+        expect(task && firstRecord(task)).toMatchObject({ id: 'a', attempt: 0, status: 'running' });
+        expect(task?.resume).toSatisfy((count: number) => Number.isSafeInteger(count) && count >= 0);
+      }),
+    );
+  });
+});
