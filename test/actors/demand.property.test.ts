@@ -73,7 +73,7 @@ const steps = fc.array(
     fc.constant<Step>({ does: 'turn' }),
     fc.record({ does: fc.constantFrom('ring', 'finish', 'publish'), lane: fc.nat({ max: 2 }) }),
   ),
-  { maxLength: 120 },
+  { minLength: 40, maxLength: 120, size: 'max' },
 );
 
 const play = (demands: readonly LaneDemand[], slots: number, script: readonly Step[], after: () => void): void => {
@@ -96,7 +96,7 @@ describe('whatever comes and goes', () => {
           expect(sum(demands, ({ running }) => running)).toBeLessThanOrEqual(slots);
         });
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -108,7 +108,7 @@ describe('whatever comes and goes', () => {
           expect(kept).toBeLessThanOrEqual(slots);
         });
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -131,7 +131,7 @@ describe('whatever comes and goes', () => {
         for (const [at, lane] of demands.entries())
           if (mayStart(lane, demands, slots)) expect(backlog[at], lane.lane).toBe(0);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 });
@@ -161,7 +161,7 @@ describe('lanes that all have a backlog', () => {
         for (const [at, { weight }] of free.entries())
           expect(Math.abs((started[at] ?? 0) / total - weight / weights)).toBeLessThan(0.01);
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 
@@ -170,7 +170,7 @@ describe('lanes that all have a backlog', () => {
       fc.property(pool, ({ slots, demands }) => {
         for (const each of served(demands, slots, 200)) expect(each).toBeGreaterThan(0);
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
   });
 });
