@@ -92,8 +92,6 @@ export const startWorld = async <A extends App>(app: A, { queueBytes = 64 * mb }
   };
 };
 
-export type World = Awaited<ReturnType<typeof startWorld>>;
-
 const bytes = (body: unknown): Uint8Array =>
   body instanceof Uint8Array ? body : new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
 
