@@ -103,7 +103,8 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     const pools = [...app.pools.values()].map((resolved) =>
       pool({
         pool: { ...resolved, max: resolved.workers.max },
-        workers: resolved.workers.min,
+        // Nothing wakes a pool that sleeps yet.
+        workers: Math.max(1, resolved.workers.min),
         node: options.node,
         ports,
         executor: run,

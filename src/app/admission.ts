@@ -1,8 +1,12 @@
+import { InvalidInputError } from '../kernel/errors.ts';
 import type { Admission, Admitted } from '../task/admission.ts';
 import { classify } from '../task/classify.ts';
 import { type Envelope, optional } from '../task/message.ts';
-import type { Choice } from './resolved.ts';
+import type { Choice, ResolvedApp } from './resolved.ts';
 import { admit, type Registry } from './registry.ts';
+
+/** What people are shown is short. */
+const titleMax = 200;
 
 /** What an app's doors do with a task: the submitter's word goes before the task's own, and a classify rule before both. */
 export const admission = ({ app, taskOf }: Registry): Admission => ({
@@ -13,6 +17,7 @@ export const admission = ({ app, taskOf }: Registry): Admission => ({
       const { tenant, key, lane, headers } = said;
       const incoming = optional({ type, input, tenant, key, bytes, headers });
       const route = classify(app.rules, incoming, { submitted: optional({ lane }), own: choice });
+      refuseUnserved(app, type, route.pool);
       return optional({ route, id: envelope.id ?? choice.id, envelope: said });
     };
     const choice = admit(task, input);
@@ -20,10 +25,16 @@ export const admission = ({ app, taskOf }: Registry): Admission => ({
   },
 });
 
-const completed = (envelope: Envelope, { key, tenant }: Choice, deadlineMs: number | undefined): Envelope =>
+const refuseUnserved = ({ pools }: ResolvedApp, type: string, pool: string): void => {
+  if (pools.get(pool)?.serves?.has(type) === false)
+    throw new InvalidInputError(`pool "${pool}" does not serve task "${type}", to which a classify rule sent it`);
+};
+
+const completed = (envelope: Envelope, { key, tenant, title }: Choice, deadlineMs: number | undefined): Envelope =>
   optional({
     ...envelope,
     key: envelope.key ?? key,
     tenant: envelope.tenant ?? tenant,
+    title: title?.slice(0, titleMax),
     deadlineMs: envelope.deadlineAt === undefined ? (envelope.deadlineMs ?? deadlineMs) : undefined,
   });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { lanes } from '../bus/subjects.ts';
 import type { ClassifyRule } from '../task/classify.ts';
 import type { Names, ResolvedLane } from './resolved.ts';
-import { closed, duration, fn, known, laneName, token, tokenRule, whole } from './shape.ts';
+import { closed, fn, known, laneName, token, tokenRule, whole } from './shape.ts';
 
 const lane = (weight: number) =>
   closed({ weight: whole(1, 1_000).default(weight), reserve: whole(0, 100_000).default(0) })
@@ -15,9 +15,9 @@ const workers = closed({ min: whole(0, 100_000).optional(), max: whole(1, 100_00
   .transform(({ min, max }) => Object.freeze({ min: min ?? Math.min(1, max ?? 1), max: max ?? Math.max(10, min ?? 1) }))
   .refine(({ min, max }) => min <= max, { error: 'min is more than max' });
 
-const queue = closed({ max: whole(1, 1e9).default(1_000_000), age: duration(1_000).default(7 * 86_400_000) })
+const queue = closed({ max: whole(1, 1e9).default(1_000_000) })
   .prefault({})
-  .transform(({ max, age }) => Object.freeze({ max, ageMs: age }));
+  .transform((limits) => Object.freeze(limits));
 
 export const poolShape = ({ tasks }: Names) =>
   closed({

@@ -1,5 +1,4 @@
 import type { Lane } from '../bus/subjects.ts';
-import type { Duration } from '../kernel/duration.ts';
 import type { ClassifyRule } from '../task/classify.ts';
 
 /** How much of a pool's workers a lane is given. */
@@ -16,20 +15,17 @@ export interface Pool {
   readonly distribution?: 'pull';
   /** Tasks at once, over all nodes. */
   readonly workers?: {
-    /** 0 or more; 1, or `max` where that is less. */
+    /** What each node runs: 0 or more; 1, or `max` where that is less. 0 counts as 1 as long as nothing wakes a pool that sleeps. */
     readonly min?: number;
     /** 1 to 100,000; 10, or `min` where that is more. */
     readonly max?: number;
   };
   readonly lanes?: { readonly [L in Lane]?: LaneShare };
-  /** Names of the tasks it takes; any. */
+  /** Names of the tasks it takes; any. Another one that is routed here is refused with InvalidInputError. */
   readonly serves?: readonly string[];
-  /** Past these, submitting is OverloadedError. */
   readonly queue?: {
-    /** Tasks that wait; 1,000,000. */
+    /** Tasks that wait, or are in workers' hands; 1,000,000. Past it, submitting is OverloadedError. */
     readonly max?: number;
-    /** How long the oldest has waited; 7d. */
-    readonly age?: Duration;
   };
 }
 

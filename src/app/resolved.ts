@@ -22,7 +22,7 @@ export interface ResolvedPool {
   readonly workers: { readonly min: number; readonly max: number };
   /** The tasks it takes; `undefined` for any. */
   readonly serves: ReadonlySet<string> | undefined;
-  readonly queue: { readonly max: number; readonly ageMs: number };
+  readonly queue: { readonly max: number };
 }
 
 export interface ResolvedRetry {

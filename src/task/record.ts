@@ -119,6 +119,7 @@ export interface Origin {
   readonly taskKey?: string;
   readonly tenant?: string;
   readonly group?: string;
+  readonly title?: string;
   readonly parent?: string;
   readonly redriveOf?: string;
   /** Epoch ms. */
@@ -144,6 +145,7 @@ export const firstRecord = (origin: Origin): TaskRecord => ({
   ...(origin.taskKey === undefined ? {} : { key: origin.taskKey }),
   ...(origin.tenant === undefined ? {} : { tenant: origin.tenant }),
   ...(origin.group === undefined ? {} : { group: origin.group }),
+  ...(origin.title === undefined ? {} : { title: origin.title }),
   ...(origin.parent === undefined ? {} : { parent: origin.parent }),
   ...(origin.redriveOf === undefined ? {} : { redriveOf: origin.redriveOf }),
   ...(origin.deadlineAt === undefined ? {} : { deadline: iso(origin.deadlineAt) }),

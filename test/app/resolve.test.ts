@@ -22,7 +22,7 @@ describe('an app without a word of configuration', () => {
           },
           workers: { min: 1, max: 10 },
           serves: undefined,
-          queue: { max: 1_000_000, ageMs: 604_800_000 },
+          queue: { max: 1_000_000 },
         },
       ],
     ]);
@@ -60,7 +60,7 @@ describe('what an app says', () => {
       defineApp({
         pools: {
           default: { workers: { max: 3 } },
-          big: { workers: { min: 20 }, lanes: { high: { reserve: 2 }, low: { weight: 2 } }, queue: { age: '1h' } },
+          big: { workers: { min: 20 }, lanes: { high: { reserve: 2 }, low: { weight: 2 } }, queue: { max: 500 } },
           idle: { workers: { min: 0 } },
         },
         tasks: [
@@ -73,7 +73,7 @@ describe('what an app says', () => {
     expect(app.pools.get('big')).toMatchObject({
       workers: { min: 20, max: 20 },
       lanes: { high: { weight: 8, reserve: 2 }, low: { weight: 2, reserve: 0 } },
-      queue: { max: 1_000_000, ageMs: 3_600_000 },
+      queue: { max: 500 },
     });
     expect(app.tasks.get('a')).toMatchObject({
       pool: 'big',
