@@ -8,6 +8,7 @@ import type { Api } from './api.ts';
 import { consumersOf } from './consumers.ts';
 import type { Settle } from './delivery.ts';
 import type { Mux } from './mux.ts';
+import { persist } from './persist.ts';
 import { streamPublish } from './publish.ts';
 import { consume, type Pulling } from './pull.ts';
 import { readsOf } from './reads.ts';
@@ -62,9 +63,9 @@ export const natsQueue = (options: NatsQueueOptions): NatsQueue => {
     now: time.now,
     publish: streamPublish(requests),
     ...readsOf(api, requests),
-    ensureStream: streams.ensure,
+    ensureStream: (spec) => persist(clock, () => streams.ensure(spec)),
     streamInfo: streams.info,
-    ensureConsumer: consumers.ensure,
+    ensureConsumer: (spec) => persist(clock, () => consumers.ensure(spec)),
     consumerInfo: consumers.info,
 
     storageLimit: async () => {
