@@ -37,6 +37,7 @@ const acceptInGroup = async (ports: SubmitPorts, task: Outgoing, givenId: boolea
 const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
   const recordKey = taskKey(task.type, task.id);
   const earlier = givenId ? ports.records.get(recordKey) : undefined;
+  earlier?.catch(() => undefined); // Awaited below, though perhaps long after it has failed.
   const stored = await store(ports, task, recordKey).catch(async (error: unknown) => {
     await earlier?.catch(() => undefined);
     throw error instanceof RefusedError ? overloaded(task, error) : error;
