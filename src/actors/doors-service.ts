@@ -11,7 +11,7 @@ import type { TaskPorts } from '../task/ports.ts';
 import { statusOfProblem } from '../task/problem.ts';
 import { accountFor } from '../task/account.ts';
 import type { Doors, StatusAnswer } from '../task/doors.ts';
-import { awaitMsOf, cancelReasonOf } from '../task/doors-options.ts';
+import { awaitMsOf, cancelReasonOf, forgetOf } from '../task/doors-options.ts';
 import { type ErrorAnswer, service, type ServiceEndpoint } from './service.ts';
 
 export interface DoorsServiceOptions {
@@ -61,7 +61,9 @@ const endpointsOf = (doors: Doors, { bus }: Pick<TaskPorts, 'bus'>): readonly Se
     endpoint('cancel', 'cancel.<type>.<id>, {"reason":"..."} if you like', ({ type, id = '' }, { data }) =>
       doors.cancel(type, id, cancelReasonOf(data)),
     ),
-    endpoint('retry', 'retry.<type>.<id>', ({ type, id = '' }) => doors.retry(type, id)),
+    endpoint('retry', 'retry.<type>.<id>, {"forget":["step"]} if you like', ({ type, id = '' }, { data }) =>
+      doors.retry(type, id, { forget: forgetOf(data) }),
+    ),
     endpoint('counts', 'counts.<group>', ({ type }) => doors.counts(decodeId(type))),
   ];
 };

@@ -8,7 +8,7 @@ import { ends } from '../task/ends.ts';
 import { gate } from '../task/gate.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { isTerminal } from '../task/record.ts';
-import { redrive } from '../task/redrive.ts';
+import { redrive, type RedriveOptions } from '../task/redrive.ts';
 import { findTask, type TaskStatus } from '../task/status.ts';
 import type { CancelAnswer, Doors, RetryAnswer, StatusAnswer, SubmitAnswer, WhyAnswer } from '../task/doors.ts';
 import { awaiting } from './doors-await.ts';
@@ -46,7 +46,7 @@ export const doors = ({ ports, admission, pools, store }: DoorsOptions): Doors =
     },
     why: async (type, id) => explained(await known(type, id)),
     cancel: async (type, id, reason) => cancelled(ports, await known(type, id), reason),
-    retry: (type, id) => retried(ports, type, id),
+    retry: (type, id, options) => retried({ ports, admission, ...options }, type, id),
     counts: (group) => countGroup(ports, store, group),
     close: () => {
       entry.close();
@@ -88,8 +88,8 @@ const cancelled = async (ports: TaskPorts, task: TaskStatus, reason: string | un
   return { type, id, status, cancelled: status === 'cancelled', next: nextOf({ status }, recordKey) };
 };
 
-const retried = async (ports: TaskPorts, type: string, id: string): Promise<RetryAnswer> => {
-  const { id: successor } = await redrive(ports, taskKey(type, id));
+const retried = async (options: RedriveOptions, type: string, id: string): Promise<RetryAnswer> => {
+  const { id: successor } = await redrive(options, taskKey(type, id));
   const next = nextOfSubmitted(taskKey(type, successor));
   return { type, id: successor, status: 'queued', redriveOf: id, next };
 };

@@ -22,7 +22,7 @@ export interface Ingress {
   /** Answers whether this request ended it. */
   cancel(recordKey: string, reason?: string): Promise<boolean>;
   /** The new task's id. */
-  retry(recordKey: string): Promise<string>;
+  retry(recordKey: string, forget: readonly string[]): Promise<string>;
   counts(group: string): Promise<Counts>;
 }
 
@@ -61,7 +61,8 @@ export const ingress = (bus: Bus): Ingress => {
       const data = reason === undefined ? nothing : encodeJson({ reason });
       return (await ask(subjects.endpoint('cancel', recordKey), cancelled, data)).cancelled;
     },
-    retry: async (recordKey) => (await ask(subjects.endpoint('retry', recordKey), retried)).id,
+    retry: async (recordKey, forget) =>
+      (await ask(subjects.endpoint('retry', recordKey), retried, encodeJson({ forget }))).id,
     counts: (group) => ask(subjects.endpoint('counts', encodeId(group)), counted),
   };
 };

@@ -37,7 +37,7 @@ export const runOf = (core: Core, identity: RunIdentity): Run => {
     status: async () => stateOf((await core.find(recordKey)) ?? unknown(identity)),
     events: (options = {}) => runEvents(core, { recordKey, fresh, missing: () => notFound(identity) }, options),
     cancel: async (reason) => void (await core.doors.cancel(recordKey, reason)),
-    retry: async () => ({ id: await core.doors.retry(recordKey) }),
+    retry: async ({ forget = [] } = {}) => ({ id: await core.doors.retry(recordKey, forget) }),
   };
 };
 

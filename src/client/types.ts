@@ -90,10 +90,11 @@ export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   /** Ends the run as `cancelled`, wherever it is; a running handler's `abortSignal` aborts. Nothing for one that ended. */
   cancel(reason?: string): Promise<void>;
   /**
-   * Submits a dead task anew, from its dead letter, as a run of its own without recorded steps. Asking again answers
-   * the same new id. Throws NotFoundError for a run that is not dead, InvalidInputError where its input can never run.
+   * Submits a dead task anew, from its dead letter, as a run of its own that is given the recorded steps, but for those
+   * named in `forget`. Asking again answers the same new id. Throws NotFoundError for a run that is not dead,
+   * InvalidInputError where its input can never run.
    */
-  retry(): Promise<{ readonly id: string }>;
+  retry(options?: { readonly forget?: readonly string[] }): Promise<{ readonly id: string }>;
 }
 
 /** How many tasks of a group are where. */

@@ -13,12 +13,16 @@ export const awaitMs = (timeout: string | number | undefined): number =>
 
 const awaitOptions = z.strictObject({ timeout: z.union([z.string(), z.number()]).optional() });
 const cancelOptions = z.strictObject({ reason: z.string().min(1).max(500).optional() });
+const retryOptions = z.strictObject({ forget: z.array(z.string().max(128)).max(200).default([]) });
 
 /** From a body such as `{"timeout":"30s"}`, or none. Throws `BadInputError`, `InvalidDurationError`. */
 export const awaitMsOf = (body: Uint8Array): number => awaitMs(optionsOf(awaitOptions, body).timeout);
 
 /** From a body such as `{"reason":"no longer wanted"}`, or none. Throws `BadInputError`. */
 export const cancelReasonOf = (body: Uint8Array): string | undefined => optionsOf(cancelOptions, body).reason;
+
+/** From a body such as `{"forget":["fetch"]}`, or none. Throws `BadInputError`. */
+export const forgetOf = (body: Uint8Array): readonly string[] => optionsOf(retryOptions, body).forget;
 
 const optionsOf = <Options>(schema: z.ZodType<Options>, body: Uint8Array): Options => {
   const decoded = body.length === 0 ? ({ type: 'json', value: {} } as const) : decodeJson(body);

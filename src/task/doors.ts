@@ -62,7 +62,7 @@ export interface Doors {
   why(type: string, id: string): Promise<WhyAnswer>;
   cancel(type: string, id: string, reason: string | undefined): Promise<CancelAnswer>;
   /** Tries a dead task again, as a new one. Throws `InvalidInputError` where its input is the trouble. */
-  retry(type: string, id: string): Promise<RetryAnswer>;
+  retry(type: string, id: string, options?: { readonly forget?: readonly string[] }): Promise<RetryAnswer>;
   counts(group: string): Promise<CountsAnswer>;
   close(): void;
 }

@@ -1,16 +1,34 @@
-/** Trying a dead task again: as a new task with the old one's input, which knows where it comes from. */
-import { encodeId, idBytesMax, splitTaskKey } from '../bus/subjects.ts';
+/**
+ * Trying a dead task again: as a new task with the old one's input and the steps it had recorded, which knows where it
+ * comes from. It goes through the door like any other, so what was unknown or misconfigured may be well by now.
+ */
+import { encodeId, idBytesMax, splitTaskKey, taskKey } from '../bus/subjects.ts';
 import { InvalidInputError, NotFoundError } from '../kernel/errors.ts';
+import { writeUntilKnown } from '../kv/write.ts';
+import type { Admission } from './admission.ts';
 import { readDeadLetter } from './dead-letter.ts';
-import { decodeEnvelope, inputHash, type Outgoing } from './message.ts';
+import { fitted, valueOf } from './fit.ts';
 import { decodeJson } from './json.ts';
-import { type SubmitPorts, submitTask } from './submit.ts';
+import { decodeEnvelope, inputHash, optional, type Outgoing } from './message.ts';
+import type { TaskPorts } from './ports.ts';
+import { decodeRecord, encodeRecord, failed, firstRecord, type Step } from './record.ts';
+import { submitTask } from './submit.ts';
+
+export interface RedriveOptions {
+  readonly ports: TaskPorts;
+  readonly admission: Admission;
+  /** Names of recorded steps to make anew; none. */
+  readonly forget?: readonly string[];
+}
 
 /**
  * Each dead task is redriven once: asking again answers the same new id. Throws `NotFoundError` where there is no dead
- * letter, `InvalidInputError` where its input is no JSON and never will be.
+ * letter, and what the door throws: `InvalidInputError`, `UnknownTaskError`, `OverloadedError`.
  */
-export const redrive = async (ports: SubmitPorts, recordKey: string): Promise<{ readonly id: string }> => {
+export const redrive = async (
+  { ports, admission, forget = [] }: RedriveOptions,
+  recordKey: string,
+): Promise<{ readonly id: string }> => {
   const letter = await readDeadLetter(ports, recordKey);
   const { type, id } = splitTaskKey(recordKey);
   if (!letter) throw new NotFoundError(`there is no dead letter of ${type} "${id}"; only dead tasks can be redriven`);
@@ -18,17 +36,21 @@ export const redrive = async (ports: SubmitPorts, recordKey: string): Promise<{ 
   const input = decodeJson(payload);
   if (input.type === 'bad')
     throw new InvalidInputError(`the dead letter's input cannot be run again: ${input.message}`);
+  const said = withoutTiming(decodeEnvelope(letter.headers));
+  const { route, envelope } = await admission.admit(type, input.value, said, payload.length);
   const task: Outgoing = {
     type,
     id: successor(id),
-    route: { pool: letter.pool, lane: letter.lane, partition: '0' },
+    route,
     payload,
-    envelope: withoutTiming(decodeEnvelope(letter.headers)),
+    envelope,
     hash: inputHash(input.value),
     nonce: ports.random.nonce(),
     redriveOf: id,
   };
-  await submitTask(ports, task, true);
+  const steps = (await stepsOf(ports, recordKey)).filter(({ name }) => !forget.includes(name));
+  const resume = steps.length === 0 ? 0 : await carryOver(ports, task, steps);
+  await submitTask(ports, { ...task, resume }, true);
   return { id: task.id };
 };
 
@@ -49,3 +71,58 @@ const withoutTiming = ({
   delayMs: _delay,
   ...rest
 }: Outgoing['envelope']) => rest;
+
+/** What the dead task had recorded, from KV or else from the history, with the values themselves. */
+const stepsOf = async (ports: TaskPorts, recordKey: string): Promise<readonly Step[]> => {
+  const entry = await ports.records.get(recordKey);
+  const record = entry && decodeRecord(entry.value);
+  if (record)
+    return Promise.all(
+      record.steps.map(async ({ ref, result, ...step }) =>
+        optional({ ...step, result: await valueOf(ports, result, ref) }),
+      ),
+    );
+  const { type, id } = splitTaskKey(recordKey);
+  const row = await ports.history.task(type, id);
+  return (row?.steps ?? []).map(({ name, key, result, at, ms }) =>
+    optional({
+      name,
+      key: key === '' ? undefined : key,
+      result: result === undefined ? undefined : JSON.parse(result),
+      at,
+      ms,
+    }),
+  );
+};
+
+/** Writes the new task's record, waiting for the message that follows; answers the number of that wait. */
+const carryOver = async (ports: TaskPorts, task: Outgoing, steps: readonly Step[]): Promise<number> => {
+  const now = ports.queue.now();
+  const { key, tenant, group, title, deadlineMs } = task.envelope;
+  const origin = optional({
+    id: task.id,
+    type: task.type,
+    route: task.route,
+    inputHash: task.hash,
+    taskKey: key,
+    tenant,
+    group,
+    title,
+    redriveOf: task.redriveOf,
+    deadlineAt: deadlineMs === undefined ? undefined : now + deadlineMs,
+    submittedAt: now,
+  });
+  const error = { code: 'redriven', message: `it is tried again as a redrive of "${task.redriveOf}"` };
+  const waiting = failed(firstRecord(origin), error, now, true);
+  const record = { ...waiting, failures: 0, steps: [...steps], w: ports.random.nonce() };
+  const recordKey = taskKey(task.type, task.id);
+  await writeUntilKnown(ports.records, {
+    key: recordKey,
+    value: await fitted(ports, recordKey, record, encodeRecord(record)),
+    expected: 0,
+    isMine: (entry) => decodeRecord(entry.value)?.w === record.w,
+    clock: ports.clock,
+    random: ports.random,
+  }); // Lost: an earlier redrive of the same task has written it.
+  return waiting.waits ?? 1;
+};

@@ -5,7 +5,7 @@ import { linked } from '../kernel/signal.ts';
 import { NotFoundError } from '../kernel/errors.ts';
 import { accountFor } from '../task/account.ts';
 import type { Doors } from '../task/doors.ts';
-import { awaitMs, cancelReasonOf } from '../task/doors-options.ts';
+import { awaitMs, cancelReasonOf, forgetOf } from '../task/doors-options.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { type Problem, statusOfProblem } from '../task/problem.ts';
 import { guard, safeHeaders } from './guard.ts';
@@ -58,7 +58,9 @@ export const routes = ({ doors, ports, ready, signal }: RoutesOptions): Hono => 
   web.post('/tasks/:type/:id/cancel', async (c) =>
     c.json(await doors.cancel(...named(c), cancelReasonOf(await bodyOf(c.req.raw)))),
   );
-  web.post('/tasks/:type/:id/retry', async (c) => c.json(await doors.retry(...named(c)), 202));
+  web.post('/tasks/:type/:id/retry', async (c) =>
+    c.json(await doors.retry(...named(c), { forget: forgetOf(await bodyOf(c.req.raw)) }), 202),
+  );
   web.get('/groups/:group', async (c) => c.json(await doors.counts(c.req.param('group'))));
 
   web.notFound((c) =>
