@@ -99,7 +99,8 @@ const commit = async (
     const { code, message } = handled.reason;
     return commitOutcome(settling, writer, { type: 'refused', reason: 'deadline', error: { code, message } }, runnable);
   }
-  return settleAsLoser(settling); // Cancelled or fenced: somebody else has written.
+  writer.close(); // Cancelled or fenced: somebody else has written.
+  return settleAsLoser(settling);
 };
 
 const commitOutcome = async (
@@ -109,24 +110,42 @@ const commitOutcome = async (
   runnable: Runnable,
 ): Promise<void> => {
   const { ports } = settling;
-  const circumstances = { retry: runnable.retry, now: ports.queue.now(), random: ports.random };
   try {
-    await writer.end((record) => recordAfter(record, outcome, circumstances));
+    await writeEnd(ports, writer, outcome, runnable);
   } catch (error) {
     if (error instanceof FencedError) return settleAsLoser(settling);
-    if (!(error instanceof PayloadTooLargeError)) throw error;
-    const { code, message } = error;
-    const refused: Outcome = { type: 'refused', reason: 'refused', error: { code, message } };
-    await writer.end((record) => recordAfter({ ...record, steps: [] }, refused, circumstances));
+    throw error;
   }
   const { record } = writer;
   if (isTerminal(record)) ports.metrics.tasks.labels(record.type, record.status).inc();
   await settle(settling, record, writer.bytes);
 };
 
+/** A record that does not fit with its steps is written without them, as that of a task that cannot be done. */
+const writeEnd = async (
+  ports: TaskPorts,
+  writer: RecordWriter,
+  outcome: Outcome,
+  { retry }: Runnable,
+): Promise<void> => {
+  const circumstances = { retry, now: ports.queue.now(), random: ports.random };
+  const before = writer.record;
+  try {
+    await writer.end((record) => recordAfter(record, outcome, circumstances));
+  } catch (error) {
+    if (!(error instanceof PayloadTooLargeError)) throw error;
+    const { code, message } = error;
+    const refused: Outcome = { type: 'refused', reason: 'refused', error: { code, message } };
+    await writer.end(() => recordAfter({ ...before, steps: [] }, refused, circumstances));
+  }
+};
+
 /** Back to the queue, as if it had not begun. */
 const handBack = async (settling: Settling, writer: RecordWriter): Promise<void> => {
-  if (!writer.stored) return settling.delivery.nak();
+  if (!writer.begun) {
+    writer.close();
+    return settling.delivery.nak();
+  }
   try {
     await writer.end((record) => handedBack(record, settling.ports.queue.now()));
     settling.delivery.nak();

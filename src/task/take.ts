@@ -1,12 +1,13 @@
 /** Taking a task over: from a delivery and the record to a claim that is written, or to a delivery that is settled. */
 import type { Entry } from '../kv/kv.ts';
 import { writeUntilKnown } from '../kv/write.ts';
-import { UnavailableError, TimeoutError } from '../kernel/errors.ts';
+import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { splitTaskKey } from '../bus/subjects.ts';
 import { type Decision, decide, type Situation } from './claim.ts';
 import { type Settling, settle } from './duties.ts';
 import type { Task } from './message.ts';
-import { dead, decodeRecord, encodeRecord, lostMax, type TaskRecord } from './record.ts';
+import type { TaskPorts } from './ports.ts';
+import { dead, decodeRecord, encodeRecord, type Held, lostMax, type TaskRecord } from './record.ts';
 
 export interface Claim {
   readonly record: TaskRecord;
@@ -93,15 +94,23 @@ const ask = async (
   { about }: Extract<Decision, { type: 'ask' }>,
 ): Promise<Pick<Situation, 'heldIsStored' | 'forgotten'> | undefined> => {
   try {
-    if (about.type === 'held') {
-      const stored = await ports.queue.get(about.held.stream, about.held.seq);
-      return { heldIsStored: stored !== undefined && stored.subject.endsWith(`.${recordKey}`) };
-    }
+    if (about.type === 'held') return { heldIsStored: await isStored(ports, about.held, recordKey) };
     const { type, id } = splitTaskKey(recordKey);
     const row = await ports.history.task(type, id);
     return { forgotten: row !== undefined && row.finishedAt !== undefined };
   } catch (error) {
     if (error instanceof UnavailableError || error instanceof TimeoutError) return undefined;
+    throw error;
+  }
+};
+
+/** A stream that is gone holds nothing; one that was made anew may hold another task at the place. */
+const isStored = async ({ queue }: TaskPorts, { stream, seq }: Held, recordKey: string): Promise<boolean> => {
+  try {
+    const stored = await queue.get(stream, seq);
+    return stored?.subject.endsWith(`.${recordKey}`) ?? false;
+  } catch (error) {
+    if (error instanceof NotFoundError) return false;
     throw error;
   }
 };

@@ -13,8 +13,8 @@ type Change = (record: TaskRecord) => TaskRecord;
 export interface RecordWriter {
   /** With every change that was asked for, written or not. */
   readonly record: TaskRecord;
-  /** Whether KV holds the record in any revision. */
-  readonly stored: boolean;
+  /** Whether KV holds the record in any revision, or may by a write that is under way. */
+  readonly begun: boolean;
   /** What was written last, encoded. */
   readonly bytes: Uint8Array | undefined;
   /**
@@ -24,6 +24,8 @@ export interface RecordWriter {
   write(change: Change): Promise<void>;
   /** The last write: later ones, as of a handler that was left behind, throw `FencedError`. */
   end(change: Change): Promise<void>;
+  /** The end without a last write. */
+  close(): void;
 }
 
 export interface RecordWriterOptions {
@@ -42,6 +44,7 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   let lost: FencedError | undefined;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
+  let begun = revision > 0;
   let ended = false;
   let bytes: Uint8Array | undefined;
 
@@ -80,10 +83,12 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   };
 
   const write = (change: Change): Promise<void> => {
+    begun = true;
     record = change(record);
+    if (next) return next;
     if (!running) return start();
     // Whatever the write under way comes to: a lost one makes the next throw by itself.
-    next ??= running
+    next = running
       .catch(() => undefined)
       .then(() => {
         next = undefined;
@@ -96,8 +101,8 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     get record() {
       return record;
     },
-    get stored() {
-      return revision > 0;
+    get begun() {
+      return begun;
     },
     get bytes() {
       return bytes;
@@ -106,6 +111,9 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     end: (change) => {
       ended = true;
       return write(change);
+    },
+    close: () => {
+      ended = true;
     },
   };
 };

@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest';
+import { AmbiguousStepError, FencedError } from '../../src/kernel/errors.ts';
+import { journal } from '../../src/task/journal.ts';
+import { begun, decodeRecord, encodeRecord, firstRecord, stepsMax, type TaskRecord } from '../../src/task/record.ts';
+import { recordWriter } from '../../src/task/writer.ts';
+import { open } from './world.ts';
+
+const first = begun(
+  firstRecord({
+    id: 'a',
+    type: 't',
+    route: { pool: 'default', lane: 'normal', partition: '0' },
+    inputHash: 'h',
+    submittedAt: 0,
+  }),
+  { stream: 'WORK_default', seq: 1 },
+  'w',
+  0,
+);
+
+const setup = async () => {
+  const world = await open();
+  const { ports } = world;
+  /** An attempt, with what the earlier ones have written. */
+  const attempt = async () => {
+    const entry = await ports.records.get('t.a');
+    const record: TaskRecord = (entry && decodeRecord(entry.value)) ?? first;
+    const writer = recordWriter({ ports, recordKey: 't.a', record, revision: entry?.revision ?? 0, fenced: () => {} });
+    return journal(ports, Promise.resolve(writer));
+  };
+  const ran: string[] = [];
+  const noting = (name: string, value: unknown) => () => {
+    ran.push(name);
+    return value;
+  };
+  return { ...world, attempt, ran, noting };
+};
+
+test('a recorded step is answered from the record, on the same attempt’s terms', async () => {
+  const { attempt, ran, noting } = await setup();
+  const date = new Date(0);
+  const one = await (await attempt()).step('a', undefined, noting('a', { date, gone: undefined }));
+  const two = await (await attempt()).step('a', undefined, noting('a again', 'other'));
+  expect(ran).toEqual(['a']);
+  expect([one.replayed, two.replayed]).toEqual([false, true]);
+  expect(one.value).toEqual({ date: date.toISOString() });
+  expect(two.value).toEqual(one.value);
+});
+
+test('steps are told apart by name and key, and by nothing else', async () => {
+  const { attempt, record, noting } = await setup();
+  const steps = await attempt();
+  const all = [
+    ['a', undefined],
+    ['a', '1'],
+    ['a', '2'],
+    ['b', '1'],
+    ['a\u00001', undefined],
+  ] as const;
+  await Promise.all(all.map(([name, key], n) => steps.step(name, key, noting(name, n))));
+  expect((await record('a'))?.steps.map(({ result }) => result)).toEqual([0, 1, 2, 3, 4]);
+  const again = await attempt();
+  const replayed = await Promise.all(all.toReversed().map(([name, key]) => again.step(name, key, noting(name, 'no'))));
+  expect(replayed.map(({ value }) => value)).toEqual([4, 3, 2, 1, 0]);
+});
+
+test('the same name and key twice is ambiguous, whether or not the first has ended', async () => {
+  const { attempt, ran, noting } = await setup();
+  const steps = await attempt();
+  const under = steps.step('a', 'k', noting('a', 1));
+  await expect(steps.step('a', 'k', noting('b', 1))).rejects.toThrow(AmbiguousStepError);
+  await under;
+  await expect(steps.step('a', 'k', noting('c', 1))).rejects.toThrow(/"a" with key "k" is used twice/);
+  expect(ran).toEqual(['a']);
+});
+
+test('parallel steps do not fence their own task, and are all recorded', async () => {
+  const { attempt, record, noting } = await setup();
+  const steps = await attempt();
+  await Promise.all(Array.from({ length: stepsMax }, (_, n) => steps.step('s', String(n), noting('s', n))));
+  expect((await record('a'))?.steps).toHaveLength(stepsMax);
+  await expect(steps.step('one', undefined, noting('one', 1))).rejects.toMatchObject({ code: 'non_retryable' });
+});
+
+test('what a step throws is thrown on, and nothing is recorded of it', async () => {
+  const { attempt, record, ran, noting } = await setup();
+  const boom = new Error('boom');
+  const fail = () => Promise.reject(boom);
+  await expect((await attempt()).step('a', undefined, fail)).rejects.toBe(boom);
+  expect(await record('a')).toBeUndefined();
+  expect((await (await attempt()).step('a', undefined, noting('a', 1))).replayed).toBe(false);
+  expect(ran).toEqual(['a']);
+});
+
+test('a value that JSON cannot hold is the step’s failure', async () => {
+  const { attempt, record } = await setup();
+  const steps = await attempt();
+  await expect(steps.step('a', undefined, () => 1n)).rejects.toThrow('the result of step "a" is no JSON');
+  expect(await record('a')).toBeUndefined();
+});
+
+test('no step runs before it is known whose task it is', async () => {
+  const { ports, ran, noting } = await setup();
+  const refused = Promise.reject(new FencedError('another’s'));
+  refused.catch(() => {}); // Whoever makes a step hears of it.
+  await expect(journal(ports, refused).step('a', undefined, noting('a', 1))).rejects.toThrow(FencedError);
+  expect(ran).toEqual([]);
+});
+
+test('a step that another attempt has overtaken is not recorded', async () => {
+  const { attempt, record, ports, noting } = await setup();
+  const steps = await attempt();
+  await steps.step('a', undefined, noting('a', 1));
+  const entry = await ports.records.get('t.a');
+  await ports.records.update('t.a', encodeRecord({ ...first, attempt: 2 }), entry?.revision ?? 0);
+  await expect(steps.step('b', undefined, noting('b', 1))).rejects.toThrow(FencedError);
+  expect(await record('a')).toMatchObject({ attempt: 2, steps: [] });
+});

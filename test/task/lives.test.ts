@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest';
+import { TaskCancelledError } from '../../src/kernel/errors.ts';
+import { DrainedError } from '../../src/task/handler.ts';
+import { lives } from '../../src/task/lives.ts';
+
+test('a cancellation aborts the attempts at its task, and no other', () => {
+  const running = lives();
+  const [mine, other] = [running.begin('t.a'), running.begin('t.b')];
+  running.cancel('t.a');
+  running.cancel('t.none');
+  expect(mine.signal.reason).toBeInstanceOf(TaskCancelledError);
+  expect(other.signal.aborted).toBe(false);
+});
+
+test('an attempt that has ended is left alone', () => {
+  const running = lives();
+  const ended = running.begin('t.a');
+  running.end('t.a', ended);
+  running.cancel('t.a');
+  running.stop(new DrainedError('stop'));
+  expect(ended.signal.aborted).toBe(false);
+});
+
+test('twins of one task run side by side: the end of one leaves the other within reach', () => {
+  const running = lives();
+  const [first, twin] = [running.begin('t.a'), running.begin('t.a')];
+  running.end('t.a', twin);
+  running.cancel('t.a');
+  expect([first.signal.aborted, twin.signal.aborted]).toEqual([true, false]);
+});
+
+test('a stop reaches all that run, twins too, and all that begin afterwards', () => {
+  const running = lives();
+  const reason = new DrainedError('the pool stops');
+  const before = [running.begin('t.a'), running.begin('t.a'), running.begin('t.b')];
+  running.stop(reason);
+  const after = running.begin('t.c');
+  expect([...before, after].map(({ signal }) => signal.reason)).toEqual([reason, reason, reason, reason]);
+});
