@@ -50,13 +50,14 @@ export const failed = (retryAfterMs?: number): Outcome => ({
   ...(retryAfterMs !== undefined && { retryAfterMs }),
 });
 
-/** An app with one task. */
-export const app = (run: (attempt: Attempt) => Promise<Outcome>, policy: Partial<Runnable> = {}): Executor => ({
-  task: (type) =>
-    type === 't'
-      ? { timeoutMs: 60_000, retry: { max: 3, firstMs: 1_000, factor: 2, maxMs: 60_000 }, run, ...policy }
-      : undefined,
-});
+const retry = { max: 3, firstMs: 1_000, factor: 2, maxMs: 60_000 };
+
+/** An app with one task, `t`. */
+export const app = (run: (attempt: Attempt) => Promise<Outcome>, policy: Partial<Runnable> = {}): Executor => {
+  const safely: Runnable['run'] = (attempt) =>
+    run(attempt).catch((error: unknown) => ({ type: 'failed', error: { code: 'e', message: String(error) } }));
+  return { task: (type) => (type === 't' ? { timeoutMs: 60_000, retry, run: safely, ...policy } : undefined) };
+};
 
 export interface WorldOptions {
   readonly recordLifeMs?: number;

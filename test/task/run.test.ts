@@ -1,0 +1,256 @@
+import { expect, test } from 'vitest';
+import { subjects } from '../../src/bus/subjects.ts';
+import { NonRetryableError } from '../../src/kernel/errors.ts';
+import { readDeadLetter } from '../../src/task/dead-letter.ts';
+import type { Attempt, Outcome } from '../../src/task/executor.ts';
+import { DrainedError } from '../../src/task/handler.ts';
+import { decodeRecord } from '../../src/task/record.ts';
+import { app, bytes, completed, failed, open } from './world.ts';
+
+/** A handler that stays inside until it is let go. */
+const held = () => {
+  const { promise: inside, resolve: enter } = Promise.withResolvers<Attempt>();
+  const { promise: outcome, resolve: leave } = Promise.withResolvers<Outcome>();
+  const run = (attempt: Attempt): Promise<Outcome> => {
+    enter(attempt);
+    return outcome;
+  };
+  return { run, inside, leave };
+};
+
+const queued = async (world: Awaited<ReturnType<typeof open>>): Promise<number> =>
+  (await world.queue.streamInfo('WORK_default')).messages;
+
+test('a task that completes leaves its record, tells whoever listens, and leaves the queue', async () => {
+  const world = await open();
+  const told: unknown[] = [];
+  world.bus.subscribe('results.t.a', ({ data }) => told.push(decodeRecord(data)));
+  await world.submit({ id: 'a', input: { n: 1 } });
+  await world.run(
+    app(async ({ input }) => completed({ got: input })),
+    await world.take(),
+  );
+  await world.clock.settle();
+  const record = await world.record('a');
+  expect(record).toMatchObject({
+    status: 'completed',
+    attempt: 1,
+    failures: 0,
+    result: { got: { n: 1 } },
+    worker: 'node',
+  });
+  expect(told).toEqual([record]);
+  expect(await queued(world)).toBe(0);
+});
+
+test('a task that its handler rejects has failed: no dead letter, no further attempt', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const rejected: Outcome = { type: 'rejected', error: { code: 'no', message: 'never' } };
+  await world.run(
+    app(async () => rejected),
+    await world.take(),
+  );
+  await world.clock.settle();
+  expect(await world.record('a')).toMatchObject({ status: 'failed', error: { code: 'no' } });
+  expect([await queued(world), await readDeadLetter(world.ports, 't.a')]).toEqual([0, undefined]);
+});
+
+test('a task that fails is back in the queue after its wait, and dead after its last attempt', async () => {
+  const world = await open();
+  await world.submit({ id: 'a', input: [1] });
+  const failing = app(async () => failed(1_000));
+  for (const attempt of [1, 2, 3]) {
+    const delivery = await world.eventually(world.take());
+    expect(delivery.deliveries).toBe(attempt);
+    await world.run(failing, delivery, attempt === 1 ? 'absent' : 'present');
+  }
+  await world.clock.settle();
+  expect(world.clock.monotonic()).toBe(2_000);
+  expect(await world.record('a')).toMatchObject({ status: 'dead', attempt: 3, failures: 3, reason: 'exhausted' });
+  expect(await queued(world)).toBe(0);
+  expect(await readDeadLetter(world.ports, 't.a')).toMatchObject({
+    reason: 'exhausted',
+    attempts: 3,
+    failures: 3,
+    input: '[1]',
+    error: { code: 'e', message: 'it broke' },
+    worker: 'node',
+  });
+});
+
+test('a payload that is no JSON is dead at its first delivery, with its text in the dead letter', async () => {
+  const world = await open();
+  const route = { pool: 'default', lane: 'normal', partition: '0' } as const;
+  await world.queue.publish(subjects.work('main', route, 't.a'), bytes('{"a":'));
+  await world.run(
+    app(async () => completed()),
+    await world.take(),
+  );
+  expect(await world.record('a')).toMatchObject({ status: 'dead', reason: 'invalid_json', attempt: 1, failures: 0 });
+  expect(await readDeadLetter(world.ports, 't.a')).toMatchObject({ reason: 'invalid_json', input: '{"a":' });
+  expect(await world.ports.metrics.text()).toContain('troupe_bad_input_total{reason="invalid_json"} 1');
+});
+
+test('a task that this app does not know is dead, not retried', async () => {
+  const world = await open();
+  await world.submit({ id: 'a', type: 'other' });
+  await world.run(
+    app(async () => completed()),
+    await world.take(),
+  );
+  expect(await readDeadLetter(world.ports, 'other.a')).toMatchObject({ reason: 'unknown_task', failures: 0 });
+});
+
+test('a message that names no task is dead-lettered once and leaves the queue', async () => {
+  const world = await open();
+  for (const subject of ['work.main.default.normal.0.t.a$b', 'work.main.default.normal.0.t.a.b.c'])
+    await world.queue.publish(subject, bytes('null'));
+  for (const _ of [1, 2])
+    await world.run(
+      app(async () => completed()),
+      await world.take(),
+    );
+  await world.clock.settle();
+  expect(await queued(world)).toBe(0);
+  expect((await world.queue.subjects('DLQ', 'dlq.unknown.invalid_name.>')).size).toBe(2);
+});
+
+test('an attempt that takes longer than its timeout has failed, and what its handler still does is not recorded', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const { run, inside, leave } = held();
+  const running = world.run(app(run, { timeoutMs: 2_000 }), await world.take());
+  const { journal, signal } = await inside;
+  await world.clock.advance(2_000);
+  await running;
+  expect(signal.reason).toMatchObject({ code: 'timeout' });
+  const record = await world.record('a');
+  expect(record).toMatchObject({ status: 'waiting', failures: 1, error: { code: 'timeout' } });
+  await expect(journal.step('late', undefined, () => 1)).rejects.toMatchObject({ code: 'fenced' });
+  leave(completed('late'));
+  await world.clock.settle();
+  expect(await world.record('a')).toEqual(record);
+});
+
+test('a drain gives back what has written nothing without a trace', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const { run, inside } = held();
+  const running = world.run(app(run), await world.take());
+  const { journal } = await inside;
+  world.lives.stop(new DrainedError('stop'));
+  await running;
+  await expect(journal.step('late', undefined, () => 1)).rejects.toMatchObject({ code: 'fenced' });
+  expect(await world.record('a')).toBeUndefined();
+  const other = world.node('other');
+  await other.run(
+    app(async () => completed()),
+    await world.take(),
+  );
+  // An unknown first attempt counts: the next one cannot tell it from a worker that died.
+  expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 2, failures: 0 });
+});
+
+test('a drain gives back what has written something, and it counts as nothing: not even a write that is on its way', async () => {
+  for (const inFlight of [false, true]) {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    const { run, inside } = held();
+    const running = world.run(app(run), await world.take());
+    const { journal } = await inside;
+    const step = journal.step('a', undefined, () => 1);
+    if (!inFlight) await step;
+    world.lives.stop(new DrainedError('stop'));
+    await running;
+    await step;
+    expect(await world.record('a')).toMatchObject({ status: 'waiting', attempt: 0, waiting: { for: 'handback' } });
+    const other = world.node('other');
+    await other.run(
+      app(async () => completed()),
+      await other.take(),
+      'present',
+    );
+    const record = await world.record('a');
+    expect(record).toMatchObject({
+      status: 'completed',
+      attempt: 1,
+      failures: 0,
+      worker: 'other',
+      steps: [{ name: 'a' }],
+    });
+    expect(record?.lost).toBeUndefined();
+  }
+});
+
+test('a lookup that could not be made changes nothing but the way: the record is asked for, and claimed first', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const numbers: number[] = [];
+  const counting = app(async ({ number, journal }) => {
+    await journal.step('s', undefined, () => numbers.push(number));
+    return completed();
+  });
+  await world.run(counting, await world.take(), 'unknown');
+  expect(numbers).toEqual([1]);
+  expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 1, steps: [{ result: 1 }] });
+});
+
+test('a record that does not fit ends as dead, without its steps and its result', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const many = app(async ({ journal }) => {
+    const name = (n: number): string => `${n}`.padEnd(128, '-');
+    const step = (n: number) => journal.step(name(n), 'k'.repeat(700), () => 'r'.repeat(500));
+    await Promise.all(Array.from({ length: 200 }, (_, n) => step(n))).catch(() => {});
+    return completed('done');
+  });
+  await world.run(many, await world.take());
+  const record = await world.record('a');
+  expect(record).toMatchObject({ status: 'dead', reason: 'refused', error: { code: 'payload_too_large' }, steps: [] });
+  expect(record?.result).toBeUndefined();
+});
+
+test('a deadline that passes in the queue, in an attempt or before the next one is the end', async () => {
+  const inQueue = await open();
+  await inQueue.submit({ id: 'a', envelope: { deadlineMs: 1_000 } });
+  const late = await inQueue.take();
+  await inQueue.clock.advance(1_001);
+  const ran: number[] = [];
+  await inQueue.run(
+    app(async ({ number }) => completed(ran.push(number))),
+    late,
+  );
+  expect([ran, await inQueue.record('a')]).toMatchObject([[], { status: 'dead', reason: 'deadline' }]);
+
+  const inAttempt = await open();
+  await inAttempt.submit({ id: 'a', envelope: { deadlineMs: 1_000 } });
+  const { run, inside } = held();
+  const running = inAttempt.run(app(run), await inAttempt.take());
+  await inside;
+  await inAttempt.clock.advance(1_000);
+  await running;
+  expect(await inAttempt.record('a')).toMatchObject({ status: 'dead', reason: 'deadline', failures: 0 });
+
+  const inRetry = await open();
+  await inRetry.submit({ id: 'a', envelope: { deadlineMs: 1_000 } });
+  await inRetry.run(
+    app(async () => failed(2_000)),
+    await inRetry.take(),
+  );
+  expect(await inRetry.record('a')).toMatchObject({ status: 'dead', reason: 'deadline', failures: 1 });
+  for (const { ports } of [inQueue, inAttempt, inRetry])
+    expect(await readDeadLetter(ports, 't.a')).toMatchObject({ error: { code: 'deadline_exceeded' } });
+});
+
+test('what a handler of ours throws by mistake leaves the delivery to its ack wait', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const broken = {
+    task: () => {
+      throw new NonRetryableError('no such app');
+    },
+  };
+  await expect(world.run(broken, await world.take())).rejects.toThrow('no such app');
+  expect(await queued(world)).toBe(1);
+});
