@@ -77,6 +77,12 @@ const layers: readonly Layer[] = [
     packages: ['hono', '@hono/node-server', 'zod'],
   },
   {
+    name: 'npm start',
+    files: /^dev\/start\./,
+    may: ['kernel', 'ports', 'bus on NATS', 'store adapters', 'kv', 'connect', 'dev'],
+    packages: [],
+  },
+  {
     name: 'dev',
     files: /^dev\//,
     may: ['kernel', 'ports', 'kv', 'task', 'client'],

@@ -6,11 +6,10 @@ import { resolveApp } from './app/resolve.ts';
 import type { ResolvedApp } from './app/resolved.ts';
 import { connectNats } from './bus/nats/connection.ts';
 import { type Config, parseConfig, usage } from './config.ts';
-import type { Embedded } from './dev/embed.ts';
 import { atMost, systemClock as clock } from './kernel/clock.ts';
 import { ConfigurationError, isTroupeError } from './kernel/errors.ts';
 import { type Log, openLog } from './kernel/log.ts';
-import { createMetrics } from './kernel/metrics.ts';
+import { createMetrics, type Metrics } from './kernel/metrics.ts';
 import { systemRandom as random } from './kernel/random.ts';
 import { aborted } from './kernel/signal.ts';
 import { runtime } from './runtime.ts';
@@ -20,7 +19,8 @@ import { supervisor } from './supervisor/supervisor.ts';
 import { httpDoor } from './web/http.ts';
 
 export interface MainOptions {
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** With `--dev` it is given what is started for it, so that the app, which is loaded later, finds it there. */
+  readonly env: Record<string, string | undefined>;
   readonly argv: readonly string[];
   /** Aborts when the process is asked to stop. */
   readonly signal: AbortSignal;
@@ -35,8 +35,7 @@ export const main = async ({ env, argv, signal }: MainOptions): Promise<number> 
     const command = parseConfig(env, argv);
     if (command.type === 'help') return print(usage);
     if (command.type === 'version') return print(`${await version()}\n`);
-    const app = await loadApp(command.config.TROUPE_APP);
-    return await run(command.config, app, signal);
+    return await run(command.config, { env, signal });
   } catch (error) {
     if (!isTroupeError(error)) throw error;
     process.stderr.write(`troupe: ${error.message}\n`);
@@ -71,15 +70,34 @@ const loadApp = async (path = examples): Promise<ResolvedApp> => {
 /** How long the log may take to reach its sink at the end. */
 const flushMs = 2_000;
 
-const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promise<number> => {
+const run = async (config: Config, { env, signal }: Pick<MainOptions, 'env' | 'signal'>): Promise<number> => {
   const metrics = createMetrics();
-  const node = config.node;
   const { log, flush } = openLog({
     level: config.LOG_LEVEL,
-    fields: { node },
+    fields: { node: config.node },
     dropped: () => metrics.logDropped.labels().inc(),
   });
-  const servers = await serversOf(config, log);
+  const servers = await serversOf(config, env, log);
+  try {
+    const app = await loadApp(config.TROUPE_APP);
+    return await runApp({ config, app, servers, log, metrics, signal });
+  } finally {
+    await servers.stop();
+    await atMost(clock, flushMs, flush());
+  }
+};
+
+interface Parts {
+  readonly config: Config;
+  readonly app: ResolvedApp;
+  readonly servers: Servers;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly signal: AbortSignal;
+}
+
+const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Promise<number> => {
+  const { node } = config;
   const nats = await connectNats({ servers: servers.nats, name: `node/${node}`, clock, random, log });
   const projects = servers.database !== 'none';
   const store = projects ? postgresStore({ url: servers.database, log }) : noStore;
@@ -135,14 +153,26 @@ const run = async (config: Config, app: ResolvedApp, signal: AbortSignal): Promi
     doors.close();
     await nats.bus.close();
     await store.close();
-    await servers.stop();
-    await atMost(clock, flushMs, flush());
   }
 };
 
-const serversOf = async ({ dev, NATS_URL, DATABASE_URL = '' }: Config, log: Log): Promise<Embedded> => {
+/** What a node is connected to. */
+interface Servers {
+  readonly nats: string;
+  /** `none`: nothing. */
+  readonly database: string;
+  stop(): Promise<void>;
+}
+
+/** What is configured; with `--dev`, what is not is started beside us. */
+const serversOf = async (config: Config, env: MainOptions['env'], log: Log): Promise<Servers> => {
+  const { dev, NATS_URL: nats = 'nats://127.0.0.1:4222', DATABASE_URL: database = '' } = config;
+  if (!dev) return { nats, database, stop: () => Promise.resolve() };
   // Loaded only when wanted: it needs packages that a production install leaves out.
-  const { embed } = dev ? await import('./dev/embed.ts') : { embed: undefined };
-  if (embed) return embed({ nats: NATS_URL, database: DATABASE_URL || undefined, dir: '.troupe/dev', log });
-  return { nats: NATS_URL ?? 'nats://127.0.0.1:4222', database: DATABASE_URL, stop: () => Promise.resolve() };
+  const { embed } = await import('./dev/embed.ts');
+  const embedded = await embed({ env, dir: '.troupe/dev' });
+  Object.assign(env, embedded.env);
+  const { NATS_URL, DATABASE_URL, OPENAI_BASE_URL } = embedded.env;
+  log.info({ NATS_URL, DATABASE_URL, OPENAI_BASE_URL }, 'started beside this node');
+  return { nats: NATS_URL ?? nats, database: DATABASE_URL ?? database, stop: embedded.stop };
 };

@@ -1,36 +1,68 @@
-/** What `--dev` brings: a real nats-server and a real Postgres beside the node, for whichever of them is not configured. */
+/**
+ * What `--dev` and `npm start` bring: a real nats-server, a real Postgres and a simulated model, each only where none is
+ * configured.
+ */
 import { join } from 'node:path';
-import type { Log } from '../kernel/log.ts';
+import { freePortFrom } from './free-port.ts';
+import type { Limits } from './model-window.ts';
+import { type ModelServer, startModelServer } from './model-server.ts';
 import { startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres.ts';
+import type { Server } from './server.ts';
+
+export interface EmbedOptions {
+  /** Settings that are there already: `NATS_URL`, `DATABASE_URL`, and `OPENAI_API_KEY` or `OPENAI_BASE_URL`. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where they keep their files; made if it is not there. */
+  readonly dir: string;
+  /** What the simulated model allows; everything by default. */
+  readonly modelLimits?: Limits;
+}
 
 export interface Embedded {
-  readonly nats: string;
-  readonly database: string;
+  /** Undefined where one is configured. */
+  readonly nats: Server | undefined;
+  readonly postgres: Server | undefined;
+  readonly model: ModelServer | undefined;
+  /** The settings that were missing. */
+  readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
-export interface EmbedOptions {
-  /** Addresses of what is there already. */
-  readonly nats: string | undefined;
-  readonly database: string | undefined;
-  /** Where they keep their files; made if it is not there. */
-  readonly dir: string;
-  readonly log: Log;
-}
+const startNats = async (dir: string): Promise<Server> =>
+  // Where `nats` looks for one by itself, if that is free.
+  startNatsServer({ dir: join(dir, 'nats'), port: await freePortFrom(4222), syncInterval: 'always' });
 
-export const embed = async ({ nats, database, dir, log }: EmbedOptions): Promise<Embedded> => {
-  const [broker, postgres] = await Promise.all([
-    nats === undefined ? startNatsServer({ dir: join(dir, 'nats'), syncInterval: 'always' }) : undefined,
-    database === undefined ? startPostgres({ dir: join(dir, 'postgres') }) : undefined,
-  ]);
-  if (broker) log.info({ url: broker.url }, 'started a nats-server');
-  if (postgres) log.info({ port: postgres.port }, 'started a Postgres');
-  return {
-    nats: nats ?? broker?.url ?? '',
-    database: database ?? postgres?.url ?? '',
-    stop: async () => {
-      await Promise.all([broker?.stop(), postgres?.stop()]);
-    },
+/** Throws UnavailableError where one cannot be had, ConflictError where another one has its files. */
+export const embed = async ({ env, dir, modelLimits = {} }: EmbedOptions): Promise<Embedded> => {
+  const started: { stop(): Promise<void> }[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(started.map((server) => server.stop()));
   };
+  const tracked = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
+    const server = await starting;
+    started.push(server);
+    return server;
+  };
+  const realModel = env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL'];
+  const configured = Promise.resolve(undefined);
+  const all = [
+    env['NATS_URL'] ? configured : tracked(startNats(dir)),
+    env['DATABASE_URL'] ? configured : tracked(startPostgres({ dir: join(dir, 'postgres') })),
+    realModel ? configured : tracked(startModelServer({ limits: modelLimits })),
+  ] as const;
+  try {
+    const [nats, postgres, model] = await Promise.all(all);
+    return { nats, postgres, model, env: settings({ nats, postgres, model }), stop };
+  } catch (error) {
+    await Promise.allSettled(all); // So that nothing starts after the end.
+    await stop();
+    throw error;
+  }
 };
+
+const settings = ({ nats, postgres, model }: Pick<Embedded, 'nats' | 'postgres' | 'model'>): Embedded['env'] => ({
+  ...(nats && { NATS_URL: nats.url }),
+  ...(postgres && { DATABASE_URL: postgres.url }),
+  ...(model && { OPENAI_BASE_URL: model.url, OPENAI_API_KEY: 'simulated' }),
+});

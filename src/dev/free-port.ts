@@ -1,12 +1,30 @@
+/** Ports of 127.0.0.1 that were free just now: for servers that cannot choose one themselves and tell it. */
 import { createServer } from 'node:net';
+import { UnavailableError } from '../kernel/errors.ts';
 
-/** A port of 127.0.0.1 that was free just now: for servers that cannot choose one themselves and tell it. */
-export const freePort = (): Promise<number> =>
+/** Answers the port that was bound; rejects where that is taken. */
+const probe = (port: number): Promise<number> =>
   new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
     });
   });
+
+export const freePort = (): Promise<number> => probe(0);
+
+const isFree = (port: number): Promise<boolean> =>
+  probe(port).then(
+    () => true,
+    () => false,
+  );
+
+/** The first free port from `first` on that is not in `taken`. Throws UnavailableError after a hundred. */
+export const freePortFrom = async (first: number, taken: readonly number[] = []): Promise<number> => {
+  for (let port = first; port < first + 100; port += 1) {
+    if (!taken.includes(port) && (await isFree(port))) return port;
+  }
+  throw new UnavailableError(`no port of 127.0.0.1 is free from ${first} to ${first + 99}`);
+};

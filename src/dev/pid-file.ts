@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../kernel/clock.ts';
 import { ConflictError } from '../kernel/errors.ts';
+import { processStat } from './proc.ts';
 
 /** Longer than a server takes to end after its guard has told it to. */
 const patienceMs = 2000;
@@ -17,8 +18,7 @@ const firstLine = async (file: string): Promise<string | undefined> => {
  */
 const running = async (pidFile: string, name: string): Promise<string | undefined> => {
   const pid = await firstLine(pidFile);
-  // The kernel keeps 15 characters of a name.
-  return pid && (await firstLine(`/proc/${pid}/comm`)) === name.slice(0, 15) ? pid : undefined;
+  return pid && (await processStat(pid))?.name === name.slice(0, 15) ? pid : undefined;
 };
 
 /**

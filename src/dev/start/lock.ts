@@ -2,30 +2,23 @@
  * One `npm start` a folder. The file names the process that has it and when that began: a process id alone may belong
  * to another by the time somebody reads it.
  */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConflictError } from '../../kernel/errors.ts';
+import { processStat } from '../proc.ts';
 
 const holder = z.object({ pid: z.number().int().positive(), began: z.string() });
 
-/** When a process began, in a form that only compares; undefined if there is no such process. */
+/** Undefined if there is no such process. */
 const beginning = async (pid: number): Promise<string | undefined> => {
-  // The 22nd field; the second may hold spaces and brackets, so counting begins after it.
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  if (process.platform === 'linux') return (await processStat(pid))?.began;
   try {
     process.kill(pid, 0);
-    return process.platform === 'linux' ? undefined : 'unknown';
+    return 'unknown';
   } catch {
     return undefined;
   }
-};
-
-const holderOf = async (file: string): Promise<number | undefined> => {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  const { data } = holder.safeParse(parsed(text));
-  return data && (await beginning(data.pid)) === data.began ? data.pid : undefined;
 };
 
 const parsed = (text: string): unknown => {
@@ -36,6 +29,37 @@ const parsed = (text: string): unknown => {
   }
 };
 
+/** The process that holds the lock by the word of its file, if it lives. */
+const living = async (text: string): Promise<number | undefined> => {
+  const { data } = holder.safeParse(parsed(text));
+  return data && (await beginning(data.pid)) === data.began ? data.pid : undefined;
+};
+
+const read = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '');
+
+/** Like `wx`, but nobody ever reads half of it. */
+const created = async (file: string, from: string): Promise<boolean> => {
+  try {
+    await link(from, file);
+    return true;
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;
+    return false;
+  }
+};
+
+/** Takes the file away if it still says `text`: another one may have been as quick as we are. */
+const remove = async (file: string, text: string): Promise<void> => {
+  const taken = `${file}.${process.pid}.old`;
+  try {
+    await rename(file, taken);
+  } catch {
+    return; // It is gone already.
+  }
+  if ((await read(taken)) !== text) await created(file, taken);
+  await rm(taken);
+};
+
 export interface Lock {
   release(): Promise<void>;
 }
@@ -43,18 +67,21 @@ export interface Lock {
 /** Throws ConflictError while another process has it. One that a dead process left is taken over. */
 export const lock = async (dir: string): Promise<Lock> => {
   const file = join(dir, 'start.lock');
-  const mine = JSON.stringify({ pid: process.pid, began: await beginning(process.pid) });
+  const mine = `${file}.${process.pid}`;
   await mkdir(dir, { recursive: true });
-  for (;;) {
-    try {
-      await writeFile(file, mine, { flag: 'wx' });
-      return { release: () => rm(file, { force: true }) };
-    } catch (cause) {
-      if (!(cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')) throw cause;
-      const pid = await holderOf(file);
+  await writeFile(mine, JSON.stringify({ pid: process.pid, began: await beginning(process.pid) }));
+  try {
+    while (!(await created(file, mine))) {
+      const text = await read(file);
+      const pid = await living(text);
       if (pid !== undefined)
-        throw new ConflictError(`npm start is running here already, as process ${pid}: stop that one first`, { cause });
-      await rm(file, { force: true });
+        throw new ConflictError(
+          `it is running here already, as process ${pid}; stop that one first (Ctrl-C, or kill ${pid})`,
+        );
+      await remove(file, text);
     }
+  } finally {
+    await rm(mine, { force: true });
   }
+  return { release: () => rm(file, { force: true }) };
 };

@@ -1,4 +1,5 @@
 /** `npm start` from the first line to the last. What it opens it closes, however it ends. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Client } from '../../client/types.ts';
@@ -6,13 +7,14 @@ import type { Clock } from '../../kernel/clock.ts';
 import { aborted } from '../../kernel/signal.ts';
 import type { Bucket } from '../../kv/kv.ts';
 import type { Store } from '../../store/store.ts';
+import { embed, type Embedded } from '../embed.ts';
 import type { Account } from './account.ts';
 import { documentsIn, type Item, itemsOf } from './batch.ts';
+import { build } from './build.ts';
 import { lock } from './lock.ts';
 import { type Nodes, startNodes } from './nodes.ts';
 import { accountLines, nextLines, type Places, placeLines } from './report.ts';
 import { runBatch } from './run.ts';
-import { modelLimits, type Servers, startServers } from './servers.ts';
 import { newBatch, readState, type State, writeState } from './state.ts';
 import { counted, type Terminal } from './terminal.ts';
 
@@ -25,15 +27,24 @@ export interface Connections {
   close(): Promise<void>;
 }
 
+export interface Urls {
+  readonly nats: string;
+  readonly postgres: string;
+}
+
 export interface StartOptions {
   /** Of the project. */
   readonly root: string;
+  /** Where data, logs and the state are kept. */
+  readonly dir: string;
+  /** How many documents a new batch takes at most. */
+  readonly documents: number;
   readonly env: NodeJS.ProcessEnv;
   readonly terminal: Terminal;
   readonly clock: Clock;
   /** Somebody wants it to end. */
   readonly signal: AbortSignal;
-  readonly connect: (urls: { readonly nats: string; readonly postgres: string }) => Promise<Connections>;
+  readonly connect: (urls: Urls) => Promise<Connections>;
 }
 
 /** Closes in the opposite order. */
@@ -53,7 +64,7 @@ const closing = (): Closing => {
 };
 
 interface Running {
-  readonly servers: Servers;
+  readonly servers: Embedded;
   readonly nodes: Nodes;
   readonly connections: Connections;
 }
@@ -63,15 +74,14 @@ interface Running {
  * folder, UnavailableError where something cannot be started.
  */
 export const start = async (options: StartOptions): Promise<void> => {
-  const { root, terminal, signal } = options;
-  const dir = join(root, '.troupe');
+  const { dir, terminal, signal } = options;
   const closers = closing();
   const { release } = await lock(dir);
   closers.add(release);
   try {
-    const running = await open(options, dir, closers);
-    await work(options, dir, running);
-    terminal.line('Ctrl-C stops all of it.');
+    const running = await open(options, closers);
+    await work(options, running);
+    terminal.line('It all stays up for you to try. Ctrl-C stops it.');
     await aborted(signal);
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;
@@ -82,63 +92,96 @@ export const start = async (options: StartOptions): Promise<void> => {
   terminal.event('stopped');
 };
 
-const open = async (options: StartOptions, dir: string, closers: Closing): Promise<Running> => {
-  const { root, env, terminal, clock, connect, signal } = options;
-  terminal.line('Troupe, all of it on this machine. Data and logs are in .troupe/');
+/** What the simulated model allows: a little less than the nodes can ask for, so that a few calls are refused. */
+const modelLimits = {
+  requests: { limit: 50, perMs: 1_000 },
+  tokens: { limit: 600_000, perMs: 10_000 },
+} as const;
+
+const open = async (options: StartOptions, closers: Closing): Promise<Running> => {
+  const { root, dir, terminal, clock, connect, signal } = options;
+  terminal.line(`Troupe, all of it on this machine. Data and logs are in ${dir}/`);
   terminal.line();
-  const servers = await startServers({ dir, env });
-  closers.add(servers.stop);
-  terminal.line(`  nats-server   ${servers.nats.url}`);
-  terminal.line(`  Postgres      psql "$(cat .troupe/postgres.url)"`);
-  terminal.line(`  model         ${modelLine(servers, env)}`);
+  const env = ownEnv(options.env);
+  terminal.progress(
+    'building, and starting a nats-server and a Postgres; the first time they have to be fetched and made',
+  );
+  const [script, servers] = await bothOr(
+    build(root),
+    embed({ env, dir, modelLimits }).then((embedded) => {
+      closers.add(embedded.stop);
+      return embedded;
+    }),
+  );
   signal.throwIfAborted();
-  const script = join(root, 'dist', 'node.js');
+  const urls = { nats: servers.nats?.url ?? '', postgres: servers.postgres?.url ?? '' };
+  await writeFile(join(dir, 'postgres.url'), urls.postgres, { mode: 0o600 });
+  terminal.line(`  nats-server   ${urls.nats}`);
+  terminal.line(`  Postgres      psql "$(cat ${dir}/postgres.url)"`);
+  terminal.line(`  model         ${modelLine(servers, env)}`);
   const app = join(root, 'examples', 'app.ts');
-  const ofNodes = { TROUPE_APP: app, TROUPE_ACK_WAIT: '10s', LOG_LEVEL: 'warn' };
-  const nodes = await startNodes({ script, dir, env: { ...servers.env, ...ofNodes }, clock, terminal });
+  const ofNodes = { ...servers.env, TROUPE_APP: app, TROUPE_ACK_WAIT: '10s', LOG_LEVEL: 'warn' };
+  const nodes = await startNodes({ script, dir, env: { ...env, ...ofNodes }, clock, terminal });
   closers.add(nodes.drain);
   for (const { name, httpUrl, pid } of nodes.running) terminal.line(`  ${name}        ${httpUrl}, process ${pid}`);
   terminal.line();
   signal.throwIfAborted();
-  const connections = await connect({ nats: servers.nats.url, postgres: servers.postgres.url });
+  const connections = await connect(urls);
   closers.add(connections.close);
   return { servers, nodes, connections };
 };
 
-const modelLine = ({ model }: Servers, env: NodeJS.ProcessEnv): string => {
-  if (!model) return `${env['OPENAI_BASE_URL'] ?? 'https://api.openai.com/v1'}: real, and paid for`;
-  const { requests, tokens } = modelLimits;
-  const limits = `${requests.limit} requests a second and ${tokens.limit / (tokens.perMs / 1_000)} tokens a second at most`;
-  return `SIMULATED at ${model.url}, ${limits}; set OPENAI_API_KEY for a real one`;
+/** Both, or the first failure once neither is under way any more. */
+const bothOr = async <A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> => {
+  await Promise.allSettled([a, b]);
+  return Promise.all([a, b]);
 };
 
-const work = async (options: StartOptions, dir: string, running: Running): Promise<void> => {
-  const { root, terminal } = options;
+/** Of the environment only what chooses a model, and what is none of ours: everything else here is our own. */
+const ownEnv = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(
+    Object.entries(env).filter(([name]) => !/^(TROUPE_.*|NATS_URL|DATABASE_URL|HTTP_PORT|LOG_LEVEL)$/.test(name)),
+  );
+
+const modelLine = ({ model }: Embedded, env: NodeJS.ProcessEnv): string => {
+  if (!model) return `${env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1'}: a real one, and paid for`;
+  const { requests } = modelLimits;
+  return `SIMULATED, at ${model.url}; it refuses more than ${requests.limit} calls a second. OPENAI_API_KEY brings a real one`;
+};
+
+const work = async (options: StartOptions, { servers, nodes, connections }: Running): Promise<void> => {
+  const { root, dir, terminal } = options;
   const file = join(dir, 'state.json');
-  const state = await stateFor(file, options);
-  const { batch } = state;
   const documents = await documentsIn(pathToFileURL(`${join(root, 'examples', 'corpus')}/`));
-  const items = itemsOf(batch, documents);
-  const what = `${counted(documents.length, 'document')} to summarise, extract and inspect`;
+  const state = await stateFor(file, documents.length, options);
+  const { batch } = state;
+  const items = itemsOf(batch, documents.slice(0, state.documents));
+  const what = `${counted(state.documents, 'document')} to summarise, extract and inspect`;
   terminal.line(`Batch ${batch}: ${what}, ${counted(items.length, 'task')}`);
-  const { connections, nodes } = running;
   const killed = (): Promise<void> => writeState(file, { ...state, killed: true });
   const account = await runBatch({ ...options, ...connections, nodes, batch, items, ...(!state.killed && { killed }) });
   await writeState(file, { ...state, killed: true, finished: true });
-  tell(account, batch, items, running, terminal);
-};
-
-const tell = (account: Account, batch: string, items: readonly Item[], running: Running, terminal: Terminal): void => {
-  const { servers, nodes } = running;
-  const places: Places = {
-    natsUrl: servers.nats.url,
-    postgresUrlFile: '.troupe/postgres.url',
+  const arrivals = servers.model?.arrivals();
+  const places = {
+    natsUrl: servers.nats?.url ?? '',
+    postgresUrlFile: `${dir}/postgres.url`,
     httpUrl: nodes.running[0]?.httpUrl ?? '',
   };
-  const answered = servers.model?.arrivals().filter(({ outcome }) => outcome === 'answered').length;
+  tell({ account, batch, items, arrivals, places }, terminal);
+};
+
+interface Told {
+  readonly account: Account;
+  readonly batch: string;
+  readonly items: readonly Item[];
+  readonly arrivals: Parameters<typeof accountLines>[2];
+  readonly places: Places;
+}
+
+const tell = ({ account, batch, items, arrivals, places }: Told, terminal: Terminal): void => {
   const [first] = items;
   const paragraphs = [
-    accountLines(account, batch, answered),
+    accountLines(account, batch, arrivals),
     first ? placeLines(account, batch, first, places) : [],
     nextLines(account.dead[0], places),
   ];
@@ -147,14 +190,14 @@ const tell = (account: Account, batch: string, items: readonly Item[], running: 
 };
 
 /** An unfinished batch is gone on with; after a finished one comes a new one. */
-const stateFor = async (file: string, { terminal, clock }: StartOptions): Promise<State> => {
+const stateFor = async (file: string, most: number, { documents, terminal, clock }: StartOptions): Promise<State> => {
   const { state, broken } = await readState(file);
   if (broken) terminal.line(`${file} could not be read and is now ${broken}: this is a new batch`);
   if (state && !state.finished) {
     terminal.line('The last batch was not finished: it goes on.');
     return state;
   }
-  const next = newBatch(clock.wall());
+  const next = newBatch(clock.wall(), Math.min(documents, most));
   await writeState(file, next);
   return next;
 };

@@ -1,7 +1,7 @@
 /** The two nodes of `npm start`: started together, one of them killed on purpose, both drained at the end. */
 import type { Clock } from '../../kernel/clock.ts';
 import { type Node, startNode } from './node.ts';
-import { freePortFrom } from './ports.ts';
+import { freePortFrom } from '../free-port.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface NodesOptions {

@@ -1,4 +1,5 @@
 /** The account, and what to do next, as lines for a terminal. */
+import type { Arrival } from '../model-server.ts';
 import type { Account, Outcomes } from './account.ts';
 import { type Item, taskTypes } from './batch.ts';
 import { counted } from './terminal.ts';
@@ -19,8 +20,8 @@ const line = (name: string, text: string): string => `  ${name.padEnd(14)}  ${te
 
 const plural = (items: number): string => counted(items, 'task');
 
-/** `answered`: how many calls the simulated model's own log has, of this start only; absent where the model is real. */
-export const accountLines = (account: Account, batch: string, answered?: number): readonly string[] => {
+/** `arrivals`: the simulated model's own log, of this start only; absent where the model is real. */
+export const accountLines = (account: Account, batch: string, arrivals?: readonly Arrival[]): readonly string[] => {
   const { byType, together, calls, rows, records, differing } = account;
   const total = together.done + together.failed + together.dead + together.other;
   const of = (outcome: Outcomes): readonly number[] => figures.map((figure) => outcome[figure]);
@@ -37,12 +38,16 @@ export const accountLines = (account: Account, batch: string, answered?: number)
       'model calls',
       `${counted(calls.made, 'call')} made, ${counted(calls.replayed, 'time')} replayed from the record`,
     ),
-    ...(answered === undefined
-      ? []
-      : [line('', `the model server answered ${answered.toLocaleString('en')} since this start`)]),
+    ...(arrivals ? [line('', serverWord(arrivals))] : []),
     line('tokens', `${calls.inputTokens.toLocaleString('en')} in, ${calls.outputTokens.toLocaleString('en')} out`),
     line('agreement', agreement({ total, rows, records, differing })),
   ];
+};
+
+const serverWord = (arrivals: readonly Arrival[]): string => {
+  const count = (outcome: Arrival['outcome']): string =>
+    arrivals.filter((arrival) => arrival.outcome === outcome).length.toLocaleString('en');
+  return `the model's own log since this start: ${count('answered')} answered, ${count('refused')} refused with 429`;
 };
 
 interface Agreement extends Pick<Account, 'rows' | 'records' | 'differing'> {

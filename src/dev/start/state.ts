@@ -7,6 +7,8 @@ const state = z.object({
   v: z.literal(1),
   /** Stands before every task's id. */
   batch: z.string().regex(/^[a-z0-9]{1,8}$/),
+  /** How many of the corpus, in the order of their names. */
+  documents: z.int().positive(),
   finished: z.boolean(),
   /** One of its nodes has been killed: once is enough for a batch. */
   killed: z.boolean(),
@@ -15,9 +17,10 @@ const state = z.object({
 export type State = Readonly<z.infer<typeof state>>;
 
 /** Younger batches sort after older ones. */
-export const newBatch = (now: number): State => ({
+export const newBatch = (now: number, documents: number): State => ({
   v: 1,
   batch: `b${Math.floor(now / 1_000).toString(36)}`,
+  documents,
   finished: false,
   killed: false,
 });
@@ -30,7 +33,9 @@ export interface Remembered {
 }
 
 export const readState = async (file: string): Promise<Remembered> => {
-  const text = await readFile(file, 'utf8').catch(() => undefined);
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT') throw cause;
+  });
   if (text === undefined) return { state: undefined };
   try {
     return { state: state.parse(JSON.parse(text)) };

@@ -116,7 +116,10 @@ describe('the account', () => {
   });
 
   it('adds up on the terminal', () => {
-    const text = accountLines(account, 'b1', 7).join('\n');
+    const arrival = { atMs: 0, model: 'gpt', tokens: 110 };
+    const arrivals = [{ ...arrival, outcome: 'answered' } as const, { ...arrival, outcome: 'refused' } as const];
+    const text = accountLines(account, 'b1', arrivals).join('\n');
+    expect(text).toContain('1 answered, 1 refused with 429');
     expect(text).toMatch(/together +3 +1 +1\n/);
     expect(text).toContain('1 task cancelled or not ended');
     expect(text).toContain('6 of 6 rows in Postgres, 6 records in KV: all equal');

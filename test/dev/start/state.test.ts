@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lock } from '../../../src/dev/start/lock.ts';
-import { freePortFrom } from '../../../src/dev/start/ports.ts';
+import { freePortFrom } from '../../../src/dev/free-port.ts';
 import { newBatch, readState, writeState } from '../../../src/dev/start/state.ts';
 
 let dir = '';
@@ -23,7 +23,7 @@ describe('what npm start remembers', () => {
   });
 
   it('is what was written last', async () => {
-    const state = newBatch(Date.UTC(2026, 0, 1));
+    const state = newBatch(Date.UTC(2026, 0, 1), 261);
     await writeState(file(), state);
     await writeState(file(), { ...state, finished: true });
     expect(await readState(file())).toEqual({ state: { ...state, finished: true } });
@@ -32,7 +32,7 @@ describe('what npm start remembers', () => {
   it.each(['', '{', '[]', '{"v":2,"batch":"b1"}', '{"v":1,"batch":"../x","finished":false,"killed":false}'])(
     'is nothing where the file says %j, which is moved aside',
     async (text) => {
-      await writeState(file(), newBatch(0));
+      await writeState(file(), newBatch(0, 1));
       await writeFile(file(), text);
       expect(await readState(file())).toEqual({ state: undefined, broken: `${file()}.broken` });
       expect(await readFile(`${file()}.broken`, 'utf8')).toBe(text);
@@ -40,7 +40,7 @@ describe('what npm start remembers', () => {
   );
 
   it('names younger batches after older ones, and each so that it can begin an id', () => {
-    const [older, younger] = [newBatch(Date.UTC(2026, 0, 1)), newBatch(Date.UTC(2030, 0, 1))];
+    const [older, younger] = [newBatch(Date.UTC(2026, 0, 1), 1), newBatch(Date.UTC(2030, 0, 1), 1)];
     expect(older.batch < younger.batch).toBe(true);
     expect(older.batch).toMatch(/^b[a-z0-9]{6}$/);
   });
