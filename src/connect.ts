@@ -11,6 +11,7 @@ import { systemClock } from './kernel/clock.ts';
 import { silentLog } from './kernel/log.ts';
 import { systemRandom } from './kernel/random.ts';
 
+/** Where the client connects to, and what it knows of the app. */
 export interface ClientSettings<A> {
   /** `nats://127.0.0.1:4222`. Several servers of one cluster by commas; credentials as `nats://user:password@host`. */
   readonly nats?: string;

@@ -33,6 +33,9 @@ export type {
   TaskState,
 } from './client/types.ts';
 
+// An app under test: the same runtime in memory, on a clock that waits to be told.
+export { type TestOptions, type TestRuntime, testRuntime } from './testing/runtime.ts';
+
 // Errors: `code` is the stable name; `isTroupeError` works across threads and package copies.
 export { InvalidDurationError } from './kernel/duration.ts';
 export {

@@ -16,6 +16,7 @@ import { type VirtualClock, virtualClock } from '../kernel/virtual-clock.ts';
 import { memoryStore } from '../store/memory.ts';
 import { startNode } from './node.ts';
 
+/** What makes one run of a test another than the last. */
 export interface TestOptions {
   /** The same seed, the same ids and the same order of events; 1. */
   readonly seed?: number;
@@ -23,6 +24,7 @@ export interface TestOptions {
   readonly deps?: unknown;
 }
 
+/** An app that runs, the client to use it with, and the clock that it runs on. */
 export interface TestRuntime<A extends App = App> {
   readonly client: Client<A>;
   readonly clock: {
