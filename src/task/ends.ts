@@ -82,21 +82,7 @@ export const ends = ({ ports, find }: EndsOptions): Ends => {
     if (!look(watch, value) && watch.findAtMs <= clock.monotonic()) finds(watch);
   });
 
-  const tick = (): void => {
-    const nowMs = clock.monotonic();
-    const batch: Watch[] = [];
-    // In the order in which they were read last.
-    for (const watch of watches.values()) {
-      if (watch.readAtMs > nowMs || batch.length === readsAtOnce) break;
-      batch.push(watch);
-    }
-    for (const watch of batch) {
-      watch.readAtMs = nowMs + readAgainMs;
-      watches.delete(watch.recordKey);
-      watches.set(watch.recordKey, watch);
-    }
-    reads.now(batch);
-  };
+  const tick = (): void => reads.now(takeDue(watches, clock.monotonic()));
 
   const heard = (recordKey: string, { data }: Message): void => {
     const watch = watches.get(recordKey);
@@ -137,6 +123,22 @@ export const ends = ({ ports, find }: EndsOptions): Ends => {
       for (const watch of [...watches.values()]) fail(watch, error);
     },
   };
+};
+
+/** Those that are to be read again, which are then the last in line. */
+const takeDue = (watches: Map<string, Watch>, nowMs: number): readonly Watch[] => {
+  const batch: Watch[] = [];
+  // In the order in which they were read last.
+  for (const watch of watches.values()) {
+    if (watch.readAtMs > nowMs || batch.length === readsAtOnce) break;
+    batch.push(watch);
+  }
+  for (const watch of batch) {
+    watch.readAtMs = nowMs + readAgainMs;
+    watches.delete(watch.recordKey);
+    watches.set(watch.recordKey, watch);
+  }
+  return batch;
 };
 
 /** A promise that its signal can reject. `begin` answers how to leave. */

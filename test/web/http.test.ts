@@ -88,7 +88,7 @@ const ask = async (path: string, init: RequestInit = {}) => {
     body: type.includes('json') ? JSON.parse(text) : undefined,
   };
 };
-const post = (path: string, body: unknown = undefined, headers: Record<string, string> = {}) =>
+const post = (path: string, body?: unknown, headers: Record<string, string> = {}) =>
   ask(path, {
     method: 'POST',
     headers,
