@@ -64,7 +64,7 @@ export const extract = defineTask({
 export const inspect = defineTask({
   name: 'inspect',
   timeout: '2m',
-  retry: { max: 3, backoff: { first: '500ms' } },
+  retry: { max: 4, backoff: { first: '500ms' } },
   input: Document,
   output: z.object({ verdict: z.string(), attempts: z.number() }),
   run: async (ctx, { document }) => {
@@ -92,5 +92,6 @@ export default defineApp({
   pools: {
     documents: { workers: { min: 4, max: 8 }, lanes: { high: { reserve: 1 } } },
     extraction: { workers: { min: 4, max: 8 } },
+    default: { workers: { min: 2, max: 4 } },
   },
 });

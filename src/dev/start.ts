@@ -68,7 +68,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 const shown = terminal({
   write: (text) => void process.stdout.write(text),
   live: process.stdout.isTTY,
-  columns: process.stdout.columns ?? 120,
+  columns: () => process.stdout.columns ?? 120,
   now: () => clock.monotonic(),
 });
 
@@ -79,6 +79,7 @@ const main = async (): Promise<number> => {
     else await start({ ...settings, root, env: process.env, terminal: shown, clock, signal: stop.signal, connect });
     return 0;
   } catch (error) {
+    shown.rest();
     if (!isTroupeError(error)) throw error;
     process.stderr.write(`npm start: ${error.message}\n`);
     return error.code === 'configuration' ? 2 : 1;

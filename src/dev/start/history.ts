@@ -1,6 +1,6 @@
 /** A batch as it is stored: its rows in Postgres, its records in KV. */
 import type { Clock } from '../../kernel/clock.ts';
-import { TimeoutError } from '../../kernel/errors.ts';
+import { isTroupeError, TimeoutError } from '../../kernel/errors.ts';
 import type { Bucket } from '../../kv/kv.ts';
 import type { Store, TaskRow } from '../../store/store.ts';
 import { decodeRecord, isTerminal, type TaskRecord } from '../../task/record.ts';
@@ -67,12 +67,20 @@ export interface Projection {
 const projectionMs = 60_000;
 const pauseMs = 100;
 
+const endedRows = async (store: Store, group: string): Promise<number> => {
+  // Down for a while is not wrong yet.
+  const counts = await store.groupCounts(group).catch((error: unknown) => {
+    if (isTroupeError(error, 'unavailable')) return {};
+    throw error;
+  });
+  return Object.entries(counts).reduce((sum, [status, count]) => sum + (isTerminal({ status }) ? count : 0), 0);
+};
+
 /** Resolves when Postgres has the end of every task of a batch. Throws TimeoutError after a minute. */
 export const projected = async ({ store, group, total, clock, signal }: Projection): Promise<void> => {
   const start = clock.monotonic();
   for (;;) {
-    const counts = Object.entries(await store.groupCounts(group));
-    const rows = counts.reduce((sum, [status, count]) => sum + (isTerminal({ status }) ? count : 0), 0);
+    const rows = await endedRows(store, group);
     if (rows >= total) return;
     if (clock.monotonic() - start > projectionMs)
       throw new TimeoutError(

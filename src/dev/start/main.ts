@@ -11,6 +11,7 @@ import { embed, type Embedded } from '../embed.ts';
 import type { Account } from './account.ts';
 import { documentsIn, type Item, itemsOf } from './batch.ts';
 import { build } from './build.ts';
+import { keepUp } from './keep-up.ts';
 import { lock } from './lock.ts';
 import { type Nodes, startNodes } from './nodes.ts';
 import { accountLines, nextLines, type Places, placeLines } from './report.ts';
@@ -80,9 +81,10 @@ export const start = async (options: StartOptions): Promise<void> => {
   closers.add(release);
   try {
     const running = await open(options, closers);
-    await work(options, running);
+    const { failed } = running.nodes;
+    await Promise.race([failed, work(options, running)]);
     terminal.line('It all stays up for you to try. Ctrl-C stops it.');
-    await aborted(signal);
+    await Promise.race([failed, aborted(signal)]);
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;
   } finally {
@@ -114,13 +116,15 @@ const open = async (options: StartOptions, closers: Closing): Promise<Running> =
     }),
   );
   signal.throwIfAborted();
-  const urls = { nats: servers.nats?.url ?? '', postgres: servers.postgres?.url ?? '' };
+  const { nats, postgres } = servers;
+  const urls = { nats: nats?.url ?? '', postgres: postgres?.url ?? '' };
   await writeFile(join(dir, 'postgres.url'), urls.postgres, { mode: 0o600 });
   terminal.line(`  nats-server   ${urls.nats}`);
   terminal.line(`  Postgres      psql "$(cat ${dir}/postgres.url)"`);
   terminal.line(`  model         ${modelLine(servers, env)}`);
   const app = join(root, 'examples', 'app.ts');
   const ofNodes = { ...servers.env, TROUPE_APP: app, TROUPE_ACK_WAIT: '10s', LOG_LEVEL: 'warn' };
+  closers.add(keepUp({ 'nats-server': nats, Postgres: postgres }, options));
   const nodes = await startNodes({ script, dir, env: { ...env, ...ofNodes }, clock, terminal });
   closers.add(nodes.drain);
   for (const { name, httpUrl, pid } of nodes.running) terminal.line(`  ${name}        ${httpUrl}, process ${pid}`);
@@ -159,7 +163,11 @@ const work = async (options: StartOptions, { servers, nodes, connections }: Runn
   const what = `${counted(state.documents, 'document')} to summarise, extract and inspect`;
   terminal.line(`Batch ${batch}: ${what}, ${counted(items.length, 'task')}`);
   const killed = (): Promise<void> => writeState(file, { ...state, killed: true });
-  const account = await runBatch({ ...options, ...connections, nodes, batch, items, ...(!state.killed && { killed }) });
+  const run = runBatch({ ...options, ...connections, nodes, batch, items, ...(!state.killed && { killed }) });
+  const account = await run.catch((error: unknown) => {
+    terminal.event('the batch is not finished: the next npm start goes on with it');
+    throw error;
+  });
   await writeState(file, { ...state, killed: true, finished: true });
   const arrivals = servers.model?.arrivals();
   const places = {

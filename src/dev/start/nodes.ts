@@ -1,5 +1,6 @@
 /** The two nodes of `npm start`: started together, one of them killed on purpose, both drained at the end. */
 import type { Clock } from '../../kernel/clock.ts';
+import { UnavailableError } from '../../kernel/errors.ts';
 import { type Node, startNode } from './node.ts';
 import { freePortFrom } from '../free-port.ts';
 import type { Terminal } from './terminal.ts';
@@ -18,6 +19,8 @@ export interface Nodes {
   /** Kills a node; resolves when its process is gone. It stays away until `bringBack`. */
   kill(name: string): Promise<void>;
   bringBack(name: string): Promise<Node>;
+  /** Rejects with UnavailableError when one has ended by itself too often to be started again. */
+  readonly failed: Promise<never>;
   drain(): Promise<void>;
 }
 
@@ -37,6 +40,8 @@ export const startNodes = async ({ terminal, ...options }: NodesOptions): Promis
   ]);
   const byName = new Map<string, Node>();
   const away = new Set<string>();
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+  failed.catch(() => undefined); // Whoever waits for it handles it.
   let restarts = 0;
 
   const start = async (name: string): Promise<Node> => {
@@ -49,10 +54,11 @@ export const startNodes = async ({ terminal, ...options }: NodesOptions): Promis
   const gone = (node: Node): void => {
     byName.delete(node.name);
     if (away.has(node.name)) return;
-    terminal.event(`${node.name} ended by itself; ${options.dir}/${node.name}.log says why`);
+    const why = `${node.name} ended by itself; ${options.dir}/${node.name}.log says why`;
     restarts += 1;
-    if (restarts > restartsMax) return;
-    start(node.name).catch((error: unknown) => terminal.event(String(error)));
+    if (restarts > restartsMax) return fail(new UnavailableError(why));
+    terminal.event(`${why}; it is started again`);
+    start(node.name).catch(fail);
   };
 
   await Promise.all(names.map(start)).catch(async (error: unknown) => {
@@ -69,6 +75,7 @@ export const startNodes = async ({ terminal, ...options }: NodesOptions): Promis
       away.add(name);
       await byName.get(name)?.kill();
     },
+    failed,
     bringBack: async (name) => {
       const node = await start(name);
       away.delete(name);

@@ -57,6 +57,8 @@ const submit = async ({ client, batch, items, terminal }: RunOptions, known: Rea
   if (open.length > 0) terminal.event(`submitted ${counted(open.length, 'task')}`);
 };
 
+const short = (text: string): string => (text.length > 90 ? `${text.slice(0, 89)}…` : text);
+
 const firstResult = async (
   { client, items, terminal }: RunOptions,
   following: Following,
@@ -70,8 +72,17 @@ const firstResult = async (
   const output: unknown = await client.run('summarise', item.id).result({ abortSignal: signal });
   const { title, summary: text } = summary.parse(output);
   terminal.event(`the first result: summarise ${item.document}`);
-  terminal.more(title);
-  terminal.more(text.length > 160 ? `${text.slice(0, 157)}...` : text);
+  terminal.more(`title: ${short(title)}`);
+  terminal.more(`summary: ${short(text)}`);
+};
+
+/** What is there already of a batch that was cut off. */
+const tellBefore = (tally: Tally, terminal: Terminal): void => {
+  const { running, waiting, total } = tally;
+  const over = ended(tally);
+  if (over + running + waiting === 0) return;
+  terminal.event(`${over} of ${total} had ended; ${running + waiting} were under way, and go on from their last step`);
+  if (running > 0) terminal.more('as soon as the ack wait of their dead workers is over, 10 s at most');
 };
 
 /** Resolves when all has ended and Postgres knows. Rejects with the signal's reason. */
@@ -79,6 +90,7 @@ export const runBatch = async (options: RunOptions): Promise<Account> => {
   const { batch, items, records, store, terminal, clock, killed } = options;
   const known = await endedBefore(store, items);
   const following = await follow(records, items, known);
+  tellBefore(following.tally(), terminal);
   const shown = clock.every(progressMs, () => terminal.progress(progressText(following.tally())));
   const life = linked(options.signal);
   const { signal } = life;
@@ -96,6 +108,7 @@ export const runBatch = async (options: RunOptions): Promise<Account> => {
     await projected({ store, group: batch, total: items.length, clock, signal });
   } finally {
     shown.cancel();
+    terminal.rest();
     life.abort(new Error('the batch is over')); // What still waits in there, after a failure, gives up.
     following.stop();
   }

@@ -16,21 +16,26 @@ export interface TakeoverOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly signal: AbortSignal;
+  /** Told of each as it comes. */
+  readonly taken?: (takeover: Takeover) => void;
 }
 
 /** Call it when the node is dead. Resolves when each of the tasks that it held has gone on elsewhere. */
 export const takeovers = async (options: TakeoverOptions): Promise<readonly Takeover[]> => {
-  const { following, node, now, signal } = options;
+  const { following, node, now, signal, taken } = options;
   const killedMs = now();
   const held = new Set(following.heldBy(node).map(({ key }) => key));
-  const taken: Takeover[] = [];
+  const all: Takeover[] = [];
   const stop = following.onChange((item, sight) => {
     if (!held.has(item.key)) return;
     const survived = !isOf(node, sight);
     // What the node wrote before it died may be told only now: it held that task no more.
     if (survived || sight.status !== 'running') held.delete(item.key);
-    if (survived) taken.push({ item, worker: sight.worker ?? '', afterMs: now() - killedMs });
+    if (!survived) return;
+    const takeover = { item, worker: sight.worker ?? '', afterMs: now() - killedMs };
+    all.push(takeover);
+    taken?.(takeover);
   });
   await until(following, () => held.size === 0, signal).finally(stop);
-  return taken;
+  return all;
 };

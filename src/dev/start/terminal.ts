@@ -9,13 +9,15 @@ export interface Terminal {
   more(text: string): void;
   /** The line at the bottom, instead of the one before. */
   progress(text: string): void;
+  /** Takes the line at the bottom away. */
+  rest(): void;
 }
 
 export interface TerminalOptions {
   readonly write: (text: string) => void;
   /** A terminal can take a line back; a file or a pipe is given a line now and then instead. */
   readonly live: boolean;
-  readonly columns: number;
+  readonly columns: () => number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -44,7 +46,7 @@ export const terminal = ({ write, live, columns, now }: TerminalOptions): Termin
     event: (text) => line(`${stamp()}  ${text}`),
     more: (text) => line(`${' '.repeat(11)}${text}`),
     progress: (text) => {
-      const next = `${stamp()}  ${text}`.slice(0, columns - 1);
+      const next = `${stamp()}  ${text}`.slice(0, columns() - 1);
       if (live) {
         write(clear + next);
         bottom = next;
@@ -52,6 +54,10 @@ export const terminal = ({ write, live, columns, now }: TerminalOptions): Termin
         shownMs = now();
         write(`${next}\n`);
       }
+    },
+    rest: () => {
+      if (bottom) write(clear);
+      bottom = '';
     },
   };
 };
