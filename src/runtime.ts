@@ -92,7 +92,11 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     child('projector', afterMigration(options, projection.start)),
     child('gatekeeper', gatekeeper({ ...options, behind })),
   ];
-  const plan = topology({ ...options, pools: parts.pools, workBytes: options.queueBytes });
+  const plan = topology({
+    ...options,
+    pools: [...app.pools.values()].map(({ name, queue: { max } }) => ({ name, tasksMax: max })),
+    workBytes: options.queueBytes,
+  });
 
   const start: Start = async (signal) => {
     await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers] });
@@ -158,7 +162,7 @@ const intakes = async ({ options, ports, admission: admit, pools }: Parts): Prom
   const sched = await queue.streamInfo(streams.sched);
   const task = fromDue(ports);
   const cron = fromCron({ ports, admission: admit, pools, incarnation: sched.incarnation });
-  const fromInboxOf = fromInbox({ ports, admission: admit, incarnation: inbox.incarnation });
+  const fromInboxOf = fromInbox({ ports, admission: admit, pools, incarnation: inbox.incarnation });
   const read = { queue, clock: options.clock, log: options.log, ackWaitMs, concurrency: 256 };
   return [
     child('inbox', intake({ ...read, stream: streams.inbox, consumer: consumers.ingress, handle: fromInboxOf })),

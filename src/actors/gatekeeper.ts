@@ -1,8 +1,9 @@
 /**
- * Keeps submitters out while the projection is so far behind that records could expire unseen: one key in the bucket
- * `gates`, written again while it is true, and stale by itself soon after.
+ * Keeps submitters out while taking more would endanger what was accepted: while the projection is so far behind that
+ * records could expire unseen, or the bucket of records is so full that commits could be refused. Each reason is a key
+ * in the bucket `gates`, written again while it holds, and stale by itself soon after.
  */
-import { buckets } from '../bus/subjects.ts';
+import { buckets, streams } from '../bus/subjects.ts';
 import type { Queue } from '../bus/queue.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
@@ -18,19 +19,42 @@ export interface GatekeeperOptions {
   readonly behind: () => boolean;
 }
 
+interface Gate {
+  readonly key: string;
+  readonly why: string;
+  closed(): boolean | Promise<boolean>;
+}
+
 const lookMs = 2_000;
 /** How long one word holds. */
 const holdMs = 10_000;
+/** Tasks that are queued by then still need their records. */
+const fullShare = 0.8;
 
 export const gatekeeper = ({ queue, clock, log, behind }: GatekeeperOptions): Start => {
-  const gates = bucket(queue, buckets.gates);
-  return (signal) => {
-    const look = clock.every(lookMs, () => {
-      if (!behind()) return;
-      const until = queue.now() + holdMs;
-      const closed = gates.put('projection', Buffer.from(JSON.stringify({ until })), { ttlMs: 2 * holdMs });
-      closed.catch((error: unknown) => log.warn({ err: error }, 'the gate could not be closed')); // Said again in 2 s.
-    });
-    return Promise.resolve({ exit: aborted(signal).then(() => look.cancel()) });
+  const said = bucket(queue, buckets.gates);
+  const gates: readonly Gate[] = [
+    { key: 'projection', why: 'the history is too far behind', closed: behind },
+    { key: 'records', why: 'the bucket of records is nearly full', closed: () => nearlyFull(queue) },
+  ];
+
+  const look = async ({ key, why, closed }: Gate): Promise<void> => {
+    if (!(await closed())) return;
+    const value = Buffer.from(JSON.stringify({ until: Math.ceil(queue.now() + holdMs), why }));
+    await said.put(key, value, { ttlMs: 2 * holdMs });
+    log.warn({ gate: key }, `submits are refused: ${why}`);
   };
+
+  return (signal) => {
+    const looking = clock.every(lookMs, () => {
+      for (const gate of gates)
+        look(gate).catch((error: unknown) => log.warn({ err: error, gate: gate.key }, 'a gate could not be seen to'));
+    });
+    return Promise.resolve({ exit: aborted(signal).then(() => looking.cancel()) });
+  };
+};
+
+const nearlyFull = async (queue: Queue): Promise<boolean> => {
+  const { bytes, maxBytes } = await queue.streamInfo(streams.bucket(buckets.tasks));
+  return maxBytes > 0 && bytes > maxBytes * fullShare;
 };

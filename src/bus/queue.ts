@@ -67,6 +67,8 @@ export interface StreamSpec {
   readonly storage?: 'file' | 'memory';
   /** Past it, `work` and `last` streams refuse the publisher and `limits` streams drop the oldest. */
   readonly maxBytes?: number;
+  /** Likewise, counted in messages. */
+  readonly maxMessages?: number;
   /** Only for `limits`: an accepted task never leaves by age. */
   readonly maxAgeMs?: number;
   /** Takes schedules; such a stream has no limit that could drop one. */

@@ -1,6 +1,6 @@
 /**
- * What keeps submitters out for a while: key `projection` of bucket `gates` says until when. Whoever closes the gate
- * keeps moving that moment on; should it die, the gate opens by itself.
+ * What keeps submitters out for a while: each key of bucket `gates` says why and until when. Whoever closes one keeps
+ * moving that moment on; should it die, the gate opens by itself.
  */
 import { z } from 'zod';
 import type { Subscription } from '../bus/bus.ts';
@@ -11,10 +11,9 @@ import { atMost } from '../kernel/clock.ts';
 import { OverloadedError } from '../kernel/errors.ts';
 import type { TaskPorts } from './ports.ts';
 
-export const projectionGate = 'projection';
-
-/** The value under the key. */
-const closing = z.object({ until: z.number() });
+/** The value under a key: epoch ms by the server's clock, and a sentence. */
+const closing = z.object({ until: z.number(), why: z.string().max(200).default('the runtime is behind') });
+type Closing = z.infer<typeof closing>;
 
 export interface Gate {
   /** Resolves when it is known whether the gate is closed. `undefined` once it is: every submit passes here. */
@@ -30,21 +29,23 @@ const patienceMs = 1_000;
 const askAgainMs = 30_000;
 
 export const gate = ({ queue, clock, log }: Pick<TaskPorts, 'queue' | 'clock' | 'log'>): Gate => {
-  let until = 0;
+  const closings = new Map<string, Closing>();
   let watched = false;
   let asked: Promise<unknown> | undefined;
   let askAt = Number.NEGATIVE_INFINITY;
   let reading: Subscription | undefined;
   let closed = false;
 
-  const changed = (_key: string, entry: Entry | undefined): void => {
-    until = entry ? untilOf(entry.value) : 0;
+  const changed = (key: string, entry: Entry | undefined): void => {
+    const said = entry && closingOf(entry.value);
+    if (said) closings.set(key, said);
+    else closings.delete(key);
   };
 
   const watch = async (): Promise<void> => {
     const { promise: known, resolve: caughtUp } = Promise.withResolvers<void>();
     try {
-      reading = await bucket(queue, buckets.gates).watch(projectionGate, changed, { caughtUp });
+      reading = await bucket(queue, buckets.gates).watch('>', changed, { caughtUp });
       await known;
       watched = true;
       if (closed) reading.unsubscribe();
@@ -64,10 +65,11 @@ export const gate = ({ queue, clock, log }: Pick<TaskPorts, 'queue' | 'clock' | 
   return {
     opening: () => (watched ? undefined : (asked ?? (clock.monotonic() < askAt ? undefined : ask()))),
     pass: () => {
-      if (until === 0) return;
-      const retryAfterMs = until - queue.now();
-      if (retryAfterMs <= 0) return;
-      throw new OverloadedError('projection: the history is too far behind; nothing was accepted', { retryAfterMs });
+      for (const [key, { until, why }] of closings) {
+        const retryAfterMs = until - queue.now();
+        if (retryAfterMs > 0) throw new OverloadedError(`${key}: ${why}; nothing was accepted`, { retryAfterMs });
+        closings.delete(key);
+      }
     },
     close: () => {
       closed = true;
@@ -76,10 +78,10 @@ export const gate = ({ queue, clock, log }: Pick<TaskPorts, 'queue' | 'clock' | 
   };
 };
 
-const untilOf = (value: Uint8Array): number => {
+const closingOf = (value: Uint8Array): Closing | undefined => {
   try {
-    return closing.parse(JSON.parse(new TextDecoder().decode(value))).until;
+    return closing.parse(JSON.parse(new TextDecoder().decode(value)));
   } catch {
-    return 0; // What nobody can read keeps nobody out.
+    return undefined; // What nobody can read keeps nobody out.
   }
 };

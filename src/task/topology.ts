@@ -4,12 +4,18 @@ import { buckets, consumers, lanes, streams, subjects } from '../bus/subjects.ts
 
 export interface TopologyOptions {
   readonly region: string;
-  readonly pools: readonly string[];
+  readonly pools: readonly PoolQueue[];
   /** How long a delivery may stay unsettled before it is handed out again, in ms. */
   readonly ackWaitMs: number;
   readonly replicas: number;
   /** Bytes of each pool's queue. */
   readonly workBytes: number;
+}
+
+/** A pool, and how many of its tasks may be stored at once. */
+export interface PoolQueue {
+  readonly name: string;
+  readonly tasksMax: number;
 }
 
 export interface Topology {
@@ -33,14 +39,18 @@ export const topology = (options: TopologyOptions): Topology => ({
     ...options.pools.map((pool) => workStream(options, pool)),
     ...bucketStreams(options),
   ],
-  consumers: [...fixedConsumers(options), ...options.pools.flatMap((pool) => laneConsumers(options, pool))],
+  consumers: [...fixedConsumers(options), ...options.pools.flatMap(({ name }) => laneConsumers(options, name))],
 });
 
-const workStream = ({ region, replicas, workBytes }: TopologyOptions, pool: string): StreamSpec => ({
+const workStream = (
+  { region, replicas, workBytes }: TopologyOptions,
+  { name: pool, tasksMax }: PoolQueue,
+): StreamSpec => ({
   name: streams.work(region, pool),
   subjects: [subjects.workOfPool(region, pool)],
   keep: 'work',
   maxBytes: workBytes,
+  maxMessages: tasksMax,
   maxMsgBytes: messageBytesMax,
   replicas,
   description: `tasks of pool ${pool} that have not ended; full means that submitters are refused`,
@@ -87,7 +97,7 @@ const fixedStreams = ({ replicas, workBytes }: TopologyOptions): readonly Stream
 
 const bucketStreams = ({ replicas }: TopologyOptions): readonly StreamSpec[] =>
   [
-    { bucket: buckets.tasks, maxBytes: 1024 * mb, description: 'one record a task' },
+    { bucket: buckets.tasks, maxBytes: 2048 * mb, description: 'one record a task' },
     { bucket: buckets.groups, maxBytes: 64 * mb, description: 'which tasks were submitted as one group' },
     { bucket: buckets.crons, maxBytes: 1 * mb, description: 'the last firing of each schedule' },
     { bucket: buckets.gates, maxBytes: 1 * mb, description: 'what keeps submitters out for a while' },

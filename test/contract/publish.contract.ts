@@ -84,6 +84,17 @@ export const publishContract = (make: Make): void => {
     await expect(queue.publish('work.more', new Uint8Array(1_000))).rejects.toMatchObject({ code: 'refused' });
   });
 
+  test('a work queue that counts its messages refuses the one too many, and takes another when one has left', async () => {
+    const { queue } = await open();
+    await queue.ensureStream({ ...work, maxMessages: 2 });
+    await queue.publish('work.a', bytes('1'));
+    await queue.publish('work.b', bytes('2'));
+    await expect(queue.publish('work.c', bytes('3'))).rejects.toMatchObject({ code: 'refused' });
+    await queue.purge('WORK', 'work.a');
+    await queue.publish('work.c', bytes('3'));
+    expect((await queue.streamInfo('WORK')).messages).toBe(2);
+  });
+
   test('a full log drops its oldest', async () => {
     const { queue } = await open();
     await queue.ensureStream({ ...log, maxBytes: 4_096 });

@@ -4,7 +4,7 @@ import { silentLog as log } from '../../src/kernel/log.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { type VirtualClock, virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { bucket } from '../../src/kv/bucket.ts';
-import { type Gate, gate, projectionGate } from '../../src/task/gate.ts';
+import { type Gate, gate } from '../../src/task/gate.ts';
 
 let clock: VirtualClock;
 let connection: MemoryConnection;
@@ -20,8 +20,8 @@ const make = async (): Promise<void> => {
   await clock.settle();
   await made;
 };
-const say = async (value: string): Promise<void> => {
-  const said = bucket(connection.queue, 'gates').put(projectionGate, new TextEncoder().encode(value));
+const say = async (value: string, key = 'projection'): Promise<void> => {
+  const said = bucket(connection.queue, 'gates').put(key, new TextEncoder().encode(value));
   await clock.settle();
   await said;
 };
@@ -50,6 +50,19 @@ describe('the gate before submits', () => {
     entry.pass();
     await say(JSON.stringify({ until: connection.queue.now() + 10_000 }));
     expect(() => entry.pass()).toThrow('projection');
+  });
+
+  test('stays closed while one reason of several holds, and says it', async () => {
+    await make();
+    const now = connection.queue.now();
+    await say(JSON.stringify({ until: now + 5_000, why: 'the history is too far behind' }));
+    await say(JSON.stringify({ until: now + 10_000, why: 'the bucket of records is nearly full' }), 'records');
+    await opened();
+    expect(() => entry.pass()).toThrow('projection: the history is too far behind');
+    await clock.advance(5_000);
+    expect(() => entry.pass()).toThrow('records: the bucket of records is nearly full');
+    await clock.advance(5_000);
+    entry.pass();
   });
 
   test('is open where nobody can read what was said', async () => {

@@ -126,7 +126,7 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
   };
 
   const first = node();
-  const plan = topology({ region: 'main', pools, ackWaitMs: 30_000, replicas: 1, workBytes });
+  const plan = topology({ region: 'main', pools: pools.map((name) => ({ name, tasksMax: 1_000 })), ackWaitMs: 30_000, replicas: 1, workBytes });
   await provision(first.queue, plan);
   return { clock, broker, store, pools, node, eventually, ...first };
 };

@@ -21,12 +21,13 @@ export interface Standing {
   readonly last: Stored | undefined;
   /** In the stream. */
   readonly bytes: number;
+  readonly messages: number;
   readonly bytesOf: StoredBytes;
   readonly now: number;
 }
 
 /** Throws `ConflictError` or `RefusedError` for what the stream does not take. */
-export const admit = (append: Append, { spec, last, bytes, bytesOf, now }: Standing): void => {
+export const admit = (append: Append, { spec, last, bytes, messages, bytesOf, now }: Standing): void => {
   const { data, headers, expectSeq, ttlMs, schedule } = append;
   const size = data.length + headerBytes(headers);
   if (size > (spec.maxMsgBytes ?? Infinity)) throw new RefusedError('message size exceeds maximum allowed');
@@ -37,6 +38,8 @@ export const admit = (append: Append, { spec, last, bytes, bytesOf, now }: Stand
   if (expectSeq !== undefined && expectSeq !== revision) {
     throw new ConflictError(`wrong last sequence: ${revision}`, { revision });
   }
+  if (spec.keep === 'work' && messages >= (spec.maxMessages ?? Infinity))
+    throw new RefusedError('maximum messages exceeded');
   if (spec.keep === 'limits' || bytes + bytesOf(append) <= (spec.maxBytes ?? Infinity)) return;
   const makesRoom = spec.keep === 'last' && last && bytesOf(last) >= bytesOf(append);
   if (!makesRoom) throw new RefusedError('maximum bytes exceeded');

@@ -102,7 +102,7 @@ export const stream = (initial: StreamSpec, clock: Clock, random: Random, timers
     takes: (subject) => takes(subject),
     append: (message) => {
       const last = messages.last(message.subject);
-      admit(message, { spec, last, bytes: messages.bytes, bytesOf, now: clock.wall() });
+      admit(message, { spec, last, bytes: messages.bytes, messages: messages.count, bytesOf, now: clock.wall() });
       return add(message);
     },
     remove,

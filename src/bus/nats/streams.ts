@@ -112,7 +112,7 @@ const configOf = (spec: StreamSpec): StreamConfig => ({
   ...(spec.description !== undefined && { description: spec.description }),
   ...(spec.replicas !== undefined && { num_replicas: spec.replicas }),
   max_consumers: consumersMost,
-  max_msgs: -1,
+  max_msgs: spec.schedules ? -1 : (spec.maxMessages ?? -1),
   max_bytes: spec.maxBytes ?? -1,
   max_msg_size: spec.maxMsgBytes ?? -1,
   max_age: 0,
