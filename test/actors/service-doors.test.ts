@@ -115,6 +115,19 @@ describe('the service ingress', () => {
     expect(why.body).toMatchObject({ status: expect.stringMatching(/queued|running/), why: expect.any(String) });
   });
 
+  test('lets only so many wait at once', async () => {
+    const { id } = (await req(bus, 'submit.waits', {})).body;
+    const { doors } = world.node;
+    const life = new AbortController();
+    const options = { timeoutMs: 600_000, signal: life.signal };
+    const waiting = Array.from({ length: 1_000 }, () => doors.await('waits', id, options));
+    await expect(doors.await('waits', id, options)).rejects.toMatchObject({ code: 'overloaded' });
+    expect(await refused(bus, `await.waits.${id}`)).toMatchObject({ status: 429, code: 'overloaded' });
+    life.abort();
+    expect((await Promise.all(waiting)).every(({ status }) => status === 'queued' || status === 'running')).toBe(true);
+    expect(await refused(bus, `await.waits.${id}`, { timeout: 1 })).toMatchObject({ status: 0 });
+  });
+
   test('tries a dead task again, once', async () => {
     const { body } = await req(bus, 'submit.fails', {});
     const dead = await ended('fails', body.id);

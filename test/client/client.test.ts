@@ -56,9 +56,18 @@ const tenanted = defineTask({
   run: async (ctx) => ctx.tenant ?? 'nobody',
 });
 
+const chatty = defineTask({
+  name: 'chatty',
+  input: z.object({ words: z.number() }),
+  progress: z.number(),
+  run: async (ctx, { words }) => {
+    for (let word = 0; word < words; word++) ctx.progress(word);
+  },
+});
+
 const app = defineApp({
   pools: { default: { workers: { min: 16, max: 16 } } },
-  tasks: [add, held, fails, nothing, nil, large, later, tenanted],
+  tasks: [add, held, fails, nothing, nil, large, later, tenanted, chatty],
 });
 type TheApp = typeof app;
 
@@ -223,6 +232,17 @@ describe.each([
       { type: 'started' },
       { type: 'completed' },
     ]);
+  });
+
+  test('tells a slow reader all of it, in order', async () => {
+    const client = await open();
+    const run = await client.submit(chatty, { words: 6_000 });
+    const words: number[] = [];
+    for await (const event of run.events()) {
+      if (words.length % 1_000 === 0) await run.status(); // Time enough to be overrun.
+      if (event.type === 'progress') words.push(event.value);
+    }
+    expect(words).toEqual(Array.from({ length: 6_000 }, (_unused, word) => word));
   });
 
   test('tells of retries', async () => {

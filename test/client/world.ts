@@ -30,7 +30,8 @@ export interface WorldOptions {
 
 /** In `beforeAll`, or within a test: everything ends with the file or the test. */
 export const startWorld = async <A extends App>(app: A, { queueBytes = 64 * mb }: WorldOptions = {}) => {
-  const { url } = await freshNats();
+  const server = await freshNats();
+  const { url } = server;
   const { log, lines } = keptLog();
   const metrics = createMetrics();
   const store = memoryStore();
@@ -71,6 +72,7 @@ export const startWorld = async <A extends App>(app: A, { queueBytes = 64 * mb }
   const plain = await connect('plain');
 
   return {
+    server,
     url,
     store,
     metrics,
