@@ -1,0 +1,130 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { bucket } from '../../src/kv/bucket.ts';
+import { createClient, defineApp, defineTask } from '../../src/index.ts';
+import { freshNats } from '../setup/servers.ts';
+import { startWorld } from './world.ts';
+
+const hello = defineTask({
+  name: 'hello',
+  input: z.object({ who: z.string() }),
+  output: z.string(),
+  run: async (_ctx, { who }) => `Hello, ${who}`,
+});
+const app = defineApp({ pools: { default: { workers: { min: 4, max: 4 } } }, tasks: [hello] });
+
+const open = async (options: Parameters<typeof startWorld>[1] = {}) => {
+  const world = await startWorld(app, options);
+  let running = true;
+  const stop = async (): Promise<void> => {
+    if (running) await world.node.stop();
+    running = false;
+  };
+  onTestFinished(async () => {
+    await stop();
+    await world.plain.bus.close();
+  });
+  return { ...world, stop };
+};
+
+test('with the app, a task is accepted while no node runs, and runs when one does', async () => {
+  const { client: connect, stop, startNode } = await open();
+  const client = await connect({ app });
+  await stop();
+  const run = await client.submit(hello, { who: 'Ada' });
+  expect(await run.status()).toMatchObject({ status: 'queued', waitingFor: { reason: 'no_worker' } });
+  const result = run.result();
+  const other = await startNode('n2');
+  onTestFinished(other.stop);
+  expect(await result).toBe('Hello, Ada');
+});
+
+test('without the app, it is said that no ingress answers', async () => {
+  const { client: connect, stop } = await open();
+  const client = await connect();
+  await stop();
+  await expect(client.submit(hello, { who: 'Ada' })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: 'no ingress answers submit.hello: is a node running?',
+  });
+  await expect(client.group('g').counts()).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(client.run(hello, 'x').status()).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('nobody is there: it is said where nobody was found', async () => {
+  await expect(createClient({ nats: 'nats://127.0.0.1:1' })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringContaining('127.0.0.1:1'),
+  });
+});
+
+test('an app that would not boot makes no client', async () => {
+  const wrong = defineApp({ tasks: [hello, hello] });
+  await expect(createClient({ app: wrong })).rejects.toMatchObject({ code: 'configuration' });
+});
+
+test('a full queue refuses at once, at the edge and in the ingress, and takes tasks again once there is room', async () => {
+  const { client: connect, stop, startNode } = await open({ queueBytes: 64 * 1024 });
+  const edge = await connect({ app });
+  const plain = await connect();
+  await stop(); // Nobody takes anything out.
+  const items = Array.from({ length: 200 }, (_, index) => ({ input: { who: 'x'.repeat(1_000) }, id: String(index) }));
+  const { accepted, refused } = await edge.submitMany(hello, items);
+  expect(accepted).toBeGreaterThan(20);
+  expect(accepted + refused.length).toBe(200);
+  expect(new Set(refused.map(({ code }) => code))).toEqual(new Set(['overloaded']));
+  await expect(edge.submit(hello, { who: 'y'.repeat(1_000) })).rejects.toMatchObject({
+    code: 'overloaded',
+    retryAfterMs: 1_000,
+  });
+  const other = await startNode('n2');
+  onTestFinished(other.stop);
+  await expect
+    .poll(() =>
+      edge.submit(hello, { who: 'z' }).then(
+        () => 'taken',
+        () => 'refused',
+      ),
+    )
+    .toBe('taken');
+  expect(await (await plain.submit(hello, { who: 'Ada' })).result()).toBe('Hello, Ada');
+  const kept = items.filter((_, index) => !refused.some((each) => each.index === index));
+  const results = await Promise.all(kept.map(({ id }) => edge.run(hello, id).result()));
+  expect(results).toHaveLength(accepted);
+});
+
+test('a result outlives the restart of the server that was to announce it', async () => {
+  const { client: connect, server } = await open();
+  const client = await connect({ app });
+  const run = await client.submit(hello, { who: 'Ada' }, { delay: '1s' });
+  const result = run.result({ timeout: '15s' });
+  await server.restart();
+  expect(await result).toBe('Hello, Ada');
+});
+
+test('what KV has forgotten, the history tells', async () => {
+  const { client: connect, store, node } = await open();
+  const client = await connect();
+  const run = await client.submit(hello, { who: 'Ada' });
+  await run.result();
+  await expect.poll(async () => (await store.task('hello', run.id))?.status).toBe('completed');
+  await bucket(node.queue, 'tasks').remove(`hello.${run.id}`);
+  const later = (await connect({ app })).run(hello, run.id);
+  expect(await later.status()).toMatchObject({ status: 'completed', output: 'Hello, Ada' });
+  expect(await later.result()).toBe('Hello, Ada');
+  const told: string[] = [];
+  for await (const event of later.events()) told.push(event.type);
+  expect(told.at(-1)).toBe('completed');
+});
+
+test('a server without anything of ours on it takes nothing, and crashes nobody', async () => {
+  const { url } = await freshNats();
+  const client = await createClient({ nats: url });
+  onTestFinished(() => client.close());
+  await expect(client.submit('hello', {})).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(client.run('hello', 'x').status()).rejects.toMatchObject({
+    code: expect.stringMatching(/not_found|unavailable/),
+  });
+  const events = client.run('hello', 'x').events()[Symbol.asyncIterator]();
+  await expect(events.next()).rejects.toMatchObject({ code: expect.stringMatching(/not_found|unavailable/) });
+});
