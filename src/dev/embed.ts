@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { freePortFrom } from './free-port.ts';
 import type { Limits } from './model-window.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
-import { startNatsServer } from './nats-server.ts';
+import { findNatsServer, startNatsServer } from './nats-server.ts';
 import { startPostgres } from './postgres.ts';
 import type { Server } from './server.ts';
 
@@ -17,6 +17,8 @@ export interface EmbedOptions {
   readonly dir: string;
   /** What the simulated model allows; everything by default. */
   readonly modelLimits?: Limits;
+  /** What is being waited for, in the order of its coming. */
+  readonly told?: (text: string) => void;
 }
 
 export interface Embedded {
@@ -29,12 +31,15 @@ export interface Embedded {
   stop(): Promise<void>;
 }
 
-const startNats = async (dir: string): Promise<Server> =>
+const startNats = async (dir: string, told: EmbedOptions['told']): Promise<Server> => {
+  const binary = await findNatsServer(told);
   // Where `nats` looks for one by itself, if that is free.
-  startNatsServer({ dir: join(dir, 'nats'), port: await freePortFrom(4222), syncInterval: 'always' });
+  const port = await freePortFrom(4222);
+  return startNatsServer({ dir: join(dir, 'nats'), port, binary, syncInterval: 'always' });
+};
 
 /** Throws UnavailableError where one cannot be had, ConflictError where another one has its files. */
-export const embed = async ({ env, dir, modelLimits = {} }: EmbedOptions): Promise<Embedded> => {
+export const embed = async ({ env, dir, modelLimits = {}, told }: EmbedOptions): Promise<Embedded> => {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(started.map((server) => server.stop()));
@@ -47,7 +52,7 @@ export const embed = async ({ env, dir, modelLimits = {} }: EmbedOptions): Promi
   const realModel = env['OPENAI_API_KEY'] || env['OPENAI_BASE_URL'];
   const configured = Promise.resolve(undefined);
   const all = [
-    env['NATS_URL'] ? configured : tracked(startNats(dir)),
+    env['NATS_URL'] ? configured : tracked(startNats(dir, told)),
     env['DATABASE_URL'] ? configured : tracked(startPostgres({ dir: join(dir, 'postgres') })),
     realModel ? configured : tracked(startModelServer({ limits: modelLimits })),
   ] as const;

@@ -27,10 +27,12 @@ const finder = fileURLToPath(new URL('../../scripts/get-nats-server.sh', import.
 
 /**
  * Path of a nats-server that is new enough: `$NATS_SERVER`, PATH, the cache, the machine's Debian mirror or the
- * GitHub release. Throws UnavailableError, with what the script said, if there is none to be had.
+ * GitHub release. `told` hears what is tried where that takes long. Throws UnavailableError, with what the script said,
+ * if there is none to be had.
  */
-export const findNatsServer = async (): Promise<string> => {
+export const findNatsServer = async (told: (text: string) => void = () => undefined): Promise<string> => {
   const found = promisify(execFile)('bash', [finder], { encoding: 'utf8' });
+  found.child.stderr?.on('data', (chunk) => told(String(chunk).trim()));
   const { stdout } = await found.catch((cause: Error) => {
     throw new UnavailableError(`no nats-server: ${cause.message}`, { cause });
   });

@@ -68,7 +68,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 const shown = terminal({
   write: (text) => void process.stdout.write(text),
   live: process.stdout.isTTY,
-  columns: () => process.stdout.columns ?? 120,
+  columns: () => process.stdout.columns || 120,
   now: () => clock.monotonic(),
 });
 
