@@ -14,6 +14,7 @@ import { afterMigration } from './actors/migration.ts';
 import { pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
 import { provision } from './actors/provisioner.ts';
+import { sweeper } from './actors/sweeper.ts';
 import { admission } from './app/admission.ts';
 import { executor } from './app/executor.ts';
 import { registry } from './app/registry.ts';
@@ -122,6 +123,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       ...pools.map(({ start: startPool }, index) =>
         child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs),
       ),
+      child('sweeper', sweeper(ports)),
       child('cancel hints', cancelHints(options.bus, pools)),
       ...(await intakes(parts)),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),
