@@ -105,16 +105,7 @@ const open = async (options: StartOptions, closers: Closing): Promise<Running> =
   terminal.line(`Troupe, all of it on this machine. Data and logs are in ${dir}/`);
   terminal.line();
   const env = ownEnv(options.env);
-  terminal.progress(
-    'building, and starting a nats-server and a Postgres; the first time they have to be fetched and made',
-  );
-  const [script, servers] = await bothOr(
-    build(root),
-    embed({ env, dir, modelLimits }).then((embedded) => {
-      closers.add(embedded.stop);
-      return embedded;
-    }),
-  );
+  const { script, servers } = await ground(options, env, closers);
   signal.throwIfAborted();
   const { nats, postgres } = servers;
   const urls = { nats: nats?.url ?? '', postgres: postgres?.url ?? '' };
@@ -135,10 +126,30 @@ const open = async (options: StartOptions, closers: Closing): Promise<Running> =
   return { servers, nodes, connections };
 };
 
-/** Both, or the first failure once neither is under way any more. */
-const bothOr = async <A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> => {
-  await Promise.allSettled([a, b]);
-  return Promise.all([a, b]);
+/** What the nodes stand on. */
+interface Ground {
+  readonly script: string;
+  readonly servers: Embedded;
+}
+
+const tickMs = 250;
+
+/** The first time it takes a while, which is then told second by second. */
+const ground = async (options: StartOptions, env: NodeJS.ProcessEnv, closers: Closing): Promise<Ground> => {
+  const { root, dir, terminal, clock } = options;
+  let waitingFor = 'building, and starting a nats-server, a Postgres and a model';
+  const told = (text: string): void => {
+    waitingFor = text.split('\n', 1)[0] ?? '';
+  };
+  const ticking = clock.every(tickMs, () => terminal.progress(waitingFor));
+  // Settled both, so that nothing is under way any more when a failure of one of them is cleaned up after.
+  const [built, embedded] = await Promise.allSettled([build(root), embed({ env, dir, modelLimits, told })]);
+  ticking.cancel();
+  terminal.rest();
+  if (embedded.status === 'fulfilled') closers.add(embedded.value.stop);
+  if (embedded.status === 'rejected') throw embedded.reason;
+  if (built.status === 'rejected') throw built.reason;
+  return { script: built.value, servers: embedded.value };
 };
 
 /** Of the environment only what chooses a model, and what is none of ours: everything else here is our own. */
