@@ -3,8 +3,8 @@
  * accepted. So nothing is refused any more; what cannot run becomes a dead letter, with a record that says why.
  */
 import type { Delivery } from '../bus/queue.ts';
-import { isToken, type Route, taskKey } from '../bus/subjects.ts';
-import { type ErrorSummary, summarise } from '../kernel/error.ts';
+import { isToken, taskKey } from '../bus/subjects.ts';
+import { summarise } from '../kernel/error.ts';
 import {
   IdConflictError,
   InvalidInputError,
@@ -14,40 +14,34 @@ import {
   UnavailableError,
   UnknownTaskError,
 } from '../kernel/errors.ts';
-import { writeUntilKnown } from '../kv/write.ts';
 import type { Admission } from '../task/admission.ts';
-import { writeDeadLetter } from '../task/dead-letter.ts';
-import { announce } from '../task/duties.ts';
 import { decodeJson } from '../task/json.ts';
-import { carriedHeaders, decodeEnvelope, type Envelope, inputHash, type Outgoing } from '../task/message.ts';
+import { decodeEnvelope, type Envelope, header, inputHash, type Outgoing } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { type DeadReason, dead, decodeRecord, encodeRecord, firstRecord } from '../task/record.ts';
+import type { DeadReason } from '../task/record.ts';
 import { submitTask } from '../task/submit.ts';
+import { bury, type Problem } from './ingress-dead.ts';
 
 export interface IngressOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
+  /** Where tasks may wait. */
+  readonly pools: readonly string[];
   /** Of the INBOX stream: made ids begin with it, so that those of a stream that was made anew are others. */
   readonly incarnation: string;
 }
 
 /** How long to leave a task in the inbox whose pool takes no more, or whose server does not answer. */
 const laterMs = 1_000;
-const nowhere: Route = { pool: 'ingress', lane: 'normal', partition: '0' };
-
-interface Problem {
-  readonly reason: DeadReason;
-  readonly error: ErrorSummary;
-}
 
 /** Settles one message of the inbox. */
 export const fromInbox =
-  ({ ports, admission, incarnation }: IngressOptions) =>
+  ({ ports, admission, pools, incarnation }: IngressOptions) =>
   async (delivery: Delivery): Promise<void> => {
     const type = delivery.subject.slice('tasks.'.length);
     const made = `${incarnation}-${delivery.seq}`;
     const prepared = await prepare(ports, admission, delivery, type, made);
-    if ('reason' in prepared) return bury(ports, delivery, { type, id: prepared.id, made }, prepared);
+    if ('reason' in prepared) return bury({ ports, pools, delivery }, { type, id: prepared.id, made }, prepared);
     try {
       await submitTask(ports, prepared.task, prepared.task.id !== made);
       ports.metrics.submitted.labels(type).inc();
@@ -55,8 +49,7 @@ export const fromInbox =
     } catch (error) {
       if (error instanceof IdConflictError)
         return bury(
-          ports,
-          delivery,
+          { ports, pools, delivery },
           { type, id: prepared.task.id, made },
           { reason: 'id_conflict', error: summarise(error) },
         );
@@ -74,18 +67,17 @@ const prepare = async (
   type: string,
   made: string,
 ): Promise<{ readonly task: Outgoing } | (Problem & { readonly id: string })> => {
-  let id = made;
+  let id = delivery.headers[header.id] ?? delivery.headers[header.natsId] ?? made;
   try {
     if (!isToken(type)) throw new InvalidNameError('task type', type);
     const said = decodeEnvelope(delivery.headers);
     const input = decodeJson(delivery.data);
     if (input.type === 'bad')
       return {
-        id: said.id ?? id,
+        id,
         reason: 'invalid_json',
         error: { name: 'InvalidInputError', code: input.reason, message: input.message },
       };
-    id = said.id ?? id;
     const { route, id: own, envelope } = await admission.admit(type, input.value, said, delivery.data.length);
     id = own ?? made;
     taskKey(type, id); // An id that cannot be named is refused here.
@@ -120,48 +112,4 @@ const reasonOf = (error: unknown): DeadReason => {
   if (error instanceof InvalidInputError)
     return error.message.startsWith('header') ? 'invalid_header' : 'invalid_input';
   throw error;
-};
-
-/** Writes the dead letter, and a record where the id is still free, then takes the message out of the inbox. */
-const bury = async (
-  ports: TaskPorts,
-  delivery: Delivery,
-  { type, id, made }: { readonly type: string; readonly id: string; readonly made: string },
-  { reason, error }: Problem,
-): Promise<void> => {
-  const named = isToken(type) ? { type, id } : { type: 'unknown', id: made };
-  const recordKey = keyOr(named.type, named.id, made);
-  const origin = { ...named, route: nowhere, inputHash: '', submittedAt: delivery.at };
-  const record = dead(firstRecord(origin), reason, { code: error.code, message: error.message }, ports.queue.now());
-  if (reason !== 'id_conflict') {
-    const w = ports.random.nonce();
-    const written = await writeUntilKnown(ports.records, {
-      key: recordKey,
-      value: encodeRecord({ ...record, w }),
-      expected: 0,
-      ttlMs: ports.recordLifeMs(),
-      isMine: (entry) => decodeRecord(entry.value)?.w === w,
-      clock: ports.clock,
-      random: ports.random,
-    });
-    if (written.type === 'written') announce(ports, record, recordKey);
-  }
-  await writeDeadLetter(ports, record, recordKey, {
-    payload: delivery.data,
-    headers: carriedHeaders(delivery.headers),
-  });
-  ports.metrics.badInput.labels(error.code).inc();
-  ports.log.warn(
-    { type: named.type, task: recordKey, reason, code: error.code },
-    'a task of the inbox was dead-lettered',
-  );
-  delivery.term(reason);
-};
-
-const keyOr = (type: string, id: string, made: string): string => {
-  try {
-    return taskKey(type, id);
-  } catch {
-    return taskKey(type, made);
-  }
 };

@@ -58,7 +58,22 @@ const letterOf = (record: TaskRecord, { payload, headers }: Carried, now: number
   headers,
 });
 
-/** Writes it once, however often it is asked to. */
+/** Well below the smallest message that a server is set to take. */
+const letterBytesMax = 768 * 1024;
+/** Escaped, each may be six times as long. */
+const cutChars = 100_000;
+
+/** Whatever the inbox took fits. What has to be cut is larger than any input, so that nobody could run it again. */
+export const encodeLetter = <Letter extends Pick<DeadLetter, 'input' | 'headers'>>(letter: Letter): Uint8Array => {
+  const body = encodeJson(letter);
+  if (body.length <= letterBytesMax) return body;
+  return encodeJson({ ...letter, input: letter.input.slice(0, cutChars), headers: {} });
+};
+
+/**
+ * Writes it once, however often it is asked to. An id that was used again after its record was forgotten may die twice:
+ * each time has its letter.
+ */
 export const writeDeadLetter = async (
   ports: Pick<TaskPorts, 'queue' | 'clock' | 'random' | 'metrics'>,
   record: TaskRecord,
@@ -66,9 +81,23 @@ export const writeDeadLetter = async (
   carried: Carried,
 ): Promise<void> => {
   const reason = record.reason ?? 'exhausted';
-  const body = encodeJson(letterOf(record, carried, ports.queue.now()));
-  const outcome = await publishOnce(ports, subjects.dlq(record.pool, reason, recordKey), body);
-  if (outcome === 'stored') ports.metrics.deadLetters.labels(reason).inc();
+  const subject = subjects.dlq(record.pool, reason, recordKey);
+  const body = encodeLetter(letterOf(record, carried, ports.queue.now()));
+  for (let after = 0; (await publishOnce(ports, subject, body, { after })) === 'there'; ) {
+    const there = await ports.queue.last(streams.dlq, subject);
+    if (there && createdAt(there.data) === record.createdAt) return;
+    after = there?.seq ?? 0;
+  }
+  ports.metrics.deadLetters.labels(reason).inc();
+};
+
+const createdAt = (body: Uint8Array): unknown => {
+  try {
+    const letter: Partial<DeadLetter> = JSON.parse(text.decode(body));
+    return letter.createdAt;
+  } catch {
+    return undefined; // Somebody else's writing.
+  }
 };
 
 /** The task's last dead letter. What the projector could not write lies under the same key, and is another thing. */

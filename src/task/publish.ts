@@ -6,6 +6,13 @@ import type { TaskPorts } from './ports.ts';
 const retryFirstMs = 50;
 const retryMostMs = 2_000;
 
+export interface PublishOnceOptions extends Omit<StreamPublishOptions, 'expectSeq'> {
+  /** The one message of the subject that this one may follow, by its sequence; 0, none. */
+  readonly after?: number;
+  /** How long to go on asking; for ever. */
+  readonly giveUpAfterMs?: number;
+}
+
 /**
  * Stores the message unless its subject holds one, and goes on asking until the server answers. `there` means that the
  * subject holds one: an earlier one, or this one after an answer that was lost. Throws `RefusedError`.
@@ -14,13 +21,12 @@ export const publishOnce = async (
   { queue, clock, random }: Pick<TaskPorts, 'queue' | 'clock' | 'random'>,
   subject: string,
   data: Uint8Array,
-  options: Omit<StreamPublishOptions, 'expectSeq'> & { readonly giveUpAfterMs?: number } = {},
+  { after = 0, giveUpAfterMs = Number.POSITIVE_INFINITY, ...options }: PublishOnceOptions = {},
 ): Promise<'stored' | 'there'> => {
-  const { giveUpAfterMs = Number.POSITIVE_INFINITY, ...rest } = options;
   const until = clock.monotonic() + giveUpAfterMs;
   for (let waitMs = retryFirstMs; ; waitMs = Math.min(waitMs * 2, retryMostMs)) {
     try {
-      await queue.publish(subject, data, { ...rest, expectSeq: 0 });
+      await queue.publish(subject, data, { ...options, expectSeq: after });
       return 'stored';
     } catch (error) {
       if (error instanceof ConflictError) return 'there';

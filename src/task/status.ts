@@ -35,10 +35,14 @@ export const findTask = async (
   pools: Iterable<string>,
   recordKey: string,
 ): Promise<TaskStatus | undefined> =>
-  (await inKv(ports, recordKey)) ??
-  (await inWork(ports, pools, recordKey)) ??
-  (await inSched(ports, recordKey)) ??
-  (await inHistory(ports, recordKey));
+  (await inKv(ports, recordKey)) ?? (await findQueued(ports, pools, recordKey)) ?? (await inHistory(ports, recordKey));
+
+/** A task that is stored to be run, and may have no record yet. */
+export const findQueued = async (
+  ports: Pick<TaskPorts, 'queue' | 'region'>,
+  pools: Iterable<string>,
+  recordKey: string,
+): Promise<TaskStatus | undefined> => (await inWork(ports, pools, recordKey)) ?? (await inSched(ports, recordKey));
 
 const inKv = async (
   { records, blobs }: Pick<TaskPorts, 'records' | 'blobs'>,

@@ -1,6 +1,7 @@
 /** Accepting a task: one durable write, into its pool's stream or into SCHED. Accepted means that the server said so. */
 import { streams, subjects, taskKey } from '../bus/subjects.ts';
-import { IdConflictError, OverloadedError, RefusedError } from '../kernel/errors.ts';
+import type { StreamPublishOptions } from '../bus/queue.ts';
+import { IdConflictError, OverloadedError, RefusedError, TimeoutError } from '../kernel/errors.ts';
 import { joinGroup } from './group.ts';
 import { encodeHeaders, header, type Outgoing } from './message.ts';
 import type { TaskPorts } from './ports.ts';
@@ -38,14 +39,21 @@ const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Pro
   const recordKey = taskKey(task.type, task.id);
   const earlier = givenId ? ports.records.get(recordKey) : undefined;
   earlier?.catch(() => undefined); // Awaited below, though perhaps long after it has failed.
-  const stored = await store(ports, task, recordKey).catch(async (error: unknown) => {
-    await earlier?.catch(() => undefined);
+  const { schedule, ...place } = placeOf(ports, task, recordKey);
+  const options = schedule
+    ? { headers: encodeHeaders({ submittedAt: ports.queue.now(), ...task }), giveUpAfterMs, schedule }
+    : { headers: encodeHeaders(task), giveUpAfterMs };
+  const stored = await publishOnce(ports, place.subject, task.payload, options).catch((error: unknown) => {
     throw error instanceof RefusedError ? overloaded(task, error) : error;
   });
-  const known = (await earlier) ?? undefined;
-  const hash = known ? decodeRecord(known.value)?.inputHash : undefined;
+  const known = await earlier?.catch((cause: unknown) => {
+    throw new TimeoutError(`task "${task.type}" was stored, but nobody says whether its id was taken before`, {
+      cause,
+    });
+  });
+  const hash = known && decodeRecord(known.value)?.inputHash;
   if (hash !== undefined) return asDuplicate(task, hash);
-  return stored === 'stored' ? { duplicate: false } : compareStored(ports, task, recordKey);
+  return stored === 'stored' ? { duplicate: false } : compareStored(ports, task, place, recordKey);
 };
 
 const overloaded = ({ type, route }: Outgoing, cause: RefusedError): OverloadedError =>
@@ -54,29 +62,30 @@ const overloaded = ({ type, route }: Outgoing, cause: RefusedError): OverloadedE
     retryAfterMs: overloadedRetryMs,
   });
 
-const store = (ports: SubmitPorts, task: Outgoing, recordKey: string): Promise<'stored' | 'there'> => {
-  const { queue, region } = ports;
-  const { delayMs, dueAt = delayMs && queue.now() + delayMs } = task.envelope;
-  const headers = encodeHeaders(task);
-  if (!dueAt)
-    return publishOnce(ports, subjects.work(region, task.route, recordKey), task.payload, { headers, giveUpAfterMs });
-  return publishOnce(ports, subjects.sched(recordKey, 0), task.payload, {
-    headers,
-    giveUpAfterMs,
-    schedule: { when: { at: dueAt }, target: subjects.due(region, task.route, recordKey) },
-  });
+interface Place extends Pick<StreamPublishOptions, 'schedule'> {
+  readonly stream: string;
+  readonly subject: string;
+}
+
+/** Where it waits: in its pool, or in SCHED until it is due. */
+const placeOf = ({ queue, region }: SubmitPorts, { route, envelope }: Outgoing, recordKey: string): Place => {
+  const { delayMs, dueAt = delayMs && queue.now() + delayMs } = envelope;
+  if (!dueAt) return { stream: streams.work(region, route.pool), subject: subjects.work(region, route, recordKey) };
+  const schedule = { when: { at: dueAt }, target: subjects.due(region, route, recordKey) };
+  return { stream: streams.sched, subject: subjects.sched(recordKey, 0), schedule };
 };
 
 /** The subject holds a message for this id: this very one, the same task's, or another task's. */
-const compareStored = async (ports: SubmitPorts, task: Outgoing, recordKey: string): Promise<Accepted> => {
-  const { queue, region } = ports;
-  const delayed = task.envelope.delayMs !== undefined || task.envelope.dueAt !== undefined;
-  const stored = await (delayed
-    ? queue.last(streams.sched, subjects.sched(recordKey, 0))
-    : queue.last(streams.work(region, task.route.pool), subjects.work(region, task.route, recordKey)));
+const compareStored = async (
+  { queue, records }: SubmitPorts,
+  task: Outgoing,
+  { stream, subject }: Place,
+  recordKey: string,
+): Promise<Accepted> => {
+  const stored = await queue.last(stream, subject);
   if (stored?.headers[header.nonce] === task.nonce) return { duplicate: false };
   if (stored) return asDuplicate(task, stored.headers[header.hash]);
-  const entry = await ports.records.get(recordKey); // It has been settled since.
+  const entry = await records.get(recordKey); // It has been settled since.
   return asDuplicate(task, entry && decodeRecord(entry.value)?.inputHash);
 };
 

@@ -1,0 +1,140 @@
+import { describe, expect, test } from 'vitest';
+import { streams } from '../../src/bus/subjects.ts';
+import { membersOf } from '../../src/task/group.ts';
+import { publishOnce } from '../../src/task/publish.ts';
+import { submitTask } from '../../src/task/submit.ts';
+import { app, bytes, completed, open, outgoing } from './world.ts';
+
+const opened = async (options?: Parameters<typeof open>[0]) => {
+  const world = await open(options);
+  const inWork = async (pool = 'default') => (await world.queue.streamInfo(streams.work('main', pool))).messages;
+  const inSched = async () => (await world.queue.streamInfo('SCHED')).messages;
+  return { ...world, inWork, inSched };
+};
+
+describe('a message that must be stored once', () => {
+  test('is, though answers are lost, and knows when it was not alone', async () => {
+    const { ports, broker, queue, eventually } = await opened();
+    const publish = (body: string) => publishOnce(ports, 'dlq.p.crash.t.a', bytes(body));
+    broker.next('publish', 'lose_and_time_out', { subject: 'dlq.>' });
+    broker.next('publish', 'refuse', { subject: 'dlq.>' });
+    expect(await eventually(publish('one'))).toBe('stored');
+    broker.next('publish', 'succeed_and_time_out', { subject: 'dlq.>' });
+    expect(await eventually(publish('two'))).toBe('there');
+    expect((await queue.streamInfo('DLQ')).messages).toBe(1);
+  });
+
+  test('is asked for as long as it should be, and then nobody knows', async () => {
+    const { ports, broker, eventually, clock } = await opened();
+    broker.next('publish', 'lose_and_time_out', { subject: 'dlq.>', times: 100 });
+    const publish = publishOnce(ports, 'dlq.p.crash.t.a', bytes(''), { giveUpAfterMs: 30_000 });
+    await expect(eventually(publish)).rejects.toMatchObject({ code: 'timeout' });
+    expect(clock.monotonic()).toBeLessThan(40_000);
+  });
+});
+
+describe('a submit', () => {
+  test('is accepted when the server has stored it, once', async () => {
+    const { submit, inWork } = await opened();
+    expect(await submit({ id: 'a', input: { n: 1 } })).toEqual({ duplicate: false });
+    expect(await submit({ id: 'a', input: { n: 1 } })).toEqual({ duplicate: true });
+    expect(await inWork()).toBe(1);
+  });
+
+  test('whose answer was lost is its own, not a duplicate', async () => {
+    for (const envelope of [{}, { delayMs: 0 }, { delayMs: 60_000 }]) {
+      const { broker, submit, eventually } = await opened();
+      broker.next('publish', 'succeed_and_time_out', { times: 2 });
+      expect(await eventually(submit({ id: 'a', envelope }))).toEqual({ duplicate: false });
+    }
+  });
+
+  test.each<readonly [string, object]>([
+    ['in its pool', {}],
+    ['without a delay', { delayMs: 0 }],
+    ['delayed', { delayMs: 60_000 }],
+  ])('of an id that another input has is a conflict: %s', async (_where, envelope) => {
+    const { submit, inWork, inSched } = await opened();
+    await submit({ id: 'a', input: 1, envelope });
+    await expect(submit({ id: 'a', input: 2, envelope })).rejects.toMatchObject({
+      code: 'id_conflict',
+      message: expect.stringContaining('give this one another id'),
+    });
+    expect((await inWork()) + (await inSched())).toBe(1);
+  });
+
+  test('of an id whose task is done is its duplicate, or a conflict, as long as the record lives', async () => {
+    const { submit, run, take } = await opened();
+    await submit({ id: 'a', input: 1 });
+    await run(
+      app(async () => completed()),
+      await take(),
+    );
+    expect(await submit({ id: 'a', input: 1 })).toEqual({ duplicate: true });
+    await expect(submit({ id: 'a', input: 2 })).rejects.toMatchObject({ code: 'id_conflict' });
+  });
+
+  test('of one id in two types is two tasks', async () => {
+    const { submit, inWork } = await opened();
+    await submit({ id: 'a', type: 't' });
+    expect(await submit({ id: 'a', type: 'u', input: 1 })).toEqual({ duplicate: false });
+    expect(await inWork()).toBe(2);
+  });
+
+  test('to a full pool is refused at once, and says when to come again', async () => {
+    const { submit, clock } = await opened({ workBytes: 2_000 });
+    const refused = async (n: number): Promise<never> => {
+      await submit({ id: `a${n}`, input: 'x'.repeat(500) });
+      return refused(n + 1);
+    };
+    await expect(refused(0)).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 1_000 });
+    expect(clock.monotonic()).toBe(0);
+  });
+
+  test('that nobody answers in 30 s is unknown, and the same again finds out', async () => {
+    const { broker, submit, eventually, inWork } = await opened();
+    broker.next('publish', 'succeed_and_time_out', { subject: 'work.>', times: 100 });
+    await expect(eventually(submit({ id: 'a' }))).rejects.toMatchObject({ code: 'timeout' });
+    broker.setRates({});
+    expect(await inWork()).toBe(1);
+  });
+
+  test('that cannot ask whether its id is taken is unknown, and harms nobody', async () => {
+    const { broker, submit, eventually, inWork } = await opened();
+    broker.next('publish', 'lose_and_time_out', { subject: 'work.>', times: 3 });
+    broker.next('read', 'lose_and_time_out', { subject: '$KV.tasks.>' });
+    await expect(eventually(submit({ id: 'a' }))).rejects.toMatchObject({ code: 'timeout' });
+    expect(await inWork()).toBe(1);
+    expect(await submit({ id: 'a' })).toEqual({ duplicate: true });
+  });
+
+  test('that is delayed waits in SCHED with when it was submitted, and is in its pool when it is due', async () => {
+    const { submit, inWork, inSched, queue, clock } = await opened();
+    const submitted = queue.now();
+    await submit({ id: 'a', envelope: { delayMs: 60_000 } });
+    expect([await inWork(), await inSched()]).toEqual([0, 1]);
+    await clock.advance(59_999);
+    expect(await queue.last('SCHED', 'due.>')).toBeUndefined();
+    await clock.advance(1);
+    const due = await queue.last('SCHED', 'due.>');
+    expect(due?.subject).toBe('due.task.main.default.normal.0.t.a');
+    expect(due?.headers['Troupe-Submitted']).toBe(String(submitted));
+  });
+
+  test('with a made id asks nobody whether it is taken', async () => {
+    const { ports, broker, eventually } = await opened();
+    broker.next('read', 'lose_and_time_out', { subject: '$KV.tasks.>' });
+    const task = outgoing(ports, { id: 'made' });
+    expect(await eventually(submitTask(ports, task, false))).toEqual({ duplicate: false });
+  });
+
+  test('in a group is counted in it once it is accepted', async () => {
+    const { submit, ports } = await opened();
+    await submit({ id: 'a', envelope: { group: 'g' } });
+    await submit({ id: 'b/c', envelope: { group: 'g', delayMs: 5_000 } });
+    await expect(submit({ id: 'a', input: 2, envelope: { group: 'g' } })).rejects.toMatchObject({
+      code: 'id_conflict',
+    });
+    expect((await membersOf(ports, 'g')).toSorted()).toEqual(['t.=Yi9j', 't.a']);
+  });
+});
