@@ -33,6 +33,7 @@ import type { Store } from './store/store.ts';
 import type { ChildSpec } from './supervisor/child.ts';
 import { supervisor, type SupervisorEvent } from './supervisor/supervisor.ts';
 import type { Admission } from './task/admission.ts';
+import { finishCancel } from './task/cancel.ts';
 import type { Doors } from './task/doors.ts';
 import type { TaskPorts } from './task/ports.ts';
 import { topology } from './task/topology.ts';
@@ -72,7 +73,7 @@ const longLifeMs = 7 * 86_400_000;
 
 export const runtime = (options: RuntimeOptions): Runtime => {
   const { app, queue, store, clock, log, metrics } = options;
-  const projection = projector(options);
+  const projection = projector({ ...options, finishCancel: (recordKey) => finishCancel(ports, recordKey) });
   const behind = (): boolean => projection.behindMs() > options.recordLifeMs / 2;
   const ports: TaskPorts = {
     ...options,

@@ -18,6 +18,8 @@ export interface ProjectOptions {
   readonly store: Store;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'projected' | 'projectionRefused'>;
+  /** Ends a cancellation whose canceller may have died half-way: who sees every record sees those too. */
+  readonly finishCancel?: (recordKey: string) => Promise<void>;
 }
 
 const prefix = `$KV.${buckets.tasks}.`;
@@ -82,6 +84,9 @@ export const projectTasks = async (options: ProjectOptions, batch: Batch): Promi
     );
   }
   if (!marked) await store.project([], mark);
+  for (const { delivery, record } of found)
+    if (record.status === 'cancelled' && delivery.headers['Nats-TTL'] === undefined)
+      await options.finishCancel?.(keyOf(delivery));
 };
 
 const markOf = ({ deliveries, source: { source, incarnation } }: Batch): Mark | undefined => {

@@ -3,6 +3,7 @@
  * record its span: a delayed task's schedule may fire long after an ordinary record would have been forgotten.
  */
 import { streams, subjects } from '../bus/subjects.ts';
+import { NotFoundError } from '../kernel/errors.ts';
 import type { Entry } from '../kv/kv.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import type { TaskPorts } from './ports.ts';
@@ -63,6 +64,14 @@ const writeCancelled = (
   });
 };
 
+const purgeWork = async ({ queue, region }: TaskPorts, pool: string, recordKey: string): Promise<void> => {
+  try {
+    await queue.purge(streams.work(region, pool), subjects.workOfTask(region, pool, recordKey));
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error; // The pool is gone, and its queue with it.
+  }
+};
+
 /** What is left to do of a cancellation. Nothing, if it has been done. */
 export const finishCancel = async (ports: TaskPorts, recordKey: string): Promise<void> => {
   const entry = await ports.records.get(recordKey);
@@ -70,10 +79,7 @@ export const finishCancel = async (ports: TaskPorts, recordKey: string): Promise
   if (!entry || record?.status !== 'cancelled' || entry.ttlMs !== undefined) return;
   await ports.queue.purge(streams.sched, subjects.schedOfTask(recordKey));
   await ports.queue.purge(streams.sched, subjects.dueOfTask(recordKey));
-  await ports.queue.purge(
-    streams.work(ports.region, record.pool),
-    subjects.workOfTask(ports.region, record.pool, recordKey),
-  );
+  await purgeWork(ports, record.pool, recordKey);
   // Who loses this write lost it to another that finishes the same cancellation.
   await writeCancelled(ports, recordKey, record, entry, ports.recordLifeMs());
 };
