@@ -8,7 +8,7 @@ import type { Delivery } from '../bus/queue.ts';
 import { isLane, type Lane, parseWork, type Route } from '../bus/subjects.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import { toMs } from '../kernel/duration.ts';
-import { canonical } from './json.ts';
+import { canonical, decodeJson } from './json.ts';
 import type { Json, Origin } from './record.ts';
 
 export const header = {
@@ -32,7 +32,22 @@ export const header = {
   natsId: 'Nats-Msg-Id',
 } as const;
 
+/** What a submitter says; the rest of ours is what Troupe adds, and counts for nothing where a submitter sends it. */
+const submitters: readonly string[] = [
+  header.id,
+  header.lane,
+  header.key,
+  header.tenant,
+  header.group,
+  header.deadline,
+  header.delay,
+  header.at,
+];
+const ours: ReadonlySet<string> = new Set(Object.values(header));
+
 export const headerBytesMax = 8 * 1024;
+/** Timers count nanoseconds in 64 bits: what is due later than they can tell would be due at once. */
+export const latestMs = Date.UTC(2200, 0, 1);
 const longest = { [header.key]: 512, [header.tenant]: 128, [header.group]: 64 } as const;
 
 export const inputHash = (input: Json): string => hash('sha1', canonical(input), 'base64url');
@@ -60,6 +75,7 @@ export interface Envelope {
 /** Throws `InvalidInputError`, naming the header, its value and what it takes. */
 export const decodeEnvelope = (headers: Headers): Envelope => {
   refuseTooLarge(headers);
+  refuseStrange(headers);
   const id = headers[header.id] ?? headers[header.natsId];
   const lane = headers[header.lane];
   if (lane !== undefined && !isLane(lane)) throw wrong(header.lane, lane, 'high, normal or low');
@@ -76,8 +92,7 @@ export const decodeEnvelope = (headers: Headers): Envelope => {
     tenant: text(header.tenant),
     group: text(header.group),
     ...decodeDeadline(headers[header.deadline]),
-    delayMs: duration(header.delay, headers[header.delay]),
-    dueAt: date(header.at, headers[header.at]),
+    ...decodeDue(headers),
     headers: passedOn(headers),
   });
 };
@@ -102,6 +117,30 @@ const refuseTooLarge = (headers: Headers): void => {
     throw new InvalidInputError(`headers of ${bytes} bytes; at most ${headerBytesMax} are taken`);
 };
 
+/** A slip in a name would otherwise pass for a header of somebody else's, and a task that was to wait would run. */
+const refuseStrange = (headers: Headers): void => {
+  for (const name in headers) {
+    if (/^troupe-/i.test(name) && !ours.has(name))
+      throw new InvalidInputError(
+        `header "${name.slice(0, 80)}" is none of Troupe's; a submitter sets ${submitters.join(', ')}`,
+      );
+    if (!travels(name, headers[name] ?? ''))
+      throw new InvalidInputError(
+        `header "${name.slice(0, 80)}" cannot go along: a name takes printable ASCII without spaces, a value no line break`,
+      );
+  }
+};
+
+/** Whether it can be published again: what arrives may hold more than what may be sent. */
+const travels = (name: string, value: string): boolean => /^[!-9;-~]{1,256}$/.test(name) && !/[\r\n\0]/.test(value);
+
+const decodeDue = (headers: Headers): Pick<Envelope, 'delayMs' | 'dueAt'> => {
+  const at = headers[header.at];
+  if (at !== undefined && headers[header.delay] !== undefined)
+    throw wrong(header.at, at, `no ${header.delay} beside it`);
+  return optional({ delayMs: duration(header.delay, headers[header.delay]), dueAt: date(header.at, at) });
+};
+
 const isDate = (value: string): boolean => /^\d{4}-\d\d-\d\dT/.test(value);
 
 const decodeDeadline = (value: string | undefined): { deadlineMs?: number; deadlineAt?: number } => {
@@ -121,8 +160,10 @@ const duration = (name: string, value: string | undefined): number | undefined =
 
 const date = (name: string, value: string | undefined): number | undefined => {
   if (value === undefined) return undefined;
-  const at = isDate(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(at)) throw wrong(name, value, 'a date such as 2027-01-31T12:00:00Z');
+  // Without its zone it would be another moment on each node.
+  const at = isDate(value) && /(Z|[+-]\d\d:\d\d)$/.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(at) || at > latestMs)
+    throw wrong(name, value, 'a date such as 2027-01-31T12:00:00Z, with its zone and before the year 2200');
   return at;
 };
 
@@ -130,7 +171,7 @@ const without = (headers: Headers, dropped: RegExp): Headers => {
   const kept: Record<string, string> = {};
   for (const name in headers) {
     const value = headers[name];
-    if (value !== undefined && !dropped.test(name)) kept[name] = value;
+    if (value !== undefined && !dropped.test(name) && travels(name, value)) kept[name] = value;
   }
   return kept;
 };
@@ -201,7 +242,7 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     type: parsed.type,
     route: parsed.route,
     recordKey: parsed.key,
-    inputHash: headers[header.hash] ?? '',
+    inputHash: headers[header.hash] ?? hashOf(delivery.data),
     taskKey: headers[header.key],
     tenant: headers[header.tenant],
     group: headers[header.group],
@@ -215,6 +256,12 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     headers,
     payload: delivery.data,
   });
+};
+
+/** Of what came past the doors: published to its pool, or scheduled, by hand. */
+const hashOf = (payload: Uint8Array): string => {
+  const input = decodeJson(payload);
+  return input.type === 'bad' ? '' : inputHash(input.value);
 };
 
 /** Titles are anybody's text; header values are one line of ASCII. */

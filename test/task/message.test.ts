@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import type { Headers } from '../../src/bus/bus.ts';
 import type { Delivery } from '../../src/bus/queue.ts';
 import { subjects } from '../../src/bus/subjects.ts';
-import { carriedHeaders, decodeEnvelope, decodeTask, encodeHeaders, type Outgoing } from '../../src/task/message.ts';
+import {
+  carriedHeaders,
+  decodeEnvelope,
+  decodeTask,
+  encodeHeaders,
+  inputHash,
+  type Outgoing,
+} from '../../src/task/message.ts';
 import { firstRecord } from '../../src/task/record.ts';
 
 const at = Date.UTC(2026, 5, 1);
@@ -76,13 +83,13 @@ describe('what a submitter says', () => {
     expect(decodeEnvelope({ 'Nats-Msg-Id': 'm', 'Troupe-Id': 't' }).id).toBe('t');
   });
 
-  test('orders nothing from the server and forges nothing of ours, however it is spelt', () => {
+  test('orders nothing from the server and forges nothing of ours', () => {
     const forged = {
       'Nats-Rollup': 'all',
       'nats-ttl': 'never',
       'NATS-Expected-Last-Sequence': '0',
       'Troupe-Resume': '3',
-      'troupe-submitted': '0',
+      'Troupe-Submitted': '0',
       'Troupe-Hash': 'x',
       'Troupe-Parent': 'p',
       Kept: 'yes',
@@ -90,7 +97,7 @@ describe('what a submitter says', () => {
     expect(decodeEnvelope(forged)).toEqual({ headers: { Kept: 'yes' } });
     expect(carriedHeaders(forged)).toEqual({
       'Troupe-Resume': '3',
-      'troupe-submitted': '0',
+      'Troupe-Submitted': '0',
       'Troupe-Hash': 'x',
       'Troupe-Parent': 'p',
       Kept: 'yes',
@@ -116,6 +123,29 @@ describe('what a submitter says', () => {
     expect(() => decodeEnvelope(headers)).toThrow(error);
     if (name !== 'Note') expect(() => decodeEnvelope(headers)).toThrow(`header ${name} is`);
   });
+
+  test.each<readonly [string, Headers, string]>([
+    ['a slip in a name', { 'Troupe-Dealy': '10m' }, 'header "Troupe-Dealy" is none of Troupe'],
+    ['a name in another case', { 'troupe-id': 'x' }, 'a submitter sets Troupe-Id'],
+    ['a name with a space', { 'my note': 'x' }, 'header "my note" cannot go along'],
+    ['a name beyond ASCII', { ключ: 'x' }, 'cannot go along'],
+    ['a line break in a value', { Note: 'a\nNats-Rollup: all' }, 'cannot go along'],
+    ['a date and a delay', { 'Troupe-At': '2027-01-31T12:00:00Z', 'Troupe-Delay': '1m' }, 'no Troupe-Delay beside it'],
+    ['a date without its zone', { 'Troupe-At': '2027-01-31T12:00:00' }, 'with its zone'],
+    ['a date that no timer knows', { 'Troupe-At': '9999-12-31T00:00:00Z' }, 'before the year 2200'],
+  ])('is refused rather than overlooked: %s', (_title, headers, remedy) => {
+    expect(() => decodeEnvelope(headers)).toThrow(remedy);
+  });
+});
+
+test('what cannot be published again does not keep a task from its next attempt', () => {
+  expect(carriedHeaders({ 'my note': 'x', Note: 'a\nb', Kept: 'yes' })).toEqual({ Kept: 'yes' });
+});
+
+test('a task that came past the doors is known by its input all the same', () => {
+  const byHand = { ...delivered({}), data: Buffer.from('{"b":1,"a":2}') };
+  expect(decodeTask(byHand)?.inputHash).toBe(inputHash({ a: 2, b: 1 }));
+  expect(decodeTask(delivered({}))?.inputHash).toBe('');
 });
 
 describe('a task on the wire', () => {
