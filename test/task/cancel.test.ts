@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest';
+import { cancelTask, finishCancel } from '../../src/task/cancel.ts';
+import { cancelled, encodeRecord, firstRecord, type Origin } from '../../src/task/record.ts';
+import { app, completed, failed, open, outgoing, type Submission, text } from './world.ts';
+
+const opened = async () => {
+  const world = await open();
+  const messages = async (stream: string) => (await world.queue.streamInfo(stream)).messages;
+  const origin = (submission: Submission): Origin => {
+    const { id, type, route, hash } = outgoing(world.ports, submission);
+    return { id, type, route, inputHash: hash, submittedAt: world.queue.now() };
+  };
+  const cancel = (id: string, why?: string) => cancelTask(world.ports, `t.${id}`, origin({ id }), why);
+  return { ...world, messages, origin, cancel };
+};
+
+test('a queued task that is cancelled never runs, and leaves a record that says so', async () => {
+  const { submit, cancel, record, messages } = await opened();
+  await submit({ id: 'a' });
+  expect(await cancel('a', 'not needed')).toMatchObject({ status: 'cancelled', error: { message: 'not needed' } });
+  expect(await messages('WORK_default')).toBe(0);
+  expect(await record('a')).toMatchObject({ status: 'cancelled', attempt: 0, error: { code: 'task_cancelled' } });
+});
+
+test('a task that is cancelled is told of at once, and its record removes itself in the end', async () => {
+  const { submit, cancel, bus, ports, clock } = await opened();
+  const told: string[] = [];
+  bus.subscribe('ctl.cancel.>', ({ subject, data }) => told.push(`${subject}${text(data)}`));
+  await submit({ id: 'a' });
+  await cancel('a');
+  await clock.settle();
+  expect(told).toEqual(['ctl.cancel.t.a']);
+  expect((await ports.records.get('t.a'))?.ttlMs).toBe(3_600_000);
+});
+
+test('one that waits for its next attempt is taken out of SCHED', async () => {
+  const { submit, cancel, run, take, record, messages } = await opened();
+  await submit({ id: 'a' });
+  await run(
+    app(async () => failed(60_000)),
+    await take(),
+  );
+  expect([await messages('SCHED'), (await record('a'))?.status]).toEqual([1, 'waiting']);
+  await cancel('a');
+  expect(await messages('SCHED')).toBe(0);
+  expect(await record('a')).toMatchObject({ status: 'cancelled', attempt: 1, failures: 1 });
+});
+
+test('one that has ended stays as it ended', async () => {
+  const { submit, cancel, run, take } = await opened();
+  await submit({ id: 'a' });
+  await run(
+    app(async () => completed(7)),
+    await take(),
+  );
+  expect(await cancel('a')).toMatchObject({ status: 'completed', result: 7 });
+});
+
+test('while it runs, the attempt’s next write finds out, and the cancellation stands', async () => {
+  const { submit, cancel, run, take, record, messages } = await opened();
+  await submit({ id: 'a' });
+  const cancelling = app(async ({ journal }) => {
+    await cancel('a');
+    await journal.step('late', undefined, () => 1);
+    return completed();
+  });
+  await run(cancelling, await take());
+  expect(await record('a')).toMatchObject({ status: 'cancelled', steps: [] });
+  expect(await messages('WORK_default')).toBe(0);
+});
+
+test('it is decided by the record whether the end or the cancellation came first', async () => {
+  const { submit, cancel, run, take, record, broker, eventually } = await opened();
+  await submit({ id: 'a' });
+  let cancelling: Promise<{ readonly status: string }> | undefined;
+  const racing = app(async () => {
+    cancelling = cancel('a');
+    return completed();
+  });
+  broker.next('publish', 'succeed_and_time_out', { subject: '$KV.tasks.>', times: 2 });
+  await eventually(run(racing, await take()));
+  const status = (await record('a'))?.status;
+  expect((await eventually(Promise.resolve(cancelling)))?.status).toBe(status);
+});
+
+test('a cancellation that broke off is finished by whoever comes next, and by nobody twice', async () => {
+  const { submit, ports, origin, messages, broker, queue } = await opened();
+  await submit({ id: 'a', envelope: { delayMs: 60_000 } });
+  const record = cancelled(firstRecord(origin({ id: 'a' })), undefined, queue.now());
+  await ports.records.update('t.a', encodeRecord(record), 0);
+  expect(await messages('SCHED')).toBe(1);
+  await Promise.all([finishCancel(ports, 't.a'), finishCancel(ports, 't.a')]);
+  expect([await messages('SCHED'), (await ports.records.get('t.a'))?.ttlMs]).toEqual([0, 3_600_000]);
+  const revision = (await ports.records.get('t.a'))?.revision;
+  broker.next('publish', 'refuse', { subject: '$KV.tasks.>' });
+  await finishCancel(ports, 't.a');
+  expect((await ports.records.get('t.a'))?.revision).toBe(revision);
+});
