@@ -66,6 +66,8 @@ interface State {
   readonly beats: Timer;
   /** A `pull` that is on its way: at the end of this turn, or when slots have gathered. */
   planned: 'no' | 'soon' | 'now';
+  /** A `pull` is set for a little later, as pulls were lost. One for all of them: without a connection each is lost again. */
+  retrying: boolean;
 }
 
 export const puller = (options: PullerOptions): Behavior<State, PullerMessage> => {
@@ -137,7 +139,12 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     else lane.sentinel = false;
     lane.pending = 0; // The sentinel that follows tells how many there are.
     if (reason === 'empty') return replan(state, self);
-    clock.timer(lostMs * (0.5 + options.random.next()), () => self.send({ type: 'pull' }));
+    if (state.retrying) return state;
+    state.retrying = true;
+    clock.timer(lostMs * (0.5 + options.random.next()), () => {
+      state.retrying = false;
+      self.send({ type: 'pull' });
+    });
     return state;
   };
 
@@ -155,7 +162,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
       for (const { lane } of assigned.values()) lane.running += 1;
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
       const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
-      return replan({ idle: [], ready: [], opened: openLanes(options, self), beats, planned: 'no' }, self);
+      return replan({ idle: [], ready: [], opened: openLanes(options, self), beats, planned: 'no', retrying: false }, self);
     },
     receive: (state, message, self) => {
       switch (message.type) {
