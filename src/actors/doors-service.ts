@@ -64,7 +64,7 @@ const endpointsOf = (doors: Doors, { bus }: Pick<TaskPorts, 'bus'>): readonly Se
     endpoint('retry', 'retry.<type>.<id>, {"forget":["step"]} if you like', ({ type, id = '' }, { data }) =>
       doors.retry(type, id, { forget: forgetOf(data) }),
     ),
-    endpoint('counts', 'counts.<group>', ({ type }) => doors.counts(decodeId(type))),
+    endpoint('counts', 'counts.<group>', (_named, { subject }) => doors.counts(decodeId(afterVerb(subject)))),
   ];
 };
 
@@ -72,6 +72,8 @@ interface Named {
   readonly type: string;
   readonly id: string | undefined;
 }
+
+const afterVerb = (subject: string): string => subject.slice(subject.indexOf('.') + 1);
 
 const parsed = (subject: string): Named => {
   const [, type = '', ...rest] = subject.split('.');

@@ -4,7 +4,7 @@
  * goes the same way through JSON and the actor's schema wherever its sender is.
  */
 import type { Bus, Headers, Message as BusMessage } from '../bus/bus.ts';
-import { subjects } from '../bus/subjects.ts';
+import { isAnswerable, subjects } from '../bus/subjects.ts';
 import { isTroupeError, summarise } from '../kernel/error.ts';
 import { ConfigurationError, UnavailableError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
@@ -59,7 +59,7 @@ export const namedActors = ({ bus, log, metrics }: NamedActorsOptions): NamedAct
 
   const serve = async (name: string, handle: Handle, message: BusMessage): Promise<void> => {
     const answer = (data: Uint8Array, headers: Headers = {}): void => {
-      if (message.reply !== undefined) bus.publish(message.reply, data, { headers });
+      if (message.reply !== undefined && isAnswerable(message.reply)) bus.publish(message.reply, data, { headers });
     };
     try {
       answer(encodeAnswer(name, await handle(message.data, requestOf(message))));

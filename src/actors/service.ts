@@ -4,9 +4,9 @@
  * for what there is no room it says so at once, which serves a client better than silence.
  */
 import type { Bus, Headers, Message } from '../bus/bus.ts';
-import { named } from '../bus/subjects.ts';
+import { isAnswerable, named } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { OverloadedError, PayloadTooLargeError } from '../kernel/errors.ts';
+import { InvalidNameError, OverloadedError, PayloadTooLargeError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
@@ -70,10 +70,10 @@ export const service =
     const inHand = room();
 
     const answer = answering(options, inHand, signal);
-    const serve = async (message: Message, each: Served): Promise<void> => {
-      const { body, headers } = await answer(message, each);
-      if (message.reply !== undefined) bus.publish(message.reply, body, headers && { headers });
+    const reply = ({ reply: to }: Message, { body, headers }: Answer): void => {
+      if (to !== undefined && isAnswerable(to)) bus.publish(to, body, headers && { headers });
     };
+    const serve = async (message: Message, each: Served): Promise<void> => reply(message, await answer(message, each));
     const about = {
       PING: () => pong(identity),
       INFO: () => info(identity, options.endpoints),
@@ -82,7 +82,7 @@ export const service =
 
     const control = verbs.flatMap((verb) =>
       controlSubjects(verb, identity).map((subject) =>
-        bus.subscribe(subject, ({ reply }) => reply !== undefined && bus.publish(reply, encodeJson(about[verb]()))),
+        bus.subscribe(subject, (message) => reply(message, { body: encodeJson(about[verb]()) })),
       ),
     );
     const doors = served.map((each) => {
@@ -110,6 +110,8 @@ const answering =
     const bytes = message.data.length;
     const entered = inHand.enter(bytes);
     try {
+      if (message.reply !== undefined && !isAnswerable(message.reply))
+        throw new InvalidNameError('a reply subject', message.reply, 'give an inbox; nothing was done');
       if (!entered)
         throw new OverloadedError(`the service "${name}" has more requests in hand than it has room for`, {
           retryAfterMs,

@@ -130,5 +130,26 @@ export const parseWork = (
   return { route: { pool, lane, partition }, type, id: decodeId(id), key: `${type}.${id}` };
 };
 
+/** First tokens of what carries tasks, records and orders; what begins with `$` is the server's. */
+const roots: ReadonlySet<string> = new Set([
+  'tasks',
+  'work',
+  'sched',
+  'due',
+  'dlq',
+  'results',
+  'tokens',
+  'ctl',
+  'actors',
+  'nodes',
+]);
+
+/**
+ * Whether an answer may go there. Whoever asks names the subject, and may have less of a right to it than we have: an
+ * answer to `$KV.tasks.<key>` would be a record.
+ */
+export const isAnswerable = (reply: string): boolean =>
+  !reply.startsWith('$') && !roots.has(reply.split('.', 1)[0] ?? '');
+
 export const isLane = (lane: string | undefined): lane is Lane =>
   lane === 'high' || lane === 'normal' || lane === 'low';

@@ -72,6 +72,23 @@ describe('a service', () => {
     expect(decode(answer)).toEqual({ error: { code: 'unknown' } });
   });
 
+  test.each(['$KV.tasks.a.b', '$JS.API.STREAM.PURGE.WORK', 'tasks.a', 'work.main.p.high.0.a.b', 'dlq.x', 'actors.a'])(
+    'does nothing for who wants the answer on %s',
+    async (reply) => {
+      const done = collect<string>();
+      const { stop, exit } = await start([{ ...greet, handle: async () => (done.push('done'), encode('done')) }]);
+      const wrongly = collect<Message>();
+      asker.subscribe(reply, wrongly.push);
+      for (const subject of ['greet.Ada', '$SRV.PING', '$SRV.STATS.greeter'])
+        asker.publish(subject, nothing, { reply });
+      const { endpoints } = decode(await asker.request('$SRV.STATS.greeter', nothing));
+      expect(endpoints).toMatchObject([{ num_requests: 1, num_errors: 1, last_error: expect.stringContaining(reply) }]);
+      stop();
+      await exit;
+      expect([...done.items, ...wrongly.items]).toEqual([]);
+    },
+  );
+
   test('says what it is, to all who ask, to those who ask for its name, and to those who ask for it alone', async () => {
     await start([greet, fail]);
     const pong = decode(await asker.request('$SRV.PING', nothing));
