@@ -36,11 +36,11 @@ const connectionsMost = 1_000;
 const closeMs = 2_000;
 
 const bounds = {
-  headersTimeout: 10_000,
+  headersTimeout: 4_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 5_000,
   /** How often the others are looked after. */
-  connectionsCheckingInterval: 2_000,
+  connectionsCheckingInterval: 1_000,
   maxHeaderSize: 16 * 1024,
 } as const;
 

@@ -351,6 +351,30 @@ describe('what only looks dangerous is taken as it is', () => {
     expect((await req(bus, `get.echo.${waiting.id}`)).body).toMatchObject({ status: 'queued' });
   });
 
+  test.each([
+    '..',
+    'a..b',
+    '.a',
+    'a*',
+    '*',
+    '>',
+    '$JS.API.STREAM.DELETE.KV_tasks',
+    '_INBOX.x',
+    'a b\tc',
+    '=',
+    '=YQ',
+    'ü😀',
+    '../../etc/passwd',
+    '<img onerror=alert(1)>',
+    '__proto__',
+    'i'.repeat(512),
+  ])('the id %s', async (id) => {
+    const { body } = await req(bus, 'submit.anything', { id }, { 'Troupe-Id': id });
+    expect(body).toMatchObject({ id, duplicate: false });
+    expect(await ended('anything', encodeId(id))).toMatchObject({ id, status: 'completed', output: { id } });
+    expect((await world.node.queue.streamInfo('KV_tasks')).messages).toBeGreaterThan(0);
+  });
+
   test('an id in the payload is payload', async () => {
     const { body } = await req(bus, 'submit.anything', '{"id":1,"id":2}', {
       'Troupe-Id': `own-${crypto.randomUUID()}`,

@@ -249,7 +249,7 @@ describe('the HTTP door', () => {
     expect(status).toBe(431);
   });
 
-  test('refuses more connections than it has room for, and lets none hang on to a half request', async () => {
+  test('refuses more connections than it has room for', async () => {
     const idle: Socket[] = [];
     onTestFinished(() => idle.forEach((socket) => socket.destroy()));
     const closed: Promise<unknown>[] = [];
@@ -263,6 +263,16 @@ describe('the HTTP door', () => {
     idle.forEach((socket) => socket.destroy());
     await Promise.all(closed);
     await expect.poll(() => ask('/livez').catch(() => undefined)).toMatchObject({ status: 200 });
+  });
+
+  test('lets nobody hang on to it with half a request, or none', async () => {
+    const half = connect(world.door.port, '127.0.0.1');
+    half.write('GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ');
+    const none = connect(world.door.port, '127.0.0.1');
+    const [answer] = await once(half, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1.1 408 /);
+    none.resume();
+    await once(none, 'close');
   });
 
   test('takes the next port that is free, if it may', async () => {
