@@ -165,9 +165,11 @@ describe('waiting for the end of a task', () => {
   test('of thousands reads together what one by one would be thousands of reads', async () => {
     const all = Array.from({ length: 3_000 }, (_, index) => watched(waits.of(`t.${index}`, fresh)));
     await clock.settle();
-    for (let index = 0; index < all.length; index++)
-      records.put(`t.${index}`, encodeRecord(endOf(String(index), index)));
+    const written = Promise.all(
+      all.map((_, index) => records.put(`t.${index}`, encodeRecord(endOf(String(index), index)))),
+    );
     await clock.settle();
+    await written;
     const before = broker.activity;
     await clock.advance(12_000);
     expect(all.every(({ state }) => state === 'resolved')).toBe(true);
