@@ -2,6 +2,7 @@ import { InvalidInputError } from '../kernel/errors.ts';
 import type { Admission, Admitted } from '../task/admission.ts';
 import { classify } from '../task/classify.ts';
 import { type Envelope, optional } from '../task/message.ts';
+import { bounded, keyMax, tenantMax } from './envelope.ts';
 import type { Choice, ResolvedApp } from './resolved.ts';
 import { admit, type Registry } from './registry.ts';
 
@@ -33,8 +34,8 @@ const refuseUnserved = ({ pools }: ResolvedApp, type: string, pool: string): voi
 const completed = (envelope: Envelope, { key, tenant, title }: Choice, deadlineMs: number | undefined): Envelope =>
   optional({
     ...envelope,
-    key: envelope.key ?? key,
-    tenant: envelope.tenant ?? tenant,
-    title: title?.slice(0, titleMax),
+    key: envelope.key ?? bounded("the task's key", key, keyMax),
+    tenant: envelope.tenant ?? bounded("the task's tenant", tenant, tenantMax),
+    title: title?.slice(0, titleMax).toWellFormed(),
     deadlineMs: envelope.deadlineAt === undefined ? (envelope.deadlineMs ?? deadlineMs) : undefined,
   });

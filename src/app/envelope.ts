@@ -5,6 +5,8 @@ import { isLane } from '../bus/subjects.ts';
 import { type Envelope, optional } from '../task/message.ts';
 import type { SubmitOptions } from './submit.ts';
 
+export const keyMax = 512;
+export const tenantMax = 128;
 const headerName = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
 
 /** Throws `InvalidInputError`, `InvalidDurationError`. */
@@ -17,8 +19,8 @@ export const envelopeOf = (options: SubmitOptions): Envelope => {
   refuseHeaders(headers);
   return optional({
     id,
-    key: bounded('key', key, 512),
-    tenant: bounded('tenant', tenant, 128),
+    key: bounded('key', key, keyMax),
+    tenant: bounded('tenant', tenant, tenantMax),
     lane,
     group: token('group', group),
     delayMs: delay === undefined ? undefined : toMs(delay, 'delay'),
@@ -28,7 +30,8 @@ export const envelopeOf = (options: SubmitOptions): Envelope => {
   });
 };
 
-const bounded = (name: string, value: string | undefined, max: number): string | undefined => {
+/** What travels in a header. Throws `InvalidInputError`. */
+export const bounded = (name: string, value: string | undefined, max: number): string | undefined => {
   if (
     value !== undefined &&
     (typeof value !== 'string' || value.length === 0 || value.length > max || /[\r\n\0]/.test(value))

@@ -32,9 +32,19 @@ export const executor = (options: ExecutorOptions): Executor => {
   const { registry, ports } = options;
   const local = localCache(ports.clock);
   let deps: { readonly value: unknown } | undefined;
+  let making: Promise<void> | undefined;
+  /** Once for all who ask; what failed is made anew for the next attempt. */
   const depsOnce = async (): Promise<unknown> => {
-    deps ??= { value: await options.deps() };
-    return deps.value;
+    making ??= options
+      .deps()
+      .then((value) => {
+        deps = { value };
+      })
+      .finally(() => {
+        making = undefined;
+      });
+    await making;
+    return deps?.value;
   };
 
   const runnableOf = (task: ResolvedTask): Runnable => {

@@ -22,7 +22,16 @@ const refusals = new Set([400, 401, 403, 404, 413, 422]);
 const messageMax = 2_000;
 const stackMax = 4_000;
 
+/** Never throws, whatever was thrown. */
 export const outcomeOf = (error: unknown, now: number): Outcome => {
+  try {
+    return outcomeOfReadable(error, now);
+  } catch {
+    return { type: 'failed', error: unreadable };
+  }
+};
+
+const outcomeOfReadable = (error: unknown, now: number): Outcome => {
   const failure = failureOf(error);
   if (isTroupeError(error) ? hopeless.has(error.code) : refusals.has(providerStatus(error) ?? 0))
     return { type: 'rejected', error: failure };
@@ -40,17 +49,27 @@ const providerStatus = (error: unknown): number | undefined =>
     ? error.statusCode
     : undefined;
 
+/** Never throws either. */
 export const failureOf = (error: unknown): Failure => {
-  if (!(error instanceof Error)) return { code: 'thrown', message: scrub(describe(error)).slice(0, messageMax) };
-  const code = 'code' in error && typeof error.code === 'string' ? error.code.slice(0, 64) : 'error';
-  const message = scrub(error.message || error.name).slice(0, messageMax);
-  return { code, message, ...(error.stack === undefined ? {} : { stack: scrub(error.stack).slice(0, stackMax) }) };
-};
-
-const describe = (thrown: unknown): string => {
   try {
-    return `${typeof thrown} was thrown, which is no Error: ${String(JSON.stringify(thrown) ?? thrown)}`;
+    return error instanceof Error ? failureOfError(error) : { code: 'thrown', message: tell(describe(error)) };
   } catch {
-    return `${typeof thrown} was thrown, which is no Error and cannot be shown`;
+    return unreadable;
   }
 };
+
+/** A proxy or a getter that throws itself. */
+const unreadable: Failure = { code: 'thrown', message: 'something was thrown that cannot be shown' };
+
+/** An error's fields may be anything: JavaScript lets them be set. */
+const failureOfError = (error: Error): Failure => {
+  const { name, message, stack }: { readonly [field in 'name' | 'message' | 'stack']?: unknown } = error;
+  const code = 'code' in error && typeof error.code === 'string' ? error.code.slice(0, 64) : 'error';
+  const told = { code, message: tell(String(message || name)) };
+  return typeof stack === 'string' ? { ...told, stack: scrub(stack).slice(0, stackMax) } : told;
+};
+
+const tell = (text: string): string => scrub(text).slice(0, messageMax);
+
+const describe = (thrown: unknown): string =>
+  `${typeof thrown} was thrown, which is no Error: ${String(JSON.stringify(thrown) ?? thrown)}`;

@@ -36,15 +36,20 @@ export const localCache = (clock: Clock): Local => {
     get: (key) => find(key)?.value,
     set,
     wrap: async <T>(key: string, load: () => Promise<T>, ttl?: Parameters<Local['set']>[2]): Promise<T> => {
-      const kept = find(key);
-      if (kept) return kept.value as T; // What `load` gave under this key, as its caller says.
+      const found = find(key);
+      if (found) return found.value as T; // What `load` gave under this key, as its caller says.
       const under = loading.get(key) as Promise<T> | undefined;
       if (under) return under;
-      const loaded = load().finally(() => loading.delete(key));
-      loading.set(key, loaded);
-      const value = await loaded;
-      set(key, value, ttl);
-      return value;
+      const keep = (value: T): T => {
+        set(key, value, ttl);
+        return value;
+      };
+      const coming = Promise.resolve()
+        .then(load)
+        .then(keep)
+        .finally(() => loading.delete(key));
+      loading.set(key, coming);
+      return coming;
     },
   };
 };

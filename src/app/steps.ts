@@ -10,6 +10,7 @@ import type { StepInput, StepOptions } from './context-types.ts';
 
 const nameMax = 128;
 const keyMax = 256;
+const triesMax = 1_000;
 
 export interface StepRunner {
   readonly clock: Clock;
@@ -48,7 +49,7 @@ const tries = async (
   work: (signal: AbortSignal) => unknown,
   signal: AbortSignal,
 ): Promise<unknown> => {
-  const max = retry?.max ?? 1;
+  const max = triesOf(retry?.max ?? 1);
   const backoff = {
     firstMs: toMs(retry?.backoff?.first ?? '1s', "a step's backoff.first"),
     factor: retry?.backoff?.factor ?? 2,
@@ -64,6 +65,11 @@ const tries = async (
     }
     await clock.sleep(backoffMs(backoff, failures, random), signal);
   }
+};
+
+const triesOf = (max: number): number => {
+  if (Number.isSafeInteger(max) && max >= 1 && max <= triesMax) return max;
+  throw new NonRetryableError(`a step's retry.max is ${String(max).slice(0, 40)}; it takes 1 to ${triesMax}`);
 };
 
 const withTimeout = async (
