@@ -1,8 +1,8 @@
-/** What a handler is given. Members that few tasks use are made when they are first asked for. */
+/** What a handler is given. */
 import type { Log as NodeLog } from '../kernel/log.ts';
 import type { Attempt } from '../task/executor.ts';
 import type { Deps } from './register.ts';
-import type { Local, StepInput, StepOptions, TaskCtx } from './context-types.ts';
+import type { Local, Log, StepInput, StepOptions, TaskCtx } from './context-types.ts';
 
 export interface ContextOptions {
   readonly attempt: Attempt;
@@ -16,7 +16,6 @@ export interface ContextOptions {
 
 export const context = ({ attempt, deps, local, log, step, submit, progress }: ContextOptions): TaskCtx => {
   const { task, number, startedAt, signal } = attempt;
-  let taskLog: NodeLog | undefined;
   return {
     id: task.id,
     attempt: number,
@@ -27,13 +26,22 @@ export const context = ({ attempt, deps, local, log, step, submit, progress }: C
     abortSignal: signal,
     // oxlint-disable-next-line typescript/no-unnecessary-type-assertion -- Where the app registers its config, Deps is a type.
     deps: deps as Deps, // The app's own `deps` made it.
-    get log() {
-      taskLog ??= log.child({ task: task.type, id: task.id, attempt: number });
-      return taskLog;
-    },
+    log: logOf(log, { task: task.type, id: task.id, attempt: number }),
     local,
     step: step as TaskCtx['step'], // The journal gives back what JSON makes of `fn`'s value: Jsonified<T>.
     submit,
     progress,
   };
+};
+
+/** Made when the first line is written: few tasks write one, and a logger of their own costs more than they do. */
+const logOf = (log: NodeLog, fields: object): Log => {
+  let own: NodeLog | undefined;
+  const line =
+    (level: keyof Log): Log[keyof Log] =>
+    (...what) => {
+      own ??= log.child(fields);
+      own[level](...what);
+    };
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
 };

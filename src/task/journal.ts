@@ -42,7 +42,7 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter>): Journa
     step: async (name, key, run) => {
       const pair = claim(name, key);
       const held = await writer;
-      recorded ??= new Map(held.record.steps.map((step) => [identity(step.name, step.key), step]));
+      recorded ??= new Map(held.record().steps.map((step) => [identity(step.name, step.key), step]));
       const known = recorded.get(pair);
       if (known) return { value: await valueOf(ports, known.result, known.ref), replayed: true, ms: known.ms };
 

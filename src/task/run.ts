@@ -116,9 +116,9 @@ const commitOutcome = async (
     if (error instanceof FencedError) return settleAsLoser(settling);
     throw error;
   }
-  const { record } = writer;
+  const record = writer.record();
   if (isTerminal(record)) ports.metrics.tasks.labels(record.type, record.status).inc();
-  await settle(settling, record, writer.bytes);
+  await settle(settling, record, writer.bytes());
 };
 
 /** A record that does not fit with its steps is written without them, as that of a task that cannot be done. */
@@ -129,7 +129,7 @@ const writeEnd = async (
   { retry }: Runnable,
 ): Promise<void> => {
   const circumstances = { retry, now: ports.queue.now(), random: ports.random };
-  const before = writer.record;
+  const before = writer.record();
   try {
     await writer.end((record) => recordAfter(record, outcome, circumstances));
   } catch (error) {
@@ -142,7 +142,7 @@ const writeEnd = async (
 
 /** Back to the queue, as if it had not begun. */
 const handBack = async (settling: Settling, writer: RecordWriter): Promise<void> => {
-  if (!writer.begun) {
+  if (!writer.begun()) {
     writer.close();
     return settling.delivery.nak();
   }

@@ -41,14 +41,14 @@ const setup = async () => {
 test('what comes while a write is under way is merged into the next one', async () => {
   const { writer, names, writes } = await setup();
   const to = writer();
-  expect(to.begun).toBe(false);
+  expect(to.begun()).toBe(false);
   const all = Array.from({ length: 50 }, (_, n) => to.write(step(`s${n}`)));
-  expect(to.record.steps).toHaveLength(50);
+  expect(to.record().steps).toHaveLength(50);
   await Promise.all(all);
   expect(await names()).toHaveLength(50);
   expect(await writes()).toBe(2);
-  expect(to.begun).toBe(true);
-  expect(writer(7).begun).toBe(true);
+  expect(to.begun()).toBe(true);
+  expect(writer(7).begun()).toBe(true);
 });
 
 test('a write resolves when its own change is there', async () => {
@@ -123,6 +123,6 @@ test('a record that has ended removes itself after its life, and one that has no
   await to.end((record) => ({ ...record, status: 'completed', finishedAt: new Date(0).toISOString() }));
   const entry = await ports.records.get('t.a');
   expect(entry?.ttlMs).toBe(3_600_000);
-  expect(to.bytes).toEqual(entry?.value);
+  expect(to.bytes()).toEqual(entry?.value);
   expect(decodeRecord(entry?.value ?? new Uint8Array())?.status).toBe('completed');
 });

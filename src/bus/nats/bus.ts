@@ -1,7 +1,7 @@
 /** Plain messaging on a NATS connection. */
 import type { Msg, NatsConnection, PublishOptions, Subscription, SubscriptionOptions } from '@nats-io/nats-core';
 import type { Log } from '../../kernel/log.ts';
-import type { Bus, Headers, Message } from '../bus.ts';
+import type { Bus, Message } from '../bus.ts';
 import { sendFailure } from './errors.ts';
 import { headerEncoder, headersOf } from './headers.ts';
 import { ask, type Mux } from './mux.ts';
@@ -65,14 +65,6 @@ const listen = (connection: NatsConnection, subject: string, options: Subscripti
 
 const messageOf = (message: Msg): Message => {
   const { subject, data, reply } = message;
-  let headers: Headers | undefined;
-  return {
-    subject,
-    data,
-    ...(reply !== undefined && reply !== '' && { reply }),
-    get headers() {
-      headers ??= headersOf(message);
-      return headers;
-    },
-  };
+  const headers = headersOf(message);
+  return reply === undefined || reply === '' ? { subject, data, headers } : { subject, data, headers, reply };
 };

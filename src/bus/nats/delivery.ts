@@ -1,6 +1,5 @@
 /** A message that a consumer hands out. Where it stands is told by the subject on which it is acked. */
 import type { Msg } from '@nats-io/nats-core';
-import type { Headers } from '../bus.ts';
 import type { Delivery } from '../queue.ts';
 import { headersOf } from './headers.ts';
 
@@ -47,7 +46,6 @@ export const deliveryOf = (message: Msg, position: Position, settle: Settle): De
   const { stream, seq, at, deliveries, pending } = position;
   const { subject, data } = message;
   const ackSubject = message.reply ?? '';
-  let headers: Headers | undefined;
   return {
     stream,
     subject,
@@ -56,10 +54,7 @@ export const deliveryOf = (message: Msg, position: Position, settle: Settle): De
     at,
     deliveries,
     pending,
-    get headers() {
-      headers ??= headersOf(message);
-      return headers;
-    },
+    headers: headersOf(message),
     ack: () => settle(ackSubject, ack),
     nak: (delayMs) => settle(ackSubject, delayMs ? Buffer.from(`-NAK {"delay":${Math.ceil(delayMs * 1e6)}}`) : nak),
     term: (reason) => settle(ackSubject, Buffer.from(`+TERM ${reason}`)),
