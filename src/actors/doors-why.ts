@@ -8,7 +8,9 @@ export const whyOf = ({ status, attempt, waitingFor, error }: TaskStatus): strin
     case 'waiting':
       return waitingFor?.detail ?? 'it waits for a worker';
     case 'running':
-      return `a worker has it; this is attempt ${Math.max(1, attempt)}`;
+      return attempt > 1
+        ? `a worker has it; this is attempt ${attempt}`
+        : 'a worker has it, or is the next to be given it; this is attempt 1';
     case 'completed':
       return `it has completed, in attempt ${attempt}`;
     case 'failed':

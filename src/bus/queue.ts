@@ -107,6 +107,10 @@ export interface ConsumerInfo {
   readonly waiting: number;
   /** All up to this stream sequence is settled. */
   readonly ackFloor: number;
+  /** All up to this stream sequence has been handed out. */
+  readonly handedOut: number;
+  /** It hands out nothing before this moment, ISO 8601: an operator has paused it. */
+  readonly pausedUntil?: string;
 }
 
 export interface PullRequest {

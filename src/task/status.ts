@@ -2,7 +2,7 @@
 import type { ConsumerInfo, Stored } from '../bus/queue.ts';
 import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects } from '../bus/subjects.ts';
 import { valueOf } from './fit.ts';
-import { header } from './message.ts';
+import { inputHashOf } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, type Usage } from './record.ts';
 
@@ -90,21 +90,29 @@ const inWork = async (
     const parsed = stored && parseWork(stored.subject);
     if (!parsed) continue;
     const info = await queue.consumerInfo(streams.work(region, pool), consumers.lane(pool, parsed.route.lane));
-    return queued(stored, parsed.route, recordKey, waitingInLane(info, pool, parsed.route.lane, stored.seq));
+    const held = handedOut(info, stored.seq) ? undefined : waitingInLane(info, pool, parsed.route.lane, stored.seq);
+    return queued(stored, parsed.route, recordKey, held);
   }
   return undefined;
 };
 
-const waitingInLane = (info: ConsumerInfo, pool: string, lane: Lane, seq: number): WaitingFor | undefined => {
-  if (info.waiting === 0 && info.ackPending === 0)
+/** Some node has it, and has recorded nothing yet. */
+const handedOut = (info: ConsumerInfo, seq: number): boolean => seq <= info.handedOut;
+
+const waitingInLane = (info: ConsumerInfo, pool: string, lane: Lane, seq: number): WaitingFor => {
+  const { pending, ackPending, waiting, pausedUntil } = info;
+  if (pausedUntil !== undefined)
     return {
-      reason: 'no_worker',
-      detail: `no node pulls from pool "${pool}"; ${info.pending} tasks wait in lane ${lane}`,
+      reason: 'lane',
+      detail: `pool "${pool}", lane ${lane} is paused until ${pausedUntil}; ${pending} tasks wait`,
+      until: pausedUntil,
     };
-  if (info.pending === 0) return undefined; // A worker has it, and has not recorded anything yet.
+  if (waiting === 0 && ackPending === 0)
+    return { reason: 'no_worker', detail: `no node pulls from pool "${pool}"; ${pending} tasks wait in lane ${lane}` };
+  const before = Math.max(0, Math.min(seq - info.handedOut, pending) - 1);
   return {
     reason: 'lane',
-    detail: `pool "${pool}", lane ${lane}: ${info.pending} tasks wait, at most ${Math.max(0, seq - info.ackFloor - 1)} of them before this one, ${info.ackPending} are in workers' hands`,
+    detail: `pool "${pool}", lane ${lane}: ${pending} tasks wait, at most ${before} of them before this one, ${ackPending} are in nodes' hands`,
   };
 };
 
@@ -120,7 +128,7 @@ const queued = (
   pool,
   lane,
   usage: noUsage,
-  inputHash: stored.headers[header.hash] ?? '',
+  inputHash: inputHashOf(stored),
   ...(waitingFor === undefined ? {} : { waitingFor }),
 });
 

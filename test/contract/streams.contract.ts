@@ -66,7 +66,7 @@ export const streamsContract = (make: Make): void => {
     await queue.ensureConsumer(all);
     await queue.publish('work.a', bytes('x'));
     await queue.ensureConsumer({ ...all, maxAckPending: 7, ackWaitMs: 2_000 });
-    const idle = { pending: 1, ackPending: 0, redelivered: 0, waiting: 0, ackFloor: 0 };
+    const idle = { pending: 1, ackPending: 0, redelivered: 0, waiting: 0, ackFloor: 0, handedOut: 0 };
     expect(await queue.consumerInfo('WORK', 'all')).toEqual(idle);
   });
 

@@ -28,6 +28,15 @@ test('a task that is queued has no record: its message is found, in whatever poo
   });
 });
 
+test('a task is queued behind those that were stored before it and nobody has taken, whatever came after it', async () => {
+  const { submit, status, take } = await opened();
+  for (const id of ['a', 'b', 'c', 'd']) await submit({ id });
+  await take();
+  expect(await status('a')).toMatchObject({ status: 'running', attempt: 1 });
+  const detail = expect.stringContaining('3 tasks wait, at most 1 of them before this one, 1 are in nodes');
+  expect(await status('c')).toMatchObject({ status: 'queued', waitingFor: { reason: 'lane', detail } });
+});
+
 test('a task in a worker’s hands that has recorded nothing is running', async () => {
   const { submit, status, take } = await opened();
   await submit({ id: 'a' });

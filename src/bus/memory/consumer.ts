@@ -120,6 +120,7 @@ export const memoryConsumer = (stream: Stream, initial: ConsumerSpec, clock: Clo
       redelivered: pending.repeated,
       waiting: waiting.size,
       ackFloor: (pending.first ?? news.position) - 1,
+      handedOut: news.position - 1,
     }),
     suspend: (crash) => {
       waiting.clear();

@@ -11,6 +11,8 @@ interface InfoAnswer {
   readonly num_redelivered: number;
   readonly num_waiting: number;
   readonly ack_floor: { readonly stream_seq: number };
+  readonly delivered: { readonly stream_seq: number };
+  readonly paused?: boolean;
 }
 
 export interface Consumers {
@@ -55,6 +57,8 @@ export const consumersOf = (api: Api): Consumers => {
         redelivered: answer.num_redelivered,
         waiting: answer.num_waiting,
         ackFloor: answer.ack_floor.stream_seq,
+        handedOut: answer.delivered.stream_seq,
+        ...(answer.paused === true && { pausedUntil: String(answer.config['pause_until']) }),
       };
     },
   };
