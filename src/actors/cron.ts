@@ -3,9 +3,10 @@
  * that a firing that is handed out twice is one task.
  */
 import type { Delivery, Queue, ScheduleSpec } from '../bus/queue.ts';
-import { buckets, splitTaskKey, streams, subjects, taskKey } from '../bus/subjects.ts';
+import { buckets, isToken, splitTaskKey, streams, subjects, taskKey } from '../bus/subjects.ts';
 import {
   InvalidInputError,
+  InvalidNameError,
   OverloadedError,
   TimeoutError,
   UnavailableError,
@@ -16,7 +17,9 @@ import type { Admission } from '../task/admission.ts';
 import { decodeJson, encodeJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { findTask } from '../task/status.ts';
+import { decodeRecord, isTerminal } from '../task/record.ts';
+import { findQueued } from '../task/status.ts';
+import { settleStranger } from '../task/stranger.ts';
 import { submitTask } from '../task/submit.ts';
 
 /** One schedule of the app. */
@@ -59,22 +62,33 @@ export interface CronOptions {
   readonly incarnation: string;
 }
 
+const scheduleOf = ({ subject }: Delivery): string => subject.slice(subjects.dueCron('x').length - 1);
+const noSchedule = { reason: 'invalid_name', message: 'no schedule of an app has fired it' } as const;
+
 /** Settles one firing. */
 export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) => {
   const lastFirings = bucket(ports.queue, buckets.crons);
 
+  /** The history need not be asked: what has not ended is in KV, or on its way there. */
   const stillRuns = async (name: string, own: string): Promise<boolean> => {
     const last = await lastFirings.get(name);
     if (!last) return false;
     const key = new TextDecoder().decode(last.value);
     if (key === own) return false; // This firing, handed out again.
-    const task = await findTask(ports, pools, key);
-    return task !== undefined && ['queued', 'running', 'waiting'].includes(task.status);
+    try {
+      const entry = await ports.records.get(key);
+      const record = entry && decodeRecord(entry.value);
+      return record ? !isTerminal(record) : (await findQueued(ports, pools, key)) !== undefined;
+    } catch (error) {
+      if (error instanceof InvalidNameError) return false; // Somebody else's writing.
+      throw error;
+    }
   };
 
   const fire = async (delivery: Delivery): Promise<void> => {
-    const name = delivery.subject.slice(subjects.dueCron('x').length - 1);
+    const name = scheduleOf(delivery);
     const type = delivery.headers[cronHeader.task] ?? '';
+    if (!isToken(name) || !isToken(type)) return settleStranger(ports, delivery, noSchedule);
     const id = `${name}-${incarnation}-${delivery.seq}`;
     const recordKey = taskKey(type, id);
     if (delivery.headers[cronHeader.overlap] !== 'allow' && (await stillRuns(name, recordKey))) {
@@ -106,7 +120,8 @@ export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) 
       if (!(error instanceof InvalidInputError || error instanceof UnknownTaskError)) throw error;
       // The schedule itself is wrong: the next firing would be too, and boot has checked what it can.
       ports.metrics.badInput.labels(error.code).inc();
-      ports.log.error({ err: error, subject: delivery.subject }, 'a firing was dropped');
+      const schedule = scheduleOf(delivery);
+      ports.log.error({ schedule, code: error.code, reason: error.message.slice(0, 300) }, 'a firing was dropped');
       delivery.term(error.code);
     }
   };

@@ -1,10 +1,12 @@
 /** What falls due in SCHED: moved into its pool's stream, and only then taken out of SCHED. */
 import type { Delivery } from '../bus/queue.ts';
 import { isToken, parseWork, streams, subjects } from '../bus/subjects.ts';
-import { RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { NotFoundError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { inputBytesMax } from '../task/json.ts';
 import { carriedHeaders, header } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { publishOnce } from '../task/publish.ts';
+import { settleStranger } from '../task/stranger.ts';
 
 const laterMs = 1_000;
 const giveUpAfterMs = 10_000;
@@ -28,11 +30,8 @@ export const fromDue =
   (ports: TaskPorts) =>
   async (delivery: Delivery): Promise<void> => {
     const due = parse(delivery.subject);
-    if (!due) {
-      ports.metrics.badInput.labels('invalid_name').inc();
-      ports.log.warn({ subject: delivery.subject }, 'what fell due names no task: dropped');
-      return delivery.term('invalid_name');
-    }
+    if (!due) return settleStranger(ports, delivery);
+    if (delivery.data.length > inputBytesMax) return settleStranger(ports, delivery, tooLarge);
     try {
       const headers = carriedHeaders(delivery.headers);
       const outcome = await publishOnce(ports, due.subject, delivery.data, { headers, giveUpAfterMs });
@@ -41,10 +40,27 @@ export const fromDue =
     } catch (error) {
       if (!(error instanceof RefusedError || error instanceof TimeoutError || error instanceof UnavailableError))
         throw error;
+      if (await isNowhere(ports, due)) return settleStranger(ports, delivery, noPool);
       ports.log.debug({ err: error, stream: due.stream }, 'what is due waits for its pool');
       delivery.nak(laterMs);
     }
   };
+
+const tooLarge = {
+  reason: 'payload_too_large',
+  message: `more than ${inputBytesMax} bytes, which no pool takes`,
+} as const;
+const noPool = { reason: 'unknown_pool', message: 'there is no such pool, and never was' } as const;
+
+/** Whether its pool has no stream. One that an app has given up has kept its stream. */
+const isNowhere = async ({ queue }: Pick<TaskPorts, 'queue'>, { stream }: Due): Promise<boolean> => {
+  try {
+    await queue.streamInfo(stream);
+    return false;
+  } catch (error) {
+    return error instanceof NotFoundError; // Nobody knows it now: asked again at the next delivery.
+  }
+};
 
 /** Whether the task that its pool holds is what fell due: moved before, by someone whose ack was lost. */
 const isThisOne = async (ports: TaskPorts, { stream, subject }: Due, delivery: Delivery): Promise<boolean> => {

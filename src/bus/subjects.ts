@@ -79,7 +79,6 @@ export const subjects = {
   tasks: 'tasks.>',
   work: (region: string, { pool, lane, partition }: Route, key: string): string =>
     `work.${named('region', region)}.${named('pool', pool)}.${lane}.${partition}.${key}`,
-  workOfPool: (region: string, pool: string): string => `work.${named('region', region)}.${named('pool', pool)}.>`,
   workOfLane: (region: string, pool: string, lane: Lane): string =>
     `work.${named('region', region)}.${named('pool', pool)}.${lane}.>`,
   /** Wherever in a pool a task may be stored. */

@@ -8,8 +8,8 @@ import { finishCancel } from './cancel.ts';
 import { type Carried, writeDeadLetter } from './dead-letter.ts';
 import { carriedHeaders, header } from './message.ts';
 import type { TaskPorts } from './ports.ts';
-import { publishOnce } from './publish.ts';
 import { encodeRecord, isTerminal, type TaskRecord } from './record.ts';
+import { setTimer } from './timer.ts';
 
 /** Larger records are announced without their content. */
 const hintBytesMax = 64 * 1024;
@@ -37,7 +37,7 @@ const scheduleReturn = async (
 ): Promise<void> => {
   const { waiting } = record;
   if (!waiting?.scheduled) return;
-  await publishOnce(ports, subjects.sched(recordKey, waiting.n), payload, {
+  await setTimer(ports, subjects.sched(recordKey, waiting.n), payload, {
     headers: {
       ...headers,
       ...(record.deadline === undefined ? {} : { [header.deadline]: record.deadline }),

@@ -242,7 +242,7 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     type: parsed.type,
     route: parsed.route,
     recordKey: parsed.key,
-    inputHash: headers[header.hash] ?? hashOf(delivery.data),
+    inputHash: inputHashOf(delivery),
     taskKey: headers[header.key],
     tenant: headers[header.tenant],
     group: headers[header.group],
@@ -258,9 +258,11 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
   });
 };
 
-/** Of what came past the doors: published to its pool, or scheduled, by hand. */
-const hashOf = (payload: Uint8Array): string => {
-  const input = decodeJson(payload);
+/** What came past the doors, published or scheduled by hand, does not say; where its payload is no input, empty. */
+export const inputHashOf = ({ headers, data }: Pick<Delivery, 'headers' | 'data'>): string => {
+  const told = headers[header.hash];
+  if (told !== undefined) return told;
+  const input = decodeJson(data);
   return input.type === 'bad' ? '' : inputHash(input.value);
 };
 

@@ -3,10 +3,11 @@ import { streams, subjects, taskKey } from '../bus/subjects.ts';
 import type { StreamPublishOptions } from '../bus/queue.ts';
 import { IdConflictError, OverloadedError, RefusedError, TimeoutError } from '../kernel/errors.ts';
 import { joinGroup } from './group.ts';
-import { encodeHeaders, header, type Outgoing } from './message.ts';
+import { encodeHeaders, header, inputHashOf, type Outgoing } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import { publishOnce } from './publish.ts';
 import { decodeRecord } from './record.ts';
+import { setTimer } from './timer.ts';
 
 export type SubmitPorts = Pick<TaskPorts, 'queue' | 'records' | 'clock' | 'random' | 'region'>;
 
@@ -43,7 +44,8 @@ const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Pro
   const options = schedule
     ? { headers: encodeHeaders({ submittedAt: ports.queue.now(), ...task }), giveUpAfterMs, schedule }
     : { headers: encodeHeaders(task), giveUpAfterMs };
-  const stored = await publishOnce(ports, place.subject, task.payload, options).catch((error: unknown) => {
+  const store = schedule ? setTimer : publishOnce;
+  const stored = await store(ports, place.subject, task.payload, options).catch((error: unknown) => {
     throw error instanceof RefusedError ? overloaded(task, error) : error;
   });
   const known = await earlier?.catch((cause: unknown) => {
@@ -84,7 +86,7 @@ const compareStored = async (
 ): Promise<Accepted> => {
   const stored = await queue.last(stream, subject);
   if (stored?.headers[header.nonce] === task.nonce) return { duplicate: false };
-  if (stored) return asDuplicate(task, stored.headers[header.hash]);
+  if (stored) return asDuplicate(task, inputHashOf(stored));
   const entry = await records.get(recordKey); // It has been settled since.
   return asDuplicate(task, entry && decodeRecord(entry.value)?.inputHash);
 };

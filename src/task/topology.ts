@@ -47,7 +47,8 @@ const workStream = (
   { name: pool, tasksMax }: PoolQueue,
 ): StreamSpec => ({
   name: streams.work(region, pool),
-  subjects: [subjects.workOfPool(region, pool)],
+  // Those that are served: what anybody published beside them would wait for ever.
+  subjects: lanes.map((lane) => subjects.workOfLane(region, pool, lane)),
   keep: 'work',
   maxBytes: workBytes,
   maxMessages: tasksMax,
@@ -70,6 +71,7 @@ const fixedStreams = ({ replicas, workBytes }: TopologyOptions): readonly Stream
     name: streams.sched,
     subjects: [subjects.scheds, subjects.dues],
     keep: 'work',
+    maxMsgBytes: messageBytesMax,
     schedules: true,
     replicas,
     description: 'delays, long retries and cron; what is due waits here for its pool',
