@@ -19,7 +19,8 @@ const broken = (id: string, revisions: readonly TaskRecord[]): readonly string[]
       ({ name, result }) => !record.steps.some((step) => step.name === name && step.result === result),
     );
     return [
-      ...(terminal.has(before.status) ? [`${told}: it had ended`] : []),
+      // A cancelled one is written twice: it gets its time to live once nothing can run it any more.
+      ...(terminal.has(before.status) && record.status !== before.status ? [`${told}: it had ended`] : []),
       ...(record.attempt < before.attempt ? [`${told}: an attempt went back`] : []),
       ...(record.createdAt !== before.createdAt ? [`${told}: it was made anew`] : []),
       ...(lostStep && !terminal.has(record.status) ? [`${told}: step ${lostStep.name} was run again`] : []),

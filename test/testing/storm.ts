@@ -5,7 +5,7 @@ import { registry } from '../../src/app/registry.ts';
 import { resolveApp } from '../../src/app/resolve.ts';
 import { memoryBroker } from '../../src/bus/memory/broker.ts';
 import type { FaultRates } from '../../src/bus/memory/faults.ts';
-import { streams } from '../../src/bus/subjects.ts';
+import { streams, subjects } from '../../src/bus/subjects.ts';
 import { client } from '../../src/client/client.ts';
 import type { TaskState } from '../../src/client/types.ts';
 import { defineApp, defineTask } from '../../src/index.ts';
@@ -15,6 +15,8 @@ import { type VirtualClock, virtualClock } from '../../src/kernel/virtual-clock.
 import { bucket } from '../../src/kv/bucket.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { TaskRow } from '../../src/store/store.ts';
+import { encodeJson } from '../../src/task/json.ts';
+import { header } from '../../src/task/message.ts';
 import { decodeRecord, type TaskRecord } from '../../src/task/record.ts';
 import { startNode, type TestNode } from '../../src/testing/node.ts';
 
@@ -41,7 +43,7 @@ export interface Storm {
   /** Every revision of every record, in order. */
   readonly history: ReadonlyMap<string, readonly TaskRecord[]>;
   readonly rows: readonly (TaskRow | undefined)[];
-  /** Messages left in the pool's stream. */
+  /** Messages left in the streams through which tasks pass. */
   readonly left: number;
 }
 
@@ -91,22 +93,41 @@ export const storm = async (seed: number, tasks: number): Promise<Storm> => {
   const history = await follow(broker.connect().queue);
   broker.setRates(faults);
 
+  /** At the edge, at the edge with a delay, or through the inbox. */
+  const submit = async (n: number, id: string): Promise<unknown> => {
+    if (n % 4 === 0) return producer.submit(task, n, { id, delay: '10s' });
+    if (n % 4 === 1) return queue.publish(subjects.task('work'), encodeJson(n), { headers: { [header.id]: id } });
+    return producer.submit(task, n, { id });
+  };
   const submitted = async (n: number, id: string): Promise<void> => {
     const again = (): Promise<void> => clock.sleep(500).then(() => submitted(n, id));
-    await producer.submit(task, n, { id }).then(() => undefined, again); // Unknown or not taken: the same again.
+    await submit(n, id).then(() => undefined, again); // Unknown or not taken: the same again.
+  };
+  const cancelled = async (id: string): Promise<void> => {
+    await clock.sleep(random.next() * 20_000);
+    await producer
+      .run(task, id)
+      .cancel()
+      .catch(() => undefined); // Perhaps it was, perhaps not.
   };
   const ended = async (id: string): Promise<TaskState> => {
     const state = await producer
       .run(task, id)
       .status()
       .catch(() => undefined);
-    if (state && ['completed', 'failed', 'dead'].includes(state.status)) return state;
+    if (state && ['completed', 'failed', 'cancelled', 'dead'].includes(state.status)) return state;
     await clock.sleep(2_000);
     return ended(id);
   };
 
+  const play = async (n: number, id: string): Promise<TaskState> => {
+    await submitted(n, id);
+    const [state] = await Promise.all([ended(id), ...(n % 10 === 7 ? [cancelled(id)] : [])]);
+    return state;
+  };
+
   let over = false;
-  const all = Promise.all(ids.map((id, n) => submitted(n, id).then(() => ended(id)))).finally(() => {
+  const all = Promise.all(ids.map((id, n) => play(n, id))).finally(() => {
     over = true;
   });
   for (let second = 1; !over && second < longestS; second += 1) {
@@ -123,8 +144,9 @@ export const storm = async (seed: number, tasks: number): Promise<Storm> => {
   const states = await all;
   await clock.advance(120_000);
   const rows = await Promise.all(ids.map((id) => store.task('work', id)));
-  const { messages: left } = await queue.streamInfo(streams.work('main', 'default'));
-  return { ids, states, history, rows, left };
+  const passed = [streams.work('main', 'default'), streams.inbox, streams.sched];
+  const infos = await Promise.all(passed.map(queue.streamInfo));
+  return { ids, states, history, rows, left: infos.reduce((sum, { messages }) => sum + messages, 0) };
 };
 
 const follow = async (queue: Parameters<typeof bucket>[0]): Promise<ReadonlyMap<string, readonly TaskRecord[]>> => {
