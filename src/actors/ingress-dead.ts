@@ -52,10 +52,7 @@ export const bury = async (burying: Burying, called: Called, problem: Problem): 
     payload: delivery.data,
     headers: carriedHeaders(delivery.headers),
   });
-  const { reason, error } = problem;
-  ports.metrics.badInput.labels(error.code).inc();
-  ports.log.warn({ task: recordKey, reason, code: error.code }, 'a task of the inbox was dead-lettered');
-  delivery.term(reason);
+  delivery.term(problem.reason);
 };
 
 /** Under the id that was asked for, unless that is another task's or cannot be named. */

@@ -1,10 +1,11 @@
 /** A task that was given up, with all that it takes to see why and to try it again. */
+import { hash } from 'node:crypto';
 import type { Headers } from '../bus/bus.ts';
 import { type Lane, streams, subjects } from '../bus/subjects.ts';
 import type { TaskPorts } from './ports.ts';
 import { encodeJson } from './json.ts';
 import { publishOnce } from './publish.ts';
-import type { Failure, TaskRecord } from './record.ts';
+import type { DeadReason, Failure, TaskRecord } from './record.ts';
 
 /** What came with the task: enough to submit it again. */
 export interface Carried {
@@ -75,7 +76,7 @@ export const encodeLetter = <Letter extends Pick<DeadLetter, 'input' | 'headers'
  * each time has its letter.
  */
 export const writeDeadLetter = async (
-  ports: Pick<TaskPorts, 'queue' | 'clock' | 'random' | 'metrics'>,
+  ports: Pick<TaskPorts, 'queue' | 'clock' | 'random' | 'log' | 'metrics'>,
   record: TaskRecord,
   recordKey: string,
   carried: Carried,
@@ -88,7 +89,35 @@ export const writeDeadLetter = async (
     if (there && createdAt(there.data) === record.createdAt) return;
     after = there?.seq ?? 0;
   }
-  ports.metrics.deadLetters.labels(reason).inc();
+  account(ports, record, recordKey, carried.payload);
+};
+
+/** What is wrong with the task itself, rather than with what became of it. */
+const badInput: ReadonlySet<string> = new Set<DeadReason>([
+  'invalid_input',
+  'invalid_json',
+  'invalid_header',
+  'invalid_name',
+  'unknown_task',
+  'id_conflict',
+]);
+/** Of a key in a log: an id may have hundreds. */
+const keyChars = 300;
+
+/** A number, and a line that shows no byte of the input. */
+const account = (
+  { log, metrics }: Pick<TaskPorts, 'log' | 'metrics'>,
+  { reason = 'exhausted', error, attempt, pool }: TaskRecord,
+  recordKey: string,
+  payload: Uint8Array,
+): void => {
+  const code = error?.code ?? 'unknown';
+  metrics.deadLetters.labels(reason).inc();
+  // Of bad JSON the code says what kind.
+  if (badInput.has(reason)) metrics.badInput.labels(reason === 'invalid_json' ? code : reason).inc();
+  const task = recordKey.slice(0, keyChars);
+  const inputHash = hash('sha256', payload, 'hex').slice(0, 16);
+  log.warn({ task, pool, reason, code, attempt, inputHash, bytes: payload.length }, 'a task was dead-lettered');
 };
 
 const createdAt = (body: Uint8Array): unknown => {

@@ -34,7 +34,6 @@ export interface AttemptOptions {
 export const attempted = async ({ ports, task, runnable, record, writer, life }: AttemptOptions): Promise<Handled> => {
   const input = decodeJson(task.payload);
   if (input.type === 'bad') {
-    ports.metrics.badInput.labels(input.reason).inc();
     const error = { code: input.reason, message: input.message };
     return { type: 'outcome', outcome: { type: 'refused', reason: 'invalid_json', error } };
   }
