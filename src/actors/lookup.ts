@@ -23,12 +23,12 @@ export const lookups = (records: Bucket, log: Log): LookUp => {
     return { keys, found };
   };
 
-  return async (recordKey) => {
+  return (recordKey) => {
     batch ??= open();
-    const { keys, found } = batch;
-    keys.push(recordKey);
-    const present = await found;
-    if (!present) return 'unknown';
-    return present.has(recordKey) ? 'present' : 'absent';
+    batch.keys.push(recordKey);
+    return batch.found.then((present) => {
+      if (!present) return 'unknown';
+      return present.has(recordKey) ? 'present' : 'absent';
+    });
   };
 };

@@ -14,7 +14,7 @@ import { localCache } from './local.ts';
 import { parseInput, parseOutput, type Registry } from './registry.ts';
 import type { ResolvedTask } from './resolved.ts';
 import { validate } from './schema.ts';
-import { stepper } from './steps.ts';
+import { stepper, type StepRunner } from './steps.ts';
 import type { SubmitOptions } from './submit.ts';
 
 export interface ExecutorOptions {
@@ -49,13 +49,14 @@ export const executor = (options: ExecutorOptions): Executor => {
 
   const runnableOf = (task: ResolvedTask): Runnable => {
     const replays = ports.metrics.stepsReplayed.labels(task.name);
+    const runner: StepRunner = { clock: ports.clock, random: ports.random, replayed: () => replays.inc() };
     const contextOf = (attempt: Attempt, made: unknown) =>
       context({
         attempt,
         deps: made,
         local,
         log: ports.log,
-        step: stepper({ clock: ports.clock, random: ports.random, attempt, replayed: () => replays.inc() }),
+        step: stepper(runner, attempt),
         submit: (child, input, submitOptions) => submitChild(options, attempt, child.name, input, submitOptions),
         progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
       });
@@ -71,7 +72,8 @@ export const executor = (options: ExecutorOptions): Executor => {
       try {
         const ctx = contextOf(attempt, deps ? deps.value : await depsOnce());
         const returned = await task.handler(ctx, input);
-        return await outputOf(task, returned);
+        const output = outputOf(task, returned);
+        return output instanceof Promise ? await output : output;
       } catch (error) {
         return outcomeOf(error, ports.queue.now());
       }
@@ -84,15 +86,22 @@ export const executor = (options: ExecutorOptions): Executor => {
 };
 
 /** A result that its schema refuses is a failure: the next attempt may give a better one. */
-const outputOf = async (task: ResolvedTask, returned: unknown): Promise<Outcome> => {
+const outputOf = (task: ResolvedTask, returned: unknown): Outcome | Promise<Outcome> => {
+  const completed = (output: unknown): Outcome => ({
+    type: 'completed',
+    result: throughJson(output, `the result of task "${task.name}"`),
+  });
   try {
     const output = parseOutput(task, returned);
-    const value = output instanceof Promise ? await output : output;
-    return { type: 'completed', result: throughJson(value, `the result of task "${task.name}"`) };
+    return output instanceof Promise ? output.then(completed).catch(invalidOutput) : completed(output);
   } catch (error) {
-    if (!(error instanceof InvalidInputError || error instanceof TypeError)) throw error;
-    return { type: 'failed', error: { ...failureOf(error), code: 'invalid_output' } };
+    return invalidOutput(error);
   }
+};
+
+const invalidOutput = (error: unknown): Outcome => {
+  if (!(error instanceof InvalidInputError || error instanceof TypeError)) throw error;
+  return { type: 'failed', error: { ...failureOf(error), code: 'invalid_output' } };
 };
 
 const progressOf = (task: ResolvedTask, value: unknown): unknown => {

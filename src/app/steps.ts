@@ -15,7 +15,6 @@ const triesMax = 1_000;
 export interface StepRunner {
   readonly clock: Clock;
   readonly random: Random;
-  readonly attempt: Attempt;
   /** Called for each step that was answered from the record. */
   readonly replayed: () => void;
 }
@@ -23,7 +22,7 @@ export interface StepRunner {
 type Work = (step: StepInput) => unknown;
 
 export const stepper =
-  ({ attempt, replayed, ...runner }: StepRunner) =>
+  (runner: StepRunner, attempt: Attempt) =>
   async (name: string, fn: Work, options: StepOptions = {}): Promise<unknown> => {
     const key = options.key === undefined ? undefined : String(options.key);
     refuseLong(name, key);
@@ -31,7 +30,7 @@ export const stepper =
     const step = await attempt.journal.step(name, key, () =>
       tries(runner, options, (signal) => fn({ idempotencyKey, abortSignal: signal }), attempt.signal),
     );
-    if (step.replayed) replayed();
+    if (step.replayed) runner.replayed();
     attempt.emit({ type: 'step', name, ...(key === undefined ? {} : { key }), ms: step.ms, replayed: step.replayed });
     return step.value;
   };

@@ -24,12 +24,6 @@ export const bucket = (queue: Queue, name: string): Bucket => {
   const entryOf = (stored: Stored | undefined): Entry | undefined =>
     stored && !isMarker(stored) ? entry(keyOf(stored.subject), stored) : undefined;
 
-  const write = async (
-    subject: string,
-    value: Uint8Array,
-    options: { readonly expectSeq?: number; readonly ttlMs?: number },
-  ): Promise<number> => (await queue.publish(subject, value, options)).seq;
-
   return {
     name,
     stream,
@@ -48,17 +42,17 @@ export const bucket = (queue: Queue, name: string): Bucket => {
     update: async (key, value, expected, options = {}) => {
       const subject = subjectOf(key);
       try {
-        return await write(subject, value, { ...options, expectSeq: expected });
+        return (await queue.publish(subject, value, { ...options, expectSeq: expected })).seq;
       } catch (error) {
         if (expected !== 0 || !(error instanceof ConflictError)) throw error;
         // Absent for whoever asks, yet there for the server: what `nats kv del` left is what has to be replaced.
         const marker = await queue.last(stream, subject);
         if (!marker || !isMarker(marker)) throw error;
-        return write(subject, value, { ...options, expectSeq: marker.seq });
+        return (await queue.publish(subject, value, { ...options, expectSeq: marker.seq })).seq;
       }
     },
 
-    put: async (key, value, options = {}) => write(subjectOf(key), value, options),
+    put: async (key, value, options = {}) => (await queue.publish(subjectOf(key), value, options)).seq,
 
     remove: async (key) => {
       await queue.purge(stream, subjectOf(key));

@@ -42,15 +42,13 @@ export const writeUntilKnown = async (bucket: Bucket, write: Write): Promise<Wri
   const { key, value, expected, ttlMs, isMine, clock, random, signal } = write;
   const options = ttlMs === undefined ? {} : { ttlMs };
 
-  const attempt = async (): Promise<Written> => {
-    try {
-      return { type: 'written', revision: await bucket.update(key, value, expected, options) };
-    } catch (error) {
-      if (!(error instanceof ConflictError)) throw error;
-      const current = await bucket.get(key);
-      return current && isMine(current) ? { type: 'written', revision: current.revision } : { type: 'lost', current };
-    }
+  const whose = async (error: unknown): Promise<Written> => {
+    if (!(error instanceof ConflictError)) throw error;
+    const current = await bucket.get(key);
+    return current && isMine(current) ? { type: 'written', revision: current.revision } : { type: 'lost', current };
   };
+  const attempt = (): Promise<Written> =>
+    bucket.update(key, value, expected, options).then((revision) => ({ type: 'written', revision }), whose);
 
   for (let failures = 0; ; failures += 1) {
     signal?.throwIfAborted();

@@ -26,35 +26,30 @@ export interface AttemptOptions {
   readonly task: Task;
   readonly runnable: Runnable;
   readonly record: TaskRecord;
-  readonly writer: Promise<RecordWriter>;
+  /** Resolves when it is known whose the task is, with `undefined` if another's. */
+  readonly writer: Promise<RecordWriter | undefined>;
   /** Of this attempt alone. */
   readonly life: AbortController;
 }
 
-export const attempted = async ({ ports, task, runnable, record, writer, life }: AttemptOptions): Promise<Handled> => {
+export const attempted = ({ ports, task, runnable, record, writer, life }: AttemptOptions): Promise<Handled> => {
   const input = decodeJson(task.payload);
   if (input.type === 'bad') {
     const error = { code: input.reason, message: input.message };
-    return { type: 'outcome', outcome: { type: 'refused', reason: 'invalid_json', error } };
+    return Promise.resolve({ type: 'outcome', outcome: { type: 'refused', reason: 'invalid_json', error } });
   }
   const limits = limited(ports, task, runnable, life);
-  if (!limits) return { type: 'stopped', reason: deadlineError(task) };
-  try {
-    return await firstOf(
-      life.signal,
-      runnable.run({
-        task,
-        input: input.value,
-        number: record.attempt,
-        startedAt: record.startedAt === undefined ? ports.queue.now() : Date.parse(record.startedAt),
-        journal: journal(ports, writer),
-        signal: life.signal,
-        emit: emitter(ports, task, record.attempt),
-      }),
-    );
-  } finally {
-    limits.cancel();
-  }
+  if (!limits) return Promise.resolve({ type: 'stopped', reason: deadlineError(task) });
+  const running = runnable.run({
+    task,
+    input: input.value,
+    number: record.attempt,
+    startedAt: record.startedAt === undefined ? ports.queue.now() : Date.parse(record.startedAt),
+    journal: journal(ports, writer),
+    signal: life.signal,
+    emit: emitter(ports, task, record.attempt),
+  });
+  return firstOf(life.signal, running, limits);
 };
 
 /** Arms the nearer of timeout and deadline. `undefined` if the deadline has passed. */
@@ -74,15 +69,17 @@ const deadlineError = ({ type, id, deadlineAt = 0 }: Task): DeadlineExceededErro
   new DeadlineExceededError(`${type} "${id}" passed its deadline, ${new Date(deadlineAt).toISOString()}`);
 
 /** The handler's outcome, or the reason for which its signal aborted first: a handler that ignores it is left behind. */
-const firstOf = (signal: AbortSignal, running: Promise<Outcome>): Promise<Handled> =>
+const firstOf = (signal: AbortSignal, running: Promise<Outcome>, limits: Timer): Promise<Handled> =>
   new Promise((resolve) => {
-    const stopped = (): void => resolve(afterAbort(signal.reason));
+    const end = (handled: Handled): void => {
+      limits.cancel();
+      signal.removeEventListener('abort', stopped);
+      resolve(handled);
+    };
+    const stopped = (): void => end(afterAbort(signal.reason));
     if (signal.aborted) return stopped();
     signal.addEventListener('abort', stopped, { once: true });
-    void running.then((outcome) => {
-      signal.removeEventListener('abort', stopped);
-      resolve({ type: 'outcome', outcome });
-    }); // `run` never rejects.
+    void running.then((outcome) => end({ type: 'outcome', outcome })); // `run` never rejects.
   });
 
 const afterAbort = (reason: unknown): Handled =>

@@ -22,13 +22,14 @@ export interface Journal {
 
 const identity = (name: string, key: string | undefined): string => `${name}\u0000${key ?? ''}`;
 
-/** `writer` resolves when the task is known to be this attempt's; until then no step runs. */
-export const journal = (ports: TaskPorts, writer: Promise<RecordWriter>): Journal => {
-  const used = new Set<string>();
+/** `writer` resolves when it is known whose the task is, with `undefined` if another's; until then no step runs. */
+export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefined>): Journal => {
+  let used: Set<string> | undefined;
   let recorded: ReadonlyMap<string, Step> | undefined;
 
   const claim = (name: string, key: string | undefined): string => {
     const pair = identity(name, key);
+    used ??= new Set();
     if (used.has(pair))
       throw new AmbiguousStepError(
         `step "${name}"${key === undefined ? '' : ` with key "${key}"`} is used twice in this task; give each its own key`,
@@ -42,6 +43,7 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter>): Journa
     step: async (name, key, run) => {
       const pair = claim(name, key);
       const held = await writer;
+      if (!held) throw new FencedError(`step "${name}" was not run: the task is another attempt's`);
       recorded ??= new Map(held.record().steps.map((step) => [identity(step.name, step.key), step]));
       const known = recorded.get(pair);
       if (known) return { value: await valueOf(ports, known.result, known.ref), replayed: true, ms: known.ms };

@@ -127,14 +127,20 @@ export interface Origin {
   readonly submittedAt: number;
 }
 
-/** Tasks come in bursts: most times are the last one again. */
-let last = { ms: 0, text: new Date(0).toISOString() };
+/** A time up to its milliseconds, for the seconds that were asked for lately: most are asked for a thousand times. */
+const lately = Array.from({ length: 64 }, () => ({ second: Number.NaN, text: '' }));
+
 const iso = (ms: number): string => {
-  const whole = Math.trunc(ms);
-  if (whole !== last.ms) last = { ms: whole, text: new Date(whole).toISOString() };
-  return last.text;
+  const second = Math.floor(ms / 1_000);
+  let known = lately[second & 63];
+  if (known?.second !== second) {
+    known = { second, text: new Date(ms).toISOString().slice(0, -'123Z'.length) };
+    lately[second & 63] = known;
+  }
+  return `${known.text}${String(Math.trunc(ms) - second * 1_000).padStart(3, '0')}Z`;
 };
 
+/** What is absent is there as undefined, here and below, which JSON leaves out: records of one shape are copied fast. */
 export const firstRecord = (origin: Origin): TaskRecord => ({
   v: 1,
   w: '',
@@ -142,13 +148,13 @@ export const firstRecord = (origin: Origin): TaskRecord => ({
   type: origin.type,
   pool: origin.route.pool,
   lane: origin.route.lane,
-  ...(origin.taskKey === undefined ? {} : { key: origin.taskKey }),
-  ...(origin.tenant === undefined ? {} : { tenant: origin.tenant }),
-  ...(origin.group === undefined ? {} : { group: origin.group }),
-  ...(origin.title === undefined ? {} : { title: origin.title }),
-  ...(origin.parent === undefined ? {} : { parent: origin.parent }),
-  ...(origin.redriveOf === undefined ? {} : { redriveOf: origin.redriveOf }),
-  ...(origin.deadlineAt === undefined ? {} : { deadline: iso(origin.deadlineAt) }),
+  key: origin.taskKey,
+  tenant: origin.tenant,
+  group: origin.group,
+  title: origin.title,
+  parent: origin.parent,
+  redriveOf: origin.redriveOf,
+  deadline: origin.deadlineAt === undefined ? undefined : iso(origin.deadlineAt),
   status: 'running',
   attempt: 0,
   failures: 0,
@@ -163,17 +169,16 @@ export const begun = (
   { stream, seq }: Pick<Delivery, 'stream' | 'seq'>,
   worker: string,
   now: number,
-): TaskRecord => {
-  const { waiting: _waited, error: _error, ...rest } = record;
-  return {
-    ...rest,
-    status: 'running',
-    attempt: record.attempt + 1,
-    worker,
-    held: { stream, seq },
-    startedAt: record.startedAt ?? iso(now),
-  };
-};
+): TaskRecord => ({
+  ...record,
+  status: 'running',
+  attempt: record.attempt + 1,
+  worker,
+  held: { stream, seq },
+  error: undefined,
+  waiting: undefined,
+  startedAt: record.startedAt ?? iso(now),
+});
 
 /** An attempt begins after one that left no outcome. */
 export const begunAfterLoss = (
@@ -183,14 +188,17 @@ export const begunAfterLoss = (
   now: number,
 ): TaskRecord => ({ ...begun(record, delivery, worker, now), lost: (record.lost ?? 0) + 1 });
 
-const ended = (record: TaskRecord, status: RecordStatus, now: number): TaskRecord => {
-  const { waiting: _waited, lost: _lost, ...rest } = record;
-  return { ...rest, status, finishedAt: iso(now) };
-};
+const ended = (record: TaskRecord, status: RecordStatus, now: number): TaskRecord => ({
+  ...record,
+  status,
+  lost: undefined,
+  waiting: undefined,
+  finishedAt: iso(now),
+});
 
 export const completed = (record: TaskRecord, result: Json | undefined, now: number): TaskRecord => ({
   ...ended(record, 'completed', now),
-  ...(result === undefined ? {} : { result }),
+  result,
 });
 
 /** Its own handler said that it can never succeed. */
@@ -214,12 +222,12 @@ export const cancelled = (record: TaskRecord, why: string | undefined, now: numb
 
 /** A failure that is worth another attempt at `until`. */
 export const failed = (record: TaskRecord, error: Failure, until: number, scheduled: boolean): TaskRecord => {
-  const { lost: _lost, ...rest } = record;
   const n = (record.waits ?? 0) + 1;
   return {
-    ...rest,
+    ...record,
     status: 'waiting',
     failures: record.failures + 1,
+    lost: undefined,
     error,
     waits: n,
     waiting: { for: 'retry', n, until: iso(until), scheduled },

@@ -12,7 +12,7 @@ import { attempted, DrainedError, type Handled } from './handler.ts';
 import { decodeTask, type Task } from './message.ts';
 import { recordAfter } from './outcome.ts';
 import type { TaskPorts } from './ports.ts';
-import { begun, decodeRecord, firstRecord, handedBack, isTerminal } from './record.ts';
+import { begun, decodeRecord, firstRecord, handedBack, isTerminal, type TaskRecord } from './record.ts';
 import { settleStranger } from './stranger.ts';
 import { type Claim, takeOver } from './take.ts';
 import { type RecordWriter, recordWriter } from './writer.ts';
@@ -70,29 +70,22 @@ const runClaimed = async (
   const writer = recordWriter({ ports, recordKey: task.recordKey, record, revision, fenced });
   const ours = lookup.then((found) => {
     if (found === 'absent') return writer;
-    const error = new FencedError(`task ${task.recordKey} has a record already`);
-    life.abort(error);
-    throw error;
+    life.abort(new FencedError(`task ${task.recordKey} has a record already`));
+    return undefined;
   });
-  ours.catch(() => undefined); // A handler without steps never asks; `lookup` itself is asked below.
   ports.metrics.attempts.labels(task.type).inc();
   const from = ports.clock.monotonic();
   const handled = await attempted({ ports, task, runnable, record, writer: ours, life });
   ports.metrics.attemptSeconds.labels(task.type).observe((ports.clock.monotonic() - from) / 1_000);
   lives.end(task.recordKey, life);
-  if ((await lookup) !== 'absent') return false;
+  if (!(await ours)) return false;
   await commit(settling, writer, handled, runnable);
   if (delivery.deliveries > 1) ports.metrics.redeliveries.labels(task.route.pool).inc();
   return true;
 };
 
 /** Writes what came of the attempt, and settles the delivery by it. */
-const commit = async (
-  settling: Settling,
-  writer: RecordWriter,
-  handled: Handled,
-  runnable: Runnable,
-): Promise<void> => {
+const commit = (settling: Settling, writer: RecordWriter, handled: Handled, runnable: Runnable): Promise<void> => {
   if (handled.type === 'outcome') return commitOutcome(settling, writer, handled.outcome, runnable);
   if (handled.reason instanceof DrainedError) return handBack(settling, writer);
   if (handled.reason instanceof DeadlineExceededError) {
@@ -108,37 +101,27 @@ const commitOutcome = async (
   writer: RecordWriter,
   outcome: Outcome,
   runnable: Runnable,
+  before = writer.record(),
 ): Promise<void> => {
   const { ports } = settling;
+  const circumstances = { retry: runnable.retry, now: ports.queue.now(), random: ports.random };
   try {
-    await writeEnd(ports, writer, outcome, runnable);
+    await writer.end(() => recordAfter(before, outcome, circumstances));
   } catch (error) {
     if (error instanceof FencedError) return settleAsLoser(settling);
-    throw error;
+    if (!(error instanceof PayloadTooLargeError) || isBare(before, outcome)) throw error;
+    // A record that does not fit with its steps is written without them, as that of a task that cannot be done.
+    const { code, message } = error;
+    const refused: Outcome = { type: 'refused', reason: 'refused', error: { code, message } };
+    return commitOutcome(settling, writer, refused, runnable, { ...before, steps: [] });
   }
   const record = writer.record();
   if (isTerminal(record)) ports.metrics.tasks.labels(record.type, record.status).inc();
   await settle(settling, record, writer.bytes());
 };
 
-/** A record that does not fit with its steps is written without them, as that of a task that cannot be done. */
-const writeEnd = async (
-  ports: TaskPorts,
-  writer: RecordWriter,
-  outcome: Outcome,
-  { retry }: Runnable,
-): Promise<void> => {
-  const circumstances = { retry, now: ports.queue.now(), random: ports.random };
-  const before = writer.record();
-  try {
-    await writer.end((record) => recordAfter(record, outcome, circumstances));
-  } catch (error) {
-    if (!(error instanceof PayloadTooLargeError)) throw error;
-    const { code, message } = error;
-    const refused: Outcome = { type: 'refused', reason: 'refused', error: { code, message } };
-    await writer.end(() => recordAfter({ ...before, steps: [] }, refused, circumstances));
-  }
-};
+/** Nothing is left that could be left out. */
+const isBare = ({ steps }: TaskRecord, { type }: Outcome): boolean => steps.length === 0 && type === 'refused';
 
 /** Back to the queue, as if it had not begun. */
 const handBack = async (settling: Settling, writer: RecordWriter): Promise<void> => {

@@ -53,10 +53,10 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   let bytes: Uint8Array | undefined;
 
   const flush = async (): Promise<void> => {
-    if (lost) throw lost;
     const w = ports.random.nonce();
     const writing = { ...record, w };
-    const value = await fitted(ports, recordKey, writing, encodeRecord(writing));
+    const fit = fitted(ports, recordKey, writing, encodeRecord(writing));
+    const value = fit instanceof Promise ? await fit : fit;
     const written = await writeUntilKnown(ports.records, {
       key: recordKey,
       value,
@@ -78,12 +78,14 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     throw lost;
   };
 
-  const start = (): Promise<void> => {
-    const flushed = flush().finally(() => {
-      if (running === flushed) running = undefined;
-    });
-    running = flushed;
-    return flushed;
+  const start = async (): Promise<void> => {
+    if (lost) throw lost;
+    try {
+      running = flush();
+      await running;
+    } finally {
+      running = undefined;
+    }
   };
 
   const write = (change: Change): Promise<void> => {

@@ -24,11 +24,9 @@ const setup = async () => {
     const entry = await ports.records.get('t.a');
     const record = (entry && decodeRecord(entry.value)) ?? begun(firstRecord(task), delivery, 'w', 0);
     const writer = recordWriter({ ports, recordKey: 't.a', record, revision: entry?.revision ?? 0, fenced: () => {} });
-    return stepper({
-      clock,
-      random: ports.random,
-      replayed: () => (replays += 1),
-      attempt: {
+    return stepper(
+      { clock, random: ports.random, replayed: () => (replays += 1) },
+      {
         task,
         input: null,
         number: 1,
@@ -37,7 +35,7 @@ const setup = async () => {
         signal: life.signal,
         emit: (event) => events.push(event),
       },
-    });
+    );
   };
   return { ...world, attempt, events, life, replays: () => replays };
 };
