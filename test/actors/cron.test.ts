@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import { type CronSpec, setSchedules } from '../../src/actors/cron.ts';
+import { dead, encodeRecord, firstRecord } from '../../src/task/record.ts';
+import { bytes, text } from '../task/world.ts';
+import { ingressWorld } from './ingress-world.ts';
+
+const hourly: CronSpec = {
+  name: 'digest',
+  task: 'mail',
+  when: { every: 3_600_000 },
+  input: { to: 'a' },
+  overlap: 'skip',
+};
+
+const opened = async (...specs: readonly CronSpec[]) => {
+  const world = await ingressWorld();
+  await setSchedules(world.queue, specs);
+  const fire = async () => {
+    const delivery = await world.eventually(world.next('SCHED', 'due'));
+    await world.eventually(world.cron(delivery));
+    await world.clock.settle();
+    return delivery;
+  };
+  const inWork = async () =>
+    [...(await world.queue.subjects('WORK_default', '>')).keys()].map((each) => each.split('.').at(-1));
+  const scheduled = async () => [...(await world.queue.subjects('SCHED', 'sched.>')).keys()].toSorted();
+  return { ...world, fire, inWork, scheduled };
+};
+
+test('each firing is a task of its own, with the input of its schedule', async () => {
+  const { fire, inWork, queue } = await opened({ ...hourly, overlap: 'allow' });
+  const seqs = [(await fire()).seq, (await fire()).seq];
+  expect(await inWork()).toEqual(seqs.map((seq) => `digest-sched-${seq}`));
+  const stored = await queue.last('WORK_default', '>');
+  expect(text(stored?.data)).toBe('{"to":"a"}');
+  expect(stored?.headers['Troupe-Submitted']).toBe(String(Date.UTC(2026, 0, 1, 2)));
+});
+
+test('a firing that is handed out twice is one task', async () => {
+  const { fire, inWork, broker, left } = await opened(hourly);
+  broker.next('ack', 'lose', { subject: 'due.>' });
+  const first = await fire();
+  const again = await fire();
+  expect([again.seq, again.deliveries]).toEqual([first.seq, 2]);
+  expect([(await inWork()).length, await left('SCHED')]).toEqual([1, 1]);
+});
+
+test('a firing is skipped while the last one’s task has not ended, and only then', async () => {
+  const { fire, inWork, queue, ports } = await opened(hourly);
+  await fire();
+  await fire();
+  expect(await inWork()).toHaveLength(1);
+  const [id] = await inWork();
+  await queue.purge('WORK_default', '>');
+  const route = { pool: 'default', lane: 'normal', partition: '0' } as const;
+  const running = firstRecord({ id: id ?? '', type: 'mail', route, inputHash: 'h', submittedAt: 0 });
+  const revision = await ports.records.update(`mail.${id}`, encodeRecord(running), 0);
+  await fire();
+  expect(await inWork()).toEqual([]);
+  await ports.records.update(
+    `mail.${id}`,
+    encodeRecord(dead(running, 'crash', { code: 'c', message: 'm' }, 0)),
+    revision,
+  );
+  const next = await fire();
+  expect(await inWork()).toEqual([`digest-sched-${next.seq}`]);
+});
+
+test('a full pool, or a server that does not answer, leaves the firing for later', async () => {
+  const { fire, inWork, broker } = await opened(hourly);
+  broker.next('publish', 'refuse', { subject: 'work.>', times: 40 });
+  await fire();
+  expect(await inWork()).toEqual([]);
+  await fire();
+  expect(await inWork()).toHaveLength(1);
+});
+
+test('a firing that no task takes is dropped and counted, and the next one is another', async () => {
+  const { fire, left, ports, inWork } = await opened(
+    { ...hourly, task: 'gone' },
+    { ...hourly, name: 'odd', input: { to: 7 } },
+  );
+  await fire();
+  await fire();
+  expect([await inWork(), await left('SCHED')]).toEqual([[], 2]);
+  const counted = await ports.metrics.text();
+  expect(counted).toContain('troupe_bad_input_total{reason="unknown_task"} 1');
+  expect(counted).toContain('troupe_bad_input_total{reason="invalid_input"} 1');
+});
+
+test('what somebody published where firings come is no firing', async () => {
+  const { queue, fire, left, letters } = await opened();
+  await queue.publish('due.cron.digest', bytes('1'));
+  await fire();
+  expect([await left('SCHED'), (await letters()).length]).toEqual([0, 1]);
+});
+
+test('schedules are set as the app has them, and those that have not changed keep their phase', async () => {
+  const { queue, clock, scheduled, fire } = await opened(hourly, { ...hourly, name: 'old' });
+  expect(await scheduled()).toEqual(['sched.cron.digest', 'sched.cron.old']);
+  await clock.advance(1_800_000);
+  await setSchedules(queue, [hourly, { ...hourly, name: 'new' }]);
+  expect(await scheduled()).toEqual(['sched.cron.digest', 'sched.cron.new']);
+  expect((await fire()).at).toBe(Date.UTC(2026, 0, 1, 1));
+  await setSchedules(queue, [
+    { ...hourly, input: { to: 'b' } },
+    { ...hourly, name: 'new' },
+  ]);
+  expect(text((await queue.last('SCHED', 'sched.cron.digest'))?.data)).toBe('{"to":"b"}');
+});
