@@ -23,7 +23,7 @@ export interface Tally {
 
 export interface Following {
   tally(): Tally;
-  /** Running at a worker of this node, by the last word of each. */
+  /** Running at a worker of this node, by the last word of each since following began: an earlier one had its name too. */
   heldBy(node: string): readonly Item[];
   sight(item: Item): Sight | undefined;
   /** Calls back after each change; the answer stops it. */
@@ -51,6 +51,8 @@ export const follow = async (
 ): Promise<Following> => {
   const byKey = new Map(items.map((item) => [item.key, item]));
   const sights = new Map(earlier);
+  const fresh = new Set<string>();
+  let live = false;
   const listeners = new Set<(item: Item, sight: Sight) => void>();
   const { promise: complete, resolve: caughtUp } = Promise.withResolvers<void>();
 
@@ -61,17 +63,19 @@ export const follow = async (
     const { status, attempt, failures, worker } = record;
     const sight = { status, attempt, failures, worker };
     sights.set(key, sight);
+    if (live) fresh.add(key);
     for (const listener of listeners) listener(item, sight);
   };
 
   const watch = await records.watch('>', (key, entry) => changed(key, entry?.value), { caughtUp });
   await complete;
+  live = true;
   return {
     tally: () => tallyOf(items.length, sights.values()),
     heldBy: (node) =>
       items.filter(({ key }) => {
         const sight = sights.get(key);
-        return sight?.status === 'running' && isOf(node, sight);
+        return fresh.has(key) && sight?.status === 'running' && isOf(node, sight);
       }),
     sight: ({ key }) => sights.get(key),
     onChange: (listener) => {

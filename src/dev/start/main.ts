@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Client } from '../../client/types.ts';
-import type { Clock } from '../../kernel/clock.ts';
+import { atMost, type Clock } from '../../kernel/clock.ts';
 import { aborted } from '../../kernel/signal.ts';
 import type { Bucket } from '../../kv/kv.ts';
 import type { Store } from '../../store/store.ts';
@@ -122,7 +122,8 @@ const open = async (options: StartOptions, closers: Closing): Promise<Running> =
   terminal.line();
   signal.throwIfAborted();
   const connections = await connect(urls);
-  closers.add(connections.close);
+  // An answer that died with a node may be waited for: not for long, when everything stops.
+  closers.add(async () => void (await atMost(clock, closeMs, connections.close())));
   return { servers, nodes, connections };
 };
 
@@ -133,6 +134,7 @@ interface Ground {
 }
 
 const tickMs = 250;
+const closeMs = 2_000;
 
 /** The first time it takes a while, which is then told second by second. */
 const ground = async (options: StartOptions, env: NodeJS.ProcessEnv, closers: Closing): Promise<Ground> => {

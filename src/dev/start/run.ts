@@ -78,11 +78,12 @@ const firstResult = async (
 
 /** What is there already of a batch that was cut off. */
 const tellBefore = (tally: Tally, terminal: Terminal): void => {
-  const { running, waiting, total } = tally;
   const over = ended(tally);
-  if (over + running + waiting === 0) return;
-  terminal.event(`${over} of ${total} had ended; ${running + waiting} were under way, and go on from their last step`);
-  if (running > 0) terminal.more('as soon as the ack wait of their dead workers is over, 10 s at most');
+  if (over === 0) return;
+  terminal.event(
+    `${over} of ${tally.total} have ended; those that were under way go on from their last step, as soon as`,
+  );
+  terminal.more('the ack wait of their dead workers is over: 10 s after the last sign of life');
 };
 
 /** Resolves when all has ended and Postgres knows. Rejects with the signal's reason. */
@@ -90,20 +91,25 @@ export const runBatch = async (options: RunOptions): Promise<Account> => {
   const { batch, items, records, store, terminal, clock, killed } = options;
   const known = await endedBefore(store, items);
   const following = await follow(records, items, known);
+  const begunAnew = ended(following.tally()) === 0;
   tellBefore(following.tally(), terminal);
   const shown = clock.every(progressMs, () => terminal.progress(progressText(following.tally())));
   const life = linked(options.signal);
   const { signal } = life;
+  const submitting = submit(options, new Set(known.keys()));
   const killOnce = async (done: () => Promise<void>): Promise<void> => {
+    await submitting; // An answer that dies with the node would be waited for.
     if (await killOne({ ...options, following, signal })) await done();
   };
   try {
-    await submit(options, new Set(known.keys()));
     await Promise.all([
-      firstResult(options, following, signal),
+      submitting,
+      begunAnew && firstResult(options, following, signal),
       killed && killOnce(killed),
       until(following, () => ended(following.tally()) === items.length, signal),
     ]);
+    shown.cancel();
+    terminal.rest();
     terminal.event(`all ${counted(items.length, 'task')} have ended`);
     await projected({ store, group: batch, total: items.length, clock, signal });
   } finally {

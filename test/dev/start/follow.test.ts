@@ -71,10 +71,12 @@ describe('following a batch', () => {
 
 describe('a takeover', () => {
   it('is told of each task that the dead node held, and of no other', async () => {
+    following = await follow(records, items, new Map());
+    const held = until(following, () => following.tally().running === 3, never);
     await put(first, record(first, 'node-b.default.1'));
     await put(second, record(second, 'node-b.default.2'));
     await put(third, record(third, 'node-a.default.1'));
-    following = await follow(records, items, new Map());
+    await held;
     const told = takeovers({ following, node: 'node-b', now: () => 0, signal: never });
     // Written before the node died, told after it: that task it held no more.
     await put(second, completed(record(second, 'node-b.default.2'), 1, 0));
@@ -83,9 +85,12 @@ describe('a takeover', () => {
     expect(await told).toEqual([{ item: first, worker: 'node-a.default.2', afterMs: 0 }]);
   });
 
-  it('is none where the dead node held nothing, whatever the names of the others', async () => {
-    await put(first, record(first, 'node-bb.default.1'));
+  it('is none where the dead node held nothing, whatever the names of the others, and who had its name before', async () => {
+    await put(second, record(second, 'node-b.default.2'));
     following = await follow(records, items, new Map());
+    const held = until(following, () => following.tally().running === 2, never);
+    await put(first, record(first, 'node-bb.default.1'));
+    await held;
     expect(await takeovers({ following, node: 'node-b', now: () => 0, signal: never })).toEqual([]);
   });
 });
