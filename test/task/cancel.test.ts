@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { cancelTask, finishCancel } from '../../src/task/cancel.ts';
 import { cancelled, encodeRecord, firstRecord, type Origin } from '../../src/task/record.ts';
+import { row } from '../store/rows.ts';
 import { app, completed, failed, open, outgoing, type Submission, text } from './world.ts';
 
 const opened = async () => {
@@ -15,11 +16,31 @@ const opened = async () => {
 };
 
 test('a queued task that is cancelled never runs, and leaves a record that says so', async () => {
-  const { submit, cancel, record, messages } = await opened();
+  const { submit, cancel, run, take, record, messages, clock } = await opened();
   await submit({ id: 'a' });
   expect(await cancel('a', 'not needed')).toMatchObject({ status: 'cancelled', error: { message: 'not needed' } });
+  const never = app(() => Promise.reject(new Error('it ran')));
+  await run(never, await take(), 'present');
+  await clock.settle(); // The ack is on its way.
   expect(await messages('WORK_default')).toBe(0);
   expect(await record('a')).toMatchObject({ status: 'cancelled', attempt: 0, error: { code: 'task_cancelled' } });
+});
+
+test('its message, delivered when the record is long forgotten, is answered by the history', async () => {
+  const { submit, cancel, run, take, store, clock, messages, eventually, ports } = await opened();
+  await submit({ id: 'a' });
+  const { createdAt, finishedAt } = await cancel('a');
+  await store.project([row({ type: 't', id: 'a', status: 'cancelled', createdAt, finishedAt })]);
+  await clock.advance(2 * 3_600_000);
+  expect(await eventually(ports.records.get('t.a'))).toBeUndefined();
+  let ran = 0;
+  const counting = app(async () => {
+    ran += 1;
+    return completed();
+  });
+  await run(counting, await take());
+  await clock.settle(); // The ack is on its way.
+  expect([ran, await messages('WORK_default')]).toEqual([0, 0]);
 });
 
 test('a task that is cancelled is told of at once, and its record removes itself in the end', async () => {
