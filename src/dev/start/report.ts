@@ -63,21 +63,24 @@ const agreement = ({ total, rows, records, differing }: Agreement): string => {
 /** Where to look: a completed task, and a dead one if there is any. */
 export const placeLines = (account: Account, batch: string, first: Item, places: Places): readonly string[] => {
   const dead = account.dead[0];
-  const psql = `psql "$(cat ${places.postgresUrlFile})" -c`;
+  const sql = (query: string): string => `psql "$(cat ${places.postgresUrlFile})" -c "${query.replaceAll('"', '\\"')}"`;
+  const ofBatch = `from tasks where "group" = '${batch}'`;
   return [
     'Where it is',
-    line('a result', `nats kv get tasks ${first.key} --raw`),
+    line('each result', sql(`select id, result ${ofBatch} and type = '${first.type}' limit 3`)),
+    line('one of them', `nats kv get tasks ${first.key} --raw`),
     line('', `curl ${places.httpUrl}/tasks/${first.type}/${first.id}`),
-    line('history', `${psql} "select type, status, count(*) from tasks where \\"group\\" = '${batch}' group by 1, 2"`),
+    line('history', sql(`select type, status, count(*) ${ofBatch} group by 1, 2`)),
     ...(dead ? [line('a dead letter', `nats stream get DLQ --last-for 'dlq.*.*.${dead.key}'`)] : []),
   ];
 };
 
 /** `natsUrl` is named where it is not where `nats` looks by itself. */
-export const nextLines = (dead: Item | undefined, { natsUrl }: Places): readonly string[] => [
-  'What to try next',
+export const nextLines = (dead: Item | undefined, { natsUrl, httpUrl }: Places): readonly string[] => [
+  'What to try next (nats is from https://github.com/nats-io/natscli; the last line does without)',
   ...(natsUrl === 'nats://127.0.0.1:4222' ? [] : [`  export NATS_URL=${natsUrl}`]),
   `  nats req submit.summarise '{"document":"gettysburg-address"}'`,
   `  nats req submit.extract '{"document":"us-declaration-of-independence-part-1"}'`,
   dead ? `  nats req retry.${dead.key} ''` : `  nats kv watch tasks`,
+  `  curl ${httpUrl}/tasks/summarise -H 'content-type: application/json' -d '{"document":"gettysburg-address"}'`,
 ];

@@ -27,11 +27,12 @@ export const takeovers = async (options: TakeoverOptions): Promise<readonly Take
   const held = new Set(following.heldBy(node).map(({ key }) => key));
   const all: Takeover[] = [];
   const stop = following.onChange((item, sight) => {
-    if (!held.has(item.key)) return;
-    const survived = !isOf(node, sight);
-    // What the node wrote before it died may be told only now: it held that task no more.
-    if (survived || sight.status !== 'running') held.delete(item.key);
-    if (!survived) return;
+    if (isOf(node, sight)) {
+      // What the node wrote before it died may be told only now.
+      if (sight.status === 'running') held.add(item.key);
+      else held.delete(item.key);
+    }
+    if (isOf(node, sight) || !held.delete(item.key)) return;
     const takeover = { item, worker: sight.worker ?? '', afterMs: now() - killedMs };
     all.push(takeover);
     taken?.(takeover);

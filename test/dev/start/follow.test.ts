@@ -70,7 +70,7 @@ describe('following a batch', () => {
 });
 
 describe('a takeover', () => {
-  it('is told of each task that the dead node held, and of no other', async () => {
+  it('is told of each task that the dead node held, even if that is heard late, and of no other', async () => {
     following = await follow(records, items, new Map());
     const held = until(following, () => following.tally().running === 3, never);
     await put(first, record(first, 'node-b.default.1'));
@@ -80,9 +80,13 @@ describe('a takeover', () => {
     const told = takeovers({ following, node: 'node-b', now: () => 0, signal: never });
     // Written before the node died, told after it: that task it held no more.
     await put(second, completed(record(second, 'node-b.default.2'), 1, 0));
-    await put(third, completed(record(third, 'node-a.default.1'), 1, 0));
+    await put(third, record(third, 'node-b.default.3'));
     await put(first, record(first, 'node-a.default.2', 2));
-    expect(await told).toEqual([{ item: first, worker: 'node-a.default.2', afterMs: 0 }]);
+    await put(third, record(third, 'node-a.default.1', 2));
+    expect(await told).toEqual([
+      { item: first, worker: 'node-a.default.2', afterMs: 0 },
+      { item: third, worker: 'node-a.default.1', afterMs: 0 },
+    ]);
   });
 
   it('is none where the dead node held nothing, whatever the names of the others, and who had its name before', async () => {
