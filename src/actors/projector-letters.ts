@@ -3,6 +3,7 @@ import type { Queue, Stored } from '../bus/queue.ts';
 import { decodeId, streams, subjects } from '../bus/subjects.ts';
 import { ConflictError } from '../kernel/errors.ts';
 import type { DeadLetterRow } from '../store/store.ts';
+import { digestOf } from './projector-incarnation.ts';
 
 /** A record that will never be a row. */
 export interface Refused {
@@ -42,12 +43,22 @@ const encode = ({ key, incarnation, revision, message, data }: Refused): Uint8Ar
   return encoder.encode(JSON.stringify(cut));
 };
 
+const keyBytesMax = 1_024;
+
+/** A server hangs up on who publishes to a subject of some 4 KB, which a key may have: its letter tells it in full. */
+const subjectOf = (key: string): string =>
+  subjects.dlq(
+    'projector',
+    'refused',
+    Buffer.byteLength(key) <= keyBytesMax ? key : `unknown.${digestOf(encoder.encode(key))}`,
+  );
+
 /**
  * Publishes the dead letter of this very revision, unless it is there: asked again after an answer that was lost, or by
  * another node, it publishes nothing. Throws `RefusedError`, `UnavailableError` and `TimeoutError`.
  */
 export const publishRefused = async (queue: Queue, refused: Refused): Promise<'stored' | 'there'> => {
-  const subject = subjects.dlq('projector', 'refused', refused.key);
+  const subject = subjectOf(refused.key);
   const last = await queue.last(streams.dlq, subject);
   const body = last && parsed(decoder.decode(last.data));
   if (body?.['revision'] === refused.revision && body['incarnation'] === refused.incarnation) return 'there';

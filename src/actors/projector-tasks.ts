@@ -94,18 +94,22 @@ const markOf = ({ deliveries, source: { source, incarnation } }: Batch): Mark | 
   return last && { stream: last.stream, source, incarnation, revision: last.seq, digest: digestOf(last.data) };
 };
 
+/** Anybody may have written under any key. */
+const loggedKeyChars = 300;
+
 /** Dead-letters what a delivery holds; throws where that cannot be done now. */
 const refusing =
   ({ queue, log, metrics }: ProjectOptions, incarnation: string) =>
   async (delivery: Delivery, kind: 'garbage' | 'refused', message: string): Promise<void> => {
     const { seq: revision, data } = delivery;
     const letter = { key: keyOf(delivery), incarnation, revision, message, data };
+    const key = letter.key.slice(0, loggedKeyChars);
     try {
       if ((await publishRefused(queue, letter)) === 'there') return;
-      log.warn({ key: letter.key, revision, message }, 'a record cannot be projected: dead-lettered');
+      log.warn({ key, revision, message }, 'a record cannot be projected: dead-lettered');
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      log.error({ err: error, key: letter.key, revision, message }, 'a record cannot be projected, nor dead-lettered');
+      log.error({ err: error, key, revision, message }, 'a record cannot be projected, nor dead-lettered');
     }
     metrics.projectionRefused.labels(kind).inc();
   };

@@ -22,11 +22,15 @@ export const named = (what: string, name: string): string => {
   return name;
 };
 
+const idTakes = `give 1 to ${idBytesMax} bytes of text without U+0000`;
+/** Postgres keeps no U+0000, and UTF-8 no half of a surrogate pair. */
+const isStorable = (id: string): boolean => id.isWellFormed() && !id.includes('\0');
+
 /** An id of a user's making as one subject token. */
 export const encodeId = (id: string): string => {
   if (token.test(id)) return id;
   const bytes = Buffer.from(id, 'utf8');
-  if (bytes.length === 0 || bytes.length > idBytesMax || !id.isWellFormed()) throw new InvalidNameError('id', id);
+  if (bytes.length === 0 || bytes.length > idBytesMax || !isStorable(id)) throw new InvalidNameError('id', id, idTakes);
   return mark + bytes.toString('base64url');
 };
 
@@ -129,6 +133,10 @@ export const parseWork = (
   return { route: { pool, lane, partition }, type, id: decodeId(id), key: `${type}.${id}` };
 };
 
+/** The key alone, as far as it is one: what `parseWork` has not looked at yet. */
+export const keyOfWork = (subject: string): string =>
+  subject.slice(subject.lastIndexOf('.', subject.lastIndexOf('.') - 1) + 1);
+
 /** First tokens of what carries tasks, records and orders; what begins with `$` is the server's. */
 const roots: ReadonlySet<string> = new Set([
   'tasks',
@@ -148,7 +156,10 @@ const roots: ReadonlySet<string> = new Set([
  * answer to `$KV.tasks.<key>` would be a record.
  */
 export const isAnswerable = (reply: string): boolean =>
-  !reply.startsWith('$') && !roots.has(reply.split('.', 1)[0] ?? '');
+  reply.length <= replyCharsMax && !reply.startsWith('$') && !roots.has(reply.split('.', 1)[0] ?? '');
+
+/** A server hangs up on who publishes to a subject of some 4 KB. */
+const replyCharsMax = 512;
 
 export const isLane = (lane: string | undefined): lane is Lane =>
   lane === 'high' || lane === 'normal' || lane === 'low';

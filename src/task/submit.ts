@@ -9,7 +9,8 @@ import { publishOnce } from './publish.ts';
 import { decodeRecord } from './record.ts';
 import { setTimer } from './timer.ts';
 
-export type SubmitPorts = Pick<TaskPorts, 'queue' | 'records' | 'clock' | 'random' | 'region'>;
+export type SubmitPorts = Pick<TaskPorts, 'queue' | 'records' | 'clock' | 'random' | 'region'> &
+  Partial<Pick<TaskPorts, 'log' | 'metrics'>>;
 
 export interface Accepted {
   /** The id was known, with the same input: this is the earlier task. */

@@ -14,7 +14,7 @@ const noTimer = {
  * wait for ever, so it makes way.
  */
 export const setTimer = async (
-  ports: Pick<TaskPorts, 'queue' | 'clock' | 'random'>,
+  ports: Pick<TaskPorts, 'queue' | 'clock' | 'random'> & Partial<Pick<TaskPorts, 'log' | 'metrics'>>,
   subject: string,
   data: Uint8Array,
   options: PublishOnceOptions,
@@ -24,5 +24,7 @@ export const setTimer = async (
   const there = await ports.queue.last(streams.sched, subject);
   if (!there || there.headers['Nats-Schedule'] !== undefined) return outcome;
   await writeStranger(ports, there, noTimer);
+  ports.metrics?.badInput.labels(noTimer.reason).inc();
+  ports.log?.warn({ stream: there.stream, seq: there.seq, reason: noTimer.reason }, 'what was no timer made way');
   return publishOnce(ports, subject, data, { ...options, after: there.seq });
 };

@@ -22,9 +22,9 @@ const id = fc
     fc.string({ unit: 'binary', minLength: 1, maxLength: 60 }),
     fc.emailAddress(),
     fc.webUrl(),
-    fc.constantFrom('*', '>', 'a.b', 'a b', '.', '..', '\u0000', '\r\n', '=', '=YQ', '$JS.API.STREAM.DELETE.X', 'ä'),
+    fc.constantFrom('*', '>', 'a.b', 'a b', '.', '..', '\r\n', '=', '=YQ', '$JS.API.STREAM.DELETE.X', 'ä'),
   )
-  .filter((each) => each.isWellFormed() && Buffer.byteLength(each) <= 512);
+  .filter((each) => each.isWellFormed() && !each.includes('\0') && Buffer.byteLength(each) <= 512);
 const token = fc.stringMatching(/^[A-Za-z0-9_-]{1,64}$/);
 const route: fc.Arbitrary<Route> = fc.record({
   pool: token,
@@ -52,8 +52,8 @@ describe('an id on the wire', () => {
     );
   });
 
-  test('is refused if it is empty, longer than 512 bytes, or half a character', () => {
-    for (const bad of ['', 'x'.repeat(513), 'ä'.repeat(257), '\ud800', 'a\udc00b'])
+  test('is refused if it is empty, longer than 512 bytes, half a character, or what no database keeps', () => {
+    for (const bad of ['', 'x'.repeat(513), 'ä'.repeat(257), '\ud800', 'a\udc00b', 'a\0b'])
       expect(() => encodeId(bad), bad.slice(0, 5)).toThrow(expect.objectContaining({ code: 'invalid_name' }));
     expect(decodeId(encodeId('ä'.repeat(256)))).toBe('ä'.repeat(256));
   });
