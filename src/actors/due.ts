@@ -9,7 +9,8 @@ import { publishOnce } from '../task/publish.ts';
 import { settleStranger } from '../task/stranger.ts';
 
 const laterMs = 1_000;
-const giveUpAfterMs = 10_000;
+/** The next delivery goes on asking: until then it would keep others from theirs. */
+const giveUpAfterMs = 1_000;
 
 interface Due {
   readonly stream: string;
