@@ -3,7 +3,7 @@
  * arrives without an idle worker (at most one task for each lane but one) waits here, kept alive, and is started next.
  */
 import type { Consumer, Delivery, Queue } from '../bus/queue.ts';
-import { consumers, parseWork, streams } from '../bus/subjects.ts';
+import { consumers, keyOfWork, streams } from '../bus/subjects.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Random } from '../kernel/random.ts';
@@ -114,7 +114,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     if (before) before.lane.running -= 1;
     assigned.delete(name);
     busy.set(assigned.size);
-    if (!state.idle.includes(name)) state.idle.push(name);
+    if (before || !state.idle.includes(name)) state.idle.push(name);
     assignReady(state);
   };
 
@@ -123,7 +123,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     if (kind === 'bulk') lane.outstanding = Math.max(0, lane.outstanding - 1);
     else lane.sentinel = false;
     lane.pending = delivery.pending;
-    const held: Held = { lane, delivery, recordKey: parseWork(delivery.subject)?.key ?? '' };
+    const held: Held = { lane, delivery, recordKey: keyOfWork(delivery.subject) };
     if (assign(state, held)) return;
     lane.ready += 1;
     state.ready.push(held);
@@ -162,7 +162,10 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
       for (const { lane } of assigned.values()) lane.running += 1;
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
       const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
-      return replan({ idle: [], ready: [], opened: openLanes(options, self), beats, planned: 'no', retrying: false }, self);
+      return replan(
+        { idle: [], ready: [], opened: openLanes(options, self), beats, planned: 'no', retrying: false },
+        self,
+      );
     },
     receive: (state, message, self) => {
       switch (message.type) {

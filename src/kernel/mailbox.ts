@@ -35,11 +35,14 @@ export const mailbox = <Message>(
   let size = 0;
   let failure: { readonly error: unknown } | undefined;
   let over = signal.aborted;
-  let wake: (() => void) | undefined;
+  let waiting: { resolve: (arrived: boolean) => void; reject: (error: unknown) => void } | undefined;
 
   const awaken = (): void => {
-    wake?.();
-    wake = undefined;
+    if (!waiting) return;
+    const { resolve, reject } = waiting;
+    waiting = undefined;
+    if (failure && !signal.aborted) reject(failure.error);
+    else resolve(!over);
   };
   const finish = (): void => {
     over = true;
@@ -67,11 +70,11 @@ export const mailbox = <Message>(
     return message;
   };
 
-  const arrival = async (): Promise<boolean> => {
-    while (!over && size === 0) await new Promise<void>((resolve) => (wake = resolve));
-    if (failure && !signal.aborted) throw failure.error;
-    return !over;
-  };
+  const arrival = (): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      waiting = { resolve, reject };
+      if (over || size > 0) awaken();
+    });
 
   return {
     get size() {

@@ -123,9 +123,7 @@ const badText = (text: string): Decoded | undefined =>
     ? bad('unsafe_text', 'text with U+0000 or half a surrogate pair, which no database keeps')
     : undefined;
 
-const encoder = new TextEncoder();
-
-export const encodeJson = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value));
+export const encodeJson = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
 /**
  * A value of the user's making as JSON gives it back. Throws `TypeError` for what JSON would change without a word

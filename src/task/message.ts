@@ -237,7 +237,7 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
   const parsed = parseWork(delivery.subject);
   if (!parsed) return undefined;
   const { headers } = delivery;
-  return optional({
+  return {
     id: parsed.id,
     type: parsed.type,
     route: parsed.route,
@@ -255,7 +255,7 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     depth: count(headers[header.depth]),
     headers,
     payload: delivery.data,
-  });
+  };
 };
 
 /** What came past the doors, published or scheduled by hand, does not say; where its payload is no input, empty. */

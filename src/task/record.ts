@@ -116,14 +116,14 @@ export interface Origin {
   readonly type: string;
   readonly route: Route;
   readonly inputHash: string;
-  readonly taskKey?: string;
-  readonly tenant?: string;
-  readonly group?: string;
-  readonly title?: string;
-  readonly parent?: string;
-  readonly redriveOf?: string;
+  readonly taskKey?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly group?: string | undefined;
+  readonly title?: string | undefined;
+  readonly parent?: string | undefined;
+  readonly redriveOf?: string | undefined;
   /** Epoch ms. */
-  readonly deadlineAt?: number;
+  readonly deadlineAt?: number | undefined;
   readonly submittedAt: number;
 }
 
@@ -248,11 +248,9 @@ export const handedBack = (record: TaskRecord, now: number): TaskRecord => {
 
 export const stepped = (record: TaskRecord, step: Step): TaskRecord => ({ ...record, steps: [...record.steps, step] });
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-export const encodeRecord = (record: TaskRecord): Uint8Array =>
-  encoder.encode(JSON.stringify(record.steps.length === 0 ? { ...record, steps: undefined } : record));
+export const encodeRecord = (record: TaskRecord): Uint8Array => Buffer.from(JSON.stringify(record));
 
 /** `undefined` for what is no record: someone else wrote to the bucket. */
 export const decodeRecord = (bytes: Uint8Array): TaskRecord | undefined => {
