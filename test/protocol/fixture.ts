@@ -1,0 +1,196 @@
+/**
+ * Where the schedules that broke earlier drafts are replayed: the runtime as it is, on a nats-server and on the broker in
+ * memory. Nodes can be made to stop at an exact point: what they are given of the world is wrapped, not what they do.
+ */
+import { onTestFinished } from 'vitest';
+import { z } from 'zod';
+import { defineApp } from '../../src/app/app.ts';
+import type { TaskCtx } from '../../src/app/context-types.ts';
+import { resolveApp } from '../../src/app/resolve.ts';
+import { defineTask } from '../../src/app/task.ts';
+import type { Duration } from '../../src/kernel/duration.ts';
+import { buckets, streams } from '../../src/bus/subjects.ts';
+import type { Clock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { createMetrics } from '../../src/kernel/metrics.ts';
+import type { Random } from '../../src/kernel/random.ts';
+import { bucket } from '../../src/kv/bucket.ts';
+import { topology } from '../../src/task/topology.ts';
+import { provision } from '../../src/actors/provisioner.ts';
+import { runtime } from '../../src/runtime.ts';
+import { type MemoryStore, memoryStore } from '../../src/store/memory.ts';
+import type { Envelope } from '../../src/task/envelope.ts';
+import { decodeRecord, isTerminal, type Json, type TaskRecord } from '../../src/task/record.ts';
+import { submitTask } from '../../src/task/submit.ts';
+import { mortalClock } from '../../src/testing/mortal-clock.ts';
+import { outgoing } from '../task/world.ts';
+import { type Around, type Link, mortal } from './failpoints.ts';
+
+/** A server, and the time that it lives in. */
+export interface Ground {
+  readonly clock: Clock;
+  readonly random: Random;
+  connect(name: string): Promise<Link>;
+  /** The promise, while time goes on: by itself where it is real, or else driven until the promise has settled. */
+  eventually<T>(promise: Promise<T>): Promise<T>;
+}
+
+export type Handler = (ctx: TaskCtx, input: Json) => Promise<unknown>;
+
+export interface WorldOptions {
+  readonly run: Handler;
+  readonly retry?: { readonly max?: number; readonly backoff?: { readonly first?: Duration; readonly max?: Duration } };
+  readonly ackWaitMs?: number;
+  readonly recordLifeMs?: number;
+  readonly queueBytes?: number;
+  readonly graceMs?: number;
+  /** Of each node and pool. */
+  readonly workers?: number;
+}
+
+export interface BootOptions {
+  readonly around?: Around;
+}
+
+const mb = 1024 * 1024;
+
+/** Submits of task `t`. */
+export interface Submit {
+  readonly input?: Json;
+  readonly lane?: 'high' | 'normal' | 'low';
+  readonly pool?: string;
+  readonly envelope?: Partial<Envelope>;
+}
+
+export const world = async (ground: Ground, options: WorldOptions) => {
+  const { clock, random, eventually } = ground;
+  const store: MemoryStore = memoryStore();
+  const { run, retry = {}, workers = 2 } = options;
+  const settings = {
+    region: 'main',
+    ackWaitMs: options.ackWaitMs ?? 1_000,
+    graceMs: options.graceMs ?? 500,
+    recordLifeMs: options.recordLifeMs ?? 3_600_000,
+    queueBytes: options.queueBytes ?? 64 * mb,
+    replicas: 1,
+  } as const;
+  const t = defineTask({
+    name: 't',
+    input: z.unknown(),
+    output: z.unknown(),
+    retry,
+    run: (ctx, input) => run(ctx, input as Json) as Promise<object | void>, // JSON, by way of the edge and the journal.
+  });
+  const pool = { workers: { min: workers, max: workers } };
+  const app = resolveApp(defineApp({ tasks: [t], pools: { default: pool, other: pool } }));
+
+  const boot = async (name: string, { around = (link) => link }: BootOptions = {}) => {
+    const connection = await ground.connect(name);
+    const life = mortal(connection);
+    const own = mortalClock(clock);
+    const metrics = createMetrics();
+    const { start, ports, doors } = runtime({
+      ...around(life.link),
+      app,
+      store,
+      projects: true,
+      version: '0.0.0',
+      clock: own,
+      random,
+      log: silentLog,
+      metrics,
+      node: name,
+      ...settings,
+    });
+    const stopping = new AbortController();
+    const { exit } = await eventually(start(stopping.signal));
+    exit.catch(() => {}); // `stop` tells.
+    const stop = async (): Promise<void> => {
+      stopping.abort();
+      await exit;
+      doors.close();
+      await connection.bus.close();
+    };
+    let stopped: Promise<void> | undefined;
+    const end = (): Promise<void> => {
+      stopped ??= eventually(stop());
+      return stopped;
+    };
+    /** Nothing of it runs any more, and nothing it had under way arrives. */
+    const crash = (): void => {
+      own.die();
+      life.die();
+      stopped = Promise.resolve();
+      void connection.bus.close(); // Never rejects.
+    };
+    onTestFinished(end);
+    return { ports, doors, metrics, stop: end, crash };
+  };
+
+  const plain = await ground.connect('plain');
+  onTestFinished(() => plain.bus.close());
+  const plan = topology({
+    region: 'main',
+    pools: [...app.pools.values()].map(({ name, queue }) => ({ name, tasksMax: queue.max })),
+    ackWaitMs: settings.ackWaitMs,
+    replicas: 1,
+    workBytes: settings.queueBytes,
+  });
+  await eventually(provision(plain.queue, plan));
+  const records = bucket(plain.queue, buckets.tasks);
+  const submit = (id: string, { input = null, ...rest }: Submit = {}) => {
+    const ports = { ...plain, records, clock, random, region: 'main' };
+    return eventually(submitTask(ports, outgoing(ports, { id, input, ...rest }), true));
+  };
+
+  /** Asks until the answer is the one that is waited for. */
+  const until = <T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> => {
+    const again = async (): Promise<T> => {
+      const answer = await ask();
+      return wanted(answer) ? answer : again();
+    };
+    return eventually(again());
+  };
+  const recordOf = async (id: string): Promise<TaskRecord | undefined> => {
+    const entry = await records.get(`t.${id}`);
+    return entry && decodeRecord(entry.value);
+  };
+  const record = (id: string) => eventually(recordOf(id));
+  /** The task's record once it is like this; by default, once it has ended. */
+  const becomes = (id: string, like: (record: TaskRecord) => boolean = isTerminal): Promise<TaskRecord | undefined> =>
+    until(
+      () => recordOf(id),
+      (found) => found !== undefined && like(found),
+    );
+  const messages = async (stream: string) => (await plain.queue.streamInfo(stream)).messages;
+  /** Once nothing is stored any more that could run. */
+  const drained = async (): Promise<void> => {
+    const work = ['default', 'other'].map((name) => streams.work('main', name));
+    for (const stream of [streams.inbox, streams.sched, ...work])
+      await until(
+        () => messages(stream),
+        (left) => left === 0,
+      );
+  };
+  const letters = async (): Promise<readonly string[]> =>
+    [...(await eventually(plain.queue.subjects(streams.dlq, 'dlq.>'))).keys()].toSorted();
+
+  return {
+    ...plain,
+    clock,
+    random,
+    eventually,
+    store,
+    records,
+    boot,
+    submit,
+    until,
+    record,
+    becomes,
+    messages,
+    drained,
+    letters,
+  };
+};
+
+export type World = Awaited<ReturnType<typeof world>>;

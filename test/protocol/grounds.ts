@@ -1,0 +1,53 @@
+/** The two grounds on which schedules are replayed: a nats-server, and the broker in memory with time of its own. */
+import { memoryBroker } from '../../src/bus/memory/broker.ts';
+import { connectNats } from '../../src/bus/nats/connection.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { seededRandom, systemRandom } from '../../src/kernel/random.ts';
+import { virtualClock } from '../../src/kernel/virtual-clock.ts';
+import { beforeAll, describe } from 'vitest';
+import { freshNats } from '../setup/servers.ts';
+import type { Ground } from './fixture.ts';
+
+/** In memory, with faults to order. */
+export const memoryGround = () => {
+  const clock = virtualClock();
+  const random = seededRandom(1);
+  const broker = memoryBroker({ clock, random, log: silentLog });
+  const eventually = async <T>(promise: Promise<T>): Promise<T> => {
+    let over = false;
+    const end = (): void => {
+      over = true;
+    };
+    promise.then(end, end);
+    await clock.settle();
+    while (!over) await clock.advance(clock.nextDueMs === undefined ? 0 : clock.nextDueMs - clock.monotonic());
+    return promise;
+  };
+  return { clock, random, broker, eventually, connect: async () => broker.connect() };
+};
+
+/** An empty one, on a server that may have been used before. */
+export const natsGround = async (url: string): Promise<Ground> => {
+  const connect = (name: string) =>
+    connectNats({ servers: url, name, clock: systemClock, random: systemRandom, log: silentLog });
+  const { bus } = await connect('emptying');
+  const ask = async (operation: string) =>
+    JSON.parse(new TextDecoder().decode((await bus.request(`$JS.API.${operation}`, new Uint8Array())).data));
+  const { streams } = await ask('STREAM.NAMES');
+  for (const name of streams ?? []) await ask(`STREAM.DELETE.${name}`);
+  await bus.close();
+  return { clock: systemClock, random: systemRandom, connect, eventually: (promise) => promise };
+};
+
+/** The same schedules on both; `make` is called once in each test. */
+export const onBothGrounds = (schedules: (make: () => Promise<Ground>) => void): void => {
+  describe('in memory', () => schedules(async () => memoryGround()));
+  describe('on nats-server', () => {
+    let url = '';
+    beforeAll(async () => {
+      url = (await freshNats()).url;
+    });
+    schedules(() => natsGround(url));
+  });
+};
