@@ -1,6 +1,7 @@
 /** What a task is that has no record yet, from the message that waits for it. */
 import { streams, subjects } from '../bus/subjects.ts';
-import { header, optional } from '../task/message.ts';
+import { header } from '../task/headers.ts';
+import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import type { Origin } from '../task/record.ts';
 import type { TaskStatus } from '../task/status.ts';

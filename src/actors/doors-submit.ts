@@ -5,7 +5,8 @@ import { InvalidInputError, PayloadTooLargeError, TimeoutError } from '../kernel
 import type { Admission } from '../task/admission.ts';
 import type { Gate } from '../task/gate.ts';
 import { decodeJson } from '../task/json.ts';
-import { decodeEnvelope, type Envelope, inputHash, type Outgoing } from '../task/message.ts';
+import { decodeEnvelope, type Envelope } from '../task/envelope.ts';
+import { inputHash, type Outgoing } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { BadInputError } from '../task/problem.ts';
 import type { Json } from '../task/record.ts';

@@ -3,7 +3,7 @@ import type { Delivery } from '../bus/queue.ts';
 import { isToken, parseWork, streams, subjects } from '../bus/subjects.ts';
 import { NotFoundError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { inputBytesMax } from '../task/json.ts';
-import { carriedHeaders, header } from '../task/message.ts';
+import { carriedHeaders, header } from '../task/headers.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { publishOnce } from '../task/publish.ts';
 import { settleStranger } from '../task/stranger.ts';

@@ -6,7 +6,7 @@ import { InvalidNameError } from '../kernel/errors.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import { writeDeadLetter } from '../task/dead-letter.ts';
 import { announce } from '../task/duties.ts';
-import { carriedHeaders } from '../task/message.ts';
+import { carriedHeaders } from '../task/headers.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import {
   type DeadReason,

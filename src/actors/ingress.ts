@@ -16,7 +16,9 @@ import {
 } from '../kernel/errors.ts';
 import type { Admission } from '../task/admission.ts';
 import { decodeJson } from '../task/json.ts';
-import { decodeEnvelope, type Envelope, header, inputHash, type Outgoing } from '../task/message.ts';
+import { decodeEnvelope, type Envelope } from '../task/envelope.ts';
+import { header } from '../task/headers.ts';
+import { inputHash, type Outgoing } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import type { DeadReason } from '../task/record.ts';
 import { submitTask } from '../task/submit.ts';

@@ -1,7 +1,8 @@
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Admission, Admitted } from '../task/admission.ts';
 import { classify } from '../task/classify.ts';
-import { type Envelope, optional } from '../task/message.ts';
+import type { Envelope } from '../task/envelope.ts';
+import { optional } from '../kernel/optional.ts';
 import { bounded, keyMax, tenantMax } from './envelope.ts';
 import type { Choice, ResolvedApp } from './resolved.ts';
 import { admit, type Registry } from './registry.ts';

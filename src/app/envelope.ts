@@ -2,7 +2,8 @@
 import { toMs } from '../kernel/duration.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import { isLane } from '../bus/subjects.ts';
-import { type Envelope, optional } from '../task/message.ts';
+import type { Envelope } from '../task/envelope.ts';
+import { optional } from '../kernel/optional.ts';
 import type { SubmitOptions } from './submit.ts';
 
 export const keyMax = 512;

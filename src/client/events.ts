@@ -3,7 +3,7 @@ import type { Message } from '../bus/bus.ts';
 import { named, splitTaskKey, subjects } from '../bus/subjects.ts';
 import { MailboxFullError } from '../kernel/errors.ts';
 import { mailbox } from '../kernel/mailbox.ts';
-import { header } from '../task/message.ts';
+import { header } from '../task/headers.ts';
 import { decodeRecord, isTerminal } from '../task/record.ts';
 import { statusOf } from '../task/status.ts';
 import type { Core } from './core.ts';

@@ -5,7 +5,7 @@ import { named } from '../bus/subjects.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Admission, Admitted } from '../task/admission.ts';
 import type { Gate } from '../task/gate.ts';
-import type { Envelope } from '../task/message.ts';
+import type { Envelope } from '../task/envelope.ts';
 import { type SubmitPorts, submitTask } from '../task/submit.ts';
 import type { Ingress } from './ingress.ts';
 import { encodeInput } from './input.ts';

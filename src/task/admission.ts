@@ -1,6 +1,6 @@
 /** What a door needs of an app: whether it takes a task, and where it puts it. */
 import type { Route } from '../bus/subjects.ts';
-import type { Envelope } from './message.ts';
+import type { Envelope } from './envelope.ts';
 import type { Json } from './record.ts';
 
 export interface Admitted {

@@ -6,7 +6,7 @@ import type { Delivery } from '../bus/queue.ts';
 import { type Route, subjects } from '../bus/subjects.ts';
 import { finishCancel } from './cancel.ts';
 import { type Carried, writeDeadLetter } from './dead-letter.ts';
-import { carriedHeaders, header } from './message.ts';
+import { carriedHeaders, header } from './headers.ts';
 import type { TaskPorts } from './ports.ts';
 import { encodeRecord, isTerminal, type TaskRecord } from './record.ts';
 import { setTimer } from './timer.ts';

@@ -1,7 +1,8 @@
 /** What a running task shows while it runs: kept for minutes, so that a reader can come back for it. */
 import { subjects } from '../bus/subjects.ts';
 import { encodeJson } from './json.ts';
-import { header, type Task } from './message.ts';
+import { header } from './headers.ts';
+import type { Task } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 
 /** The stream keeps it; nobody waits for its word: an event that is lost is not worth a task's time. */

@@ -2,7 +2,7 @@
 import type { Delivery, Stored } from '../bus/queue.ts';
 import { encodeId, subjects } from '../bus/subjects.ts';
 import { encodeLetter } from './dead-letter.ts';
-import { carriedHeaders } from './message.ts';
+import { carriedHeaders } from './headers.ts';
 import type { TaskPorts } from './ports.ts';
 import { publishOnce } from './publish.ts';
 

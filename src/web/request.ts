@@ -2,7 +2,7 @@
 import type { Headers as TaskHeaders } from '../bus/bus.ts';
 import { PayloadTooLargeError } from '../kernel/errors.ts';
 import { inputBytesMax } from '../task/json.ts';
-import { header } from '../task/message.ts';
+import { header } from '../task/headers.ts';
 import { BadInputError } from '../task/problem.ts';
 
 const tooLarge = (bytes: number): PayloadTooLargeError =>

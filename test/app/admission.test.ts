@@ -5,7 +5,7 @@ import { defineApp } from '../../src/app/app.ts';
 import { registry } from '../../src/app/registry.ts';
 import { resolveApp } from '../../src/app/resolve.ts';
 import { type AnyTask, defineTask } from '../../src/app/task.ts';
-import type { Envelope } from '../../src/task/message.ts';
+import type { Envelope } from '../../src/task/envelope.ts';
 import type { Json } from '../../src/task/record.ts';
 
 const note = z.object({ to: z.string(), n: z.number().default(1) });

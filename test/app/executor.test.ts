@@ -7,7 +7,7 @@ import { executor } from '../../src/app/executor.ts';
 import { registry } from '../../src/app/registry.ts';
 import { resolveApp } from '../../src/app/resolve.ts';
 import { defineTask } from '../../src/app/task.ts';
-import { header } from '../../src/task/message.ts';
+import { header } from '../../src/task/headers.ts';
 import { submitTask } from '../../src/task/submit.ts';
 import { open, outgoing, type Submission, text } from '../task/world.ts';
 

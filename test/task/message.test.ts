@@ -3,14 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { Headers } from '../../src/bus/bus.ts';
 import type { Delivery } from '../../src/bus/queue.ts';
 import { subjects } from '../../src/bus/subjects.ts';
-import {
-  carriedHeaders,
-  decodeEnvelope,
-  decodeTask,
-  encodeHeaders,
-  inputHash,
-  type Outgoing,
-} from '../../src/task/message.ts';
+import { carriedHeaders } from '../../src/task/headers.ts';
+import { decodeEnvelope } from '../../src/task/envelope.ts';
+import { decodeTask, encodeHeaders, inputHash, type Outgoing } from '../../src/task/message.ts';
 import { firstRecord } from '../../src/task/record.ts';
 
 const at = Date.UTC(2026, 5, 1);

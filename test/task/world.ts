@@ -11,7 +11,8 @@ import { bucket } from '../../src/kv/bucket.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { Attempt, Executor, Outcome, Runnable } from '../../src/task/executor.ts';
 import { lives } from '../../src/task/lives.ts';
-import { type Envelope, inputHash, type Outgoing } from '../../src/task/message.ts';
+import type { Envelope } from '../../src/task/envelope.ts';
+import { inputHash, type Outgoing } from '../../src/task/message.ts';
 import type { TaskPorts } from '../../src/task/ports.ts';
 import { decodeRecord, type Json, type TaskRecord } from '../../src/task/record.ts';
 import { type Lookup, runDelivery } from '../../src/task/run.ts';
@@ -126,7 +127,13 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
   };
 
   const first = node();
-  const plan = topology({ region: 'main', pools: pools.map((name) => ({ name, tasksMax: 1_000 })), ackWaitMs: 30_000, replicas: 1, workBytes });
+  const plan = topology({
+    region: 'main',
+    pools: pools.map((name) => ({ name, tasksMax: 1_000 })),
+    ackWaitMs: 30_000,
+    replicas: 1,
+    workBytes,
+  });
   await provision(first.queue, plan);
   return { clock, broker, store, pools, node, eventually, ...first };
 };

@@ -16,7 +16,7 @@ import { bucket } from '../../src/kv/bucket.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { TaskRow } from '../../src/store/store.ts';
 import { encodeJson } from '../../src/task/json.ts';
-import { header } from '../../src/task/message.ts';
+import { header } from '../../src/task/headers.ts';
 import { decodeRecord, type TaskRecord } from '../../src/task/record.ts';
 import { startNode, type TestNode } from '../../src/testing/node.ts';
 
