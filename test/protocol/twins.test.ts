@@ -50,13 +50,15 @@ onBothGrounds((make) => {
   });
 
   test('twins that begin at the same moment: one of them commits, and the other takes itself away', async () => {
-    const both = Promise.withResolvers<void>();
+    const [both, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     let begun = 0;
-    const { boot, submit, becomes, drained, record } = await world(await make(), {
-      run: async () => {
+    const { boot, submit, becomes, drained, record, until, messages } = await world(await make(), {
+      run: async (ctx) => {
         begun += 1;
         if (begun === 2) both.resolve();
         await both.promise;
+        await ctx.step('one', () => 1);
+        await gate.promise;
         return begun;
       },
     });
@@ -64,6 +66,11 @@ onBothGrounds((make) => {
     await submit('x');
     await submit('x', { lane: 'high' });
     await boot('a', { around: between({ deliver: noting(delivered) }) });
+    await until(
+      () => messages(streams.work('main', 'default')),
+      (left) => left === 1,
+    );
+    gate.resolve();
     const first = await becomes('x');
     await drained();
     expect(await record('x')).toEqual(first);
