@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { envelopeOf } from '../../src/app/envelope.ts';
-import type { SubmitOptions } from '../../src/app/submit.ts';
 
 test('options travel as what they mean', () => {
   const at = new Date(5_000);
@@ -54,7 +53,7 @@ const wrong: readonly (readonly [title: string, options: Record<string, unknown>
 
 describe('options that make no sense are refused, by name', () => {
   test.each(wrong)('%s', (_title, options, told) => {
-    const submit = (): unknown => envelopeOf(options as SubmitOptions);
+    const submit = (): unknown => envelopeOf(options);
     expect(submit).toThrow(told);
     expect(submit).toThrow(expect.objectContaining({ code: expect.stringMatching(/^invalid_(input|duration)$/) }));
   });

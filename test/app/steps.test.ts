@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { StepInput, StepOptions } from '../../src/app/context-types.ts';
+import type { StepInput } from '../../src/app/context-types.ts';
 import { stepper } from '../../src/app/steps.ts';
 import type { Duration } from '../../src/kernel/duration.ts';
 import { NonRetryableError, TimeoutError } from '../../src/kernel/errors.ts';
@@ -148,7 +148,7 @@ const wrong: readonly (readonly [title: string, name: unknown, options: object, 
 
 test.each(wrong)('%s is refused, and no further attempt would change it', async (_title, name, options, told) => {
   const { attempt } = await setup();
-  const step = (await attempt())(name as string, () => 1, options as StepOptions);
+  const step = (await attempt())(name as string, () => 1, options);
   await expect(step).rejects.toThrow(told);
   await expect(step).rejects.toMatchObject({ code: expect.stringMatching(/^(non_retryable|invalid_duration)$/) });
 });

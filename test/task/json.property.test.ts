@@ -39,7 +39,7 @@ test('any bytes are decoded or refused, never thrown at, and what is decoded is 
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 40 }),
     fc
-      .string({ unit: fc.constantFrom(...'[]{}",:\\u0d8eE+-.19 _'), maxLength: 40 })
+      .string({ unit: fc.constantFrom(...'[]{}",:\\u0d8eE+-.19 _'.split('')), maxLength: 40 })
       .map((each) => new TextEncoder().encode(each)),
   );
   fc.assert(
