@@ -3,7 +3,7 @@ import { streams, subjects } from '../bus/subjects.ts';
 import { header } from '../task/headers.ts';
 import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import type { Origin } from '../task/record.ts';
+import type { Origin } from '../task/transitions.ts';
 import type { TaskStatus } from '../task/status.ts';
 
 export const originOf = async (

@@ -8,15 +8,8 @@ import { writeDeadLetter } from '../task/dead-letter.ts';
 import { announce } from '../task/duties.ts';
 import { carriedHeaders } from '../task/headers.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import {
-  type DeadReason,
-  dead,
-  decodeRecord,
-  encodeRecord,
-  firstRecord,
-  holds,
-  type TaskRecord,
-} from '../task/record.ts';
+import { type DeadReason, decodeRecord, encodeRecord, holds, type TaskRecord } from '../task/record.ts';
+import { dead, firstRecord } from '../task/transitions.ts';
 import { findQueued } from '../task/status.ts';
 
 export interface Problem {

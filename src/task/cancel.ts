@@ -6,15 +6,8 @@ import { streams, subjects } from '../bus/subjects.ts';
 import type { Entry } from '../kv/kv.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import type { TaskPorts } from './ports.ts';
-import {
-  cancelled,
-  decodeRecord,
-  encodeRecord,
-  firstRecord,
-  isTerminal,
-  type Origin,
-  type TaskRecord,
-} from './record.ts';
+import { decodeRecord, encodeRecord, isTerminal, type TaskRecord } from './record.ts';
+import { cancelled, firstRecord, type Origin } from './transitions.ts';
 
 /**
  * Cancels the task, whatever it does now, and answers its record: another one than `cancelled` if it ended before.

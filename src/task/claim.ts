@@ -3,16 +3,8 @@
  * to know of the world, it names.
  */
 import type { Delivery } from '../bus/queue.ts';
-import {
-  begun,
-  begunAfterLoss,
-  firstRecord,
-  type Held,
-  holds,
-  isTerminal,
-  lostMax,
-  type TaskRecord,
-} from './record.ts';
+import { type Held, holds, isTerminal, lostMax, type TaskRecord } from './record.ts';
+import { begun, begunAfterLoss, firstRecord } from './transitions.ts';
 import type { Task } from './message.ts';
 
 export type Decision =

@@ -3,7 +3,8 @@ import { AmbiguousStepError, FencedError, NonRetryableError } from '../kernel/er
 import { valueOf } from './fit.ts';
 import { throughJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
-import { type Json, type Step, stepped, stepsMax } from './record.ts';
+import { type Json, type Step, stepsMax } from './record.ts';
+import { stepped } from './transitions.ts';
 import type { RecordWriter } from './writer.ts';
 
 export interface Stepped {

@@ -6,7 +6,8 @@ import { parseWork, type Route } from '../bus/subjects.ts';
 import type { Envelope } from './envelope.ts';
 import { header, isDate } from './headers.ts';
 import { canonical, decodeJson } from './json.ts';
-import type { Json, Origin } from './record.ts';
+import type { Json } from './record.ts';
+import type { Origin } from './transitions.ts';
 
 export const inputHash = (input: Json): string => hash('sha1', canonical(input), 'base64url');
 

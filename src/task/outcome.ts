@@ -2,7 +2,8 @@
 import type { Random } from '../kernel/random.ts';
 import { backoffMs } from './backoff.ts';
 import type { Outcome, Runnable } from './executor.ts';
-import { completed, dead, type Failure, failed, rejected, type TaskRecord } from './record.ts';
+import type { Failure, TaskRecord } from './record.ts';
+import { completed, dead, failed, rejected } from './transitions.ts';
 
 /** A longer wait goes through SCHED: a nak'ed message takes one of its consumer's places while it waits. */
 export const nakMaxMs = 5_000;

@@ -13,7 +13,8 @@ import { decodeEnvelope } from './envelope.ts';
 import { inputHash, type Outgoing } from './message.ts';
 import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, failed, firstRecord, type Step } from './record.ts';
+import { decodeRecord, encodeRecord, type Step } from './record.ts';
+import { failed, firstRecord } from './transitions.ts';
 import { submitTask } from './submit.ts';
 
 export interface RedriveOptions {

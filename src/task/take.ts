@@ -7,7 +7,8 @@ import { type Decision, decide, type Situation } from './claim.ts';
 import { type Settling, settle } from './duties.ts';
 import type { Task } from './message.ts';
 import type { TaskPorts } from './ports.ts';
-import { dead, decodeRecord, encodeRecord, type Held, lostMax, type TaskRecord } from './record.ts';
+import { decodeRecord, encodeRecord, type Held, lostMax, type TaskRecord } from './record.ts';
+import { dead } from './transitions.ts';
 
 export interface Claim {
   readonly record: TaskRecord;

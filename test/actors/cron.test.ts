@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type CronSpec, setSchedules } from '../../src/actors/cron.ts';
-import { dead, encodeRecord, firstRecord } from '../../src/task/record.ts';
+import { encodeRecord } from '../../src/task/record.ts';
+import { dead, firstRecord } from '../../src/task/transitions.ts';
 import { bytes, text } from '../task/world.ts';
 import { ingressWorld } from './ingress-world.ts';
 

@@ -10,7 +10,8 @@ import { createMetrics } from '../../src/kernel/metrics.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { bucket } from '../../src/kv/bucket.ts';
 import type { Store } from '../../src/store/store.ts';
-import { completed, encodeRecord, firstRecord, type TaskRecord } from '../../src/task/record.ts';
+import { encodeRecord, type TaskRecord } from '../../src/task/record.ts';
+import { completed, firstRecord } from '../../src/task/transitions.ts';
 
 export const type = 'summarise';
 export const created = Date.UTC(2026, 0, 1);

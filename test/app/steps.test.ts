@@ -5,7 +5,8 @@ import type { Duration } from '../../src/kernel/duration.ts';
 import { NonRetryableError, TimeoutError } from '../../src/kernel/errors.ts';
 import { journal } from '../../src/task/journal.ts';
 import { decodeTask } from '../../src/task/message.ts';
-import { begun, decodeRecord, firstRecord } from '../../src/task/record.ts';
+import { decodeRecord } from '../../src/task/record.ts';
+import { begun, firstRecord } from '../../src/task/transitions.ts';
 import { recordWriter } from '../../src/task/writer.ts';
 import { open } from '../task/world.ts';
 

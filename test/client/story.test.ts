@@ -1,16 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { story } from '../../src/client/story.ts';
 import type { RunEvent } from '../../src/index.ts';
-import {
-  begun,
-  cancelled,
-  completed,
-  encodeRecord,
-  failed,
-  firstRecord,
-  rejected,
-  type TaskRecord,
-} from '../../src/task/record.ts';
+import { encodeRecord, type TaskRecord } from '../../src/task/record.ts';
+import { begun, cancelled, completed, failed, firstRecord, rejected } from '../../src/task/transitions.ts';
 import type { TaskStatus } from '../../src/task/status.ts';
 
 const delivery = { stream: 'WORK_default', seq: 1 };

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { seededRandom } from '../../src/kernel/random.ts';
 import type { Outcome } from '../../src/task/executor.ts';
-import { cancelled, completed, dead, rejected, type TaskRecord } from '../../src/task/record.ts';
+import type { TaskRecord } from '../../src/task/record.ts';
+import { cancelled, completed, dead, rejected } from '../../src/task/transitions.ts';
 
 export const random = seededRandom(1);
 export const retry = { max: 4, firstMs: 1_000, factor: 2, maxMs: 300_000 };

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { streams, subjects } from '../../src/bus/subjects.ts';
-import { cancelled, decodeRecord, encodeRecord, firstRecord } from '../../src/task/record.ts';
+import { decodeRecord, encodeRecord } from '../../src/task/record.ts';
+import { cancelled, firstRecord } from '../../src/task/transitions.ts';
 import { open, outgoing } from './world.ts';
 import { projector, projectorConsumers } from '../../src/actors/projector.ts';
 import { finishCancel } from '../../src/task/cancel.ts';

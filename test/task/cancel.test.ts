@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { cancelTask, finishCancel } from '../../src/task/cancel.ts';
-import { cancelled, encodeRecord, firstRecord, type Origin } from '../../src/task/record.ts';
+import { encodeRecord } from '../../src/task/record.ts';
+import { cancelled, firstRecord, type Origin } from '../../src/task/transitions.ts';
 import { row } from '../store/rows.ts';
 import { app, completed, failed, open, outgoing, type Submission, text } from './world.ts';
 

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Decision, decide, decideLoser, type Situation } from '../../src/task/claim.ts';
 import type { Task } from '../../src/task/message.ts';
-import { begun, firstRecord, handedBack, failed, holds, lostMax, type TaskRecord } from '../../src/task/record.ts';
+import { holds, lostMax, type TaskRecord } from '../../src/task/record.ts';
+import { begun, firstRecord, handedBack, failed } from '../../src/task/transitions.ts';
 import { terminal } from './arbitrary.ts';
 
 const now = Date.UTC(2026, 0, 2);

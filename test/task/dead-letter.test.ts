@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Carried, readDeadLetter, writeDeadLetter } from '../../src/task/dead-letter.ts';
-import { dead, firstRecord, type TaskRecord } from '../../src/task/record.ts';
+import type { TaskRecord } from '../../src/task/record.ts';
+import { dead, firstRecord } from '../../src/task/transitions.ts';
 import { bytes, open, text } from './world.ts';
 
 const died = (submittedAt: number, change: Partial<TaskRecord> = {}): TaskRecord => {

@@ -8,7 +8,8 @@ import { type VirtualClock, virtualClock } from '../../src/kernel/virtual-clock.
 import { bucket } from '../../src/kv/bucket.ts';
 import type { Bucket } from '../../src/kv/kv.ts';
 import { ends, type Ends, type WaitOptions } from '../../src/task/ends.ts';
-import { completed, encodeRecord, firstRecord, type TaskRecord } from '../../src/task/record.ts';
+import { encodeRecord, type TaskRecord } from '../../src/task/record.ts';
+import { completed, firstRecord } from '../../src/task/transitions.ts';
 import type { TaskStatus } from '../../src/task/status.ts';
 
 const recordOf = (id: string): TaskRecord =>

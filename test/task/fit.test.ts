@@ -2,7 +2,8 @@ import { expect, test } from 'vitest';
 import { PayloadTooLargeError } from '../../src/kernel/errors.ts';
 import { valueOf } from '../../src/task/fit.ts';
 import { journal } from '../../src/task/journal.ts';
-import { begun, completed, decodeRecord, firstRecord, recordBytesMax } from '../../src/task/record.ts';
+import { decodeRecord, recordBytesMax } from '../../src/task/record.ts';
+import { begun, completed, firstRecord } from '../../src/task/transitions.ts';
 import { recordWriter } from '../../src/task/writer.ts';
 import { open } from './world.ts';
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { AmbiguousStepError, FencedError } from '../../src/kernel/errors.ts';
 import { journal } from '../../src/task/journal.ts';
-import { begun, decodeRecord, encodeRecord, firstRecord, stepsMax, type TaskRecord } from '../../src/task/record.ts';
+import { decodeRecord, encodeRecord, stepsMax, type TaskRecord } from '../../src/task/record.ts';
+import { begun, firstRecord } from '../../src/task/transitions.ts';
 import { recordWriter } from '../../src/task/writer.ts';
 import { open } from './world.ts';
 

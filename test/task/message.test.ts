@@ -6,7 +6,7 @@ import { subjects } from '../../src/bus/subjects.ts';
 import { carriedHeaders } from '../../src/task/headers.ts';
 import { decodeEnvelope } from '../../src/task/envelope.ts';
 import { decodeTask, encodeHeaders, inputHash, type Outgoing } from '../../src/task/message.ts';
-import { firstRecord } from '../../src/task/record.ts';
+import { firstRecord } from '../../src/task/transitions.ts';
 
 const at = Date.UTC(2026, 5, 1);
 const route = { pool: 'docs', lane: 'high', partition: '0' } as const;

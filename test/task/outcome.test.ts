@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { backoffMs } from '../../src/task/backoff.ts';
 import { nakMaxMs, recordAfter } from '../../src/task/outcome.ts';
-import { begun, firstRecord, stepped, type TaskRecord } from '../../src/task/record.ts';
+import type { TaskRecord } from '../../src/task/record.ts';
+import { begun, firstRecord, stepped } from '../../src/task/transitions.ts';
 
 const now = Date.UTC(2026, 0, 1);
 const random = seededRandom(1);

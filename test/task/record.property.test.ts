@@ -3,23 +3,19 @@ import { describe, expect, test } from 'vitest';
 import { type Lane, lanes } from '../../src/bus/subjects.ts';
 import { outcomes, random, retry, terminal } from './arbitrary.ts';
 import { recordAfter } from '../../src/task/outcome.ts';
+import { decodeRecord, encodeRecord, holds, isTerminal, type TaskRecord } from '../../src/task/record.ts';
 import {
   begun,
   begunAfterLoss,
   cancelled,
   dead,
-  decodeRecord,
-  encodeRecord,
   failed,
   firstRecord,
   handedBack,
-  holds,
-  isTerminal,
   type Origin,
   rejected,
   stepped,
-  type TaskRecord,
-} from '../../src/task/record.ts';
+} from '../../src/task/transitions.ts';
 
 const start = Date.UTC(2026, 0, 1);
 const error = { code: 'e', message: 'it broke' };

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { FencedError } from '../../src/kernel/errors.ts';
-import { begun, decodeRecord, encodeRecord, firstRecord, stepped, type TaskRecord } from '../../src/task/record.ts';
+import { decodeRecord, encodeRecord, type TaskRecord } from '../../src/task/record.ts';
+import { begun, firstRecord, stepped } from '../../src/task/transitions.ts';
 import { recordWriter } from '../../src/task/writer.ts';
 import { open } from './world.ts';
 

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { accountOf, type Found } from '../../../src/dev/start/account.ts';
 import { type Item, itemsOf } from '../../../src/dev/start/batch.ts';
 import { accountLines, placeLines } from '../../../src/dev/start/report.ts';
-import { completed, dead, failed, firstRecord, rejected, stepped, type TaskRecord } from '../../../src/task/record.ts';
+import type { TaskRecord } from '../../../src/task/record.ts';
+import { completed, dead, failed, firstRecord, rejected, stepped } from '../../../src/task/transitions.ts';
 import type { TaskRow } from '../../../src/store/store.ts';
 
 const items = itemsOf('b1', ['alpha', 'beta']);

@@ -7,7 +7,8 @@ import { systemClock } from '../../../src/kernel/clock.ts';
 import { seededRandom } from '../../../src/kernel/random.ts';
 import { bucket } from '../../../src/kv/bucket.ts';
 import type { Bucket } from '../../../src/kv/kv.ts';
-import { completed, encodeRecord, firstRecord, type TaskRecord } from '../../../src/task/record.ts';
+import { encodeRecord, type TaskRecord } from '../../../src/task/record.ts';
+import { completed, firstRecord } from '../../../src/task/transitions.ts';
 
 const items = itemsOf('b1', ['alpha']);
 const [first, second, third] = items;

@@ -1,0 +1,130 @@
+/** What becomes of a record: each way from one revision to the next. No terminal record has one. */
+import type { Delivery } from '../bus/queue.ts';
+import type { Route } from '../bus/subjects.ts';
+import { iso } from '../kernel/iso.ts';
+import type { DeadReason, Failure, Json, RecordStatus, Step, TaskRecord } from './record.ts';
+
+/** What a task is before anything has become of it. */
+export interface Origin {
+  readonly id: string;
+  readonly type: string;
+  readonly route: Route;
+  readonly inputHash: string;
+  readonly taskKey?: string | undefined;
+  readonly tenant?: string | undefined;
+  readonly group?: string | undefined;
+  readonly title?: string | undefined;
+  readonly parent?: string | undefined;
+  readonly redriveOf?: string | undefined;
+  /** Epoch ms. */
+  readonly deadlineAt?: number | undefined;
+  readonly submittedAt: number;
+}
+
+/** What is absent is there as undefined, here and below, which JSON leaves out: records of one shape are copied fast. */
+export const firstRecord = (origin: Origin): TaskRecord => ({
+  v: 1,
+  w: '',
+  id: origin.id,
+  type: origin.type,
+  pool: origin.route.pool,
+  lane: origin.route.lane,
+  key: origin.taskKey,
+  tenant: origin.tenant,
+  group: origin.group,
+  title: origin.title,
+  parent: origin.parent,
+  redriveOf: origin.redriveOf,
+  deadline: origin.deadlineAt === undefined ? undefined : iso(origin.deadlineAt),
+  status: 'running',
+  attempt: 0,
+  failures: 0,
+  inputHash: origin.inputHash,
+  steps: [],
+  createdAt: iso(origin.submittedAt),
+});
+
+/** An attempt begins. `delivery` holds the task from now on. */
+export const begun = (
+  record: TaskRecord,
+  { stream, seq }: Pick<Delivery, 'stream' | 'seq'>,
+  worker: string,
+  now: number,
+): TaskRecord => ({
+  ...record,
+  status: 'running',
+  attempt: record.attempt + 1,
+  worker,
+  held: { stream, seq },
+  error: undefined,
+  waiting: undefined,
+  startedAt: record.startedAt ?? iso(now),
+});
+
+/** An attempt begins after one that left no outcome. */
+export const begunAfterLoss = (
+  record: TaskRecord,
+  delivery: Pick<Delivery, 'stream' | 'seq'>,
+  worker: string,
+  now: number,
+): TaskRecord => ({ ...begun(record, delivery, worker, now), lost: (record.lost ?? 0) + 1 });
+
+const ended = (record: TaskRecord, status: RecordStatus, now: number): TaskRecord => ({
+  ...record,
+  status,
+  lost: undefined,
+  waiting: undefined,
+  finishedAt: iso(now),
+});
+
+export const completed = (record: TaskRecord, result: Json | undefined, now: number): TaskRecord => ({
+  ...ended(record, 'completed', now),
+  result,
+});
+
+/** Its own handler said that it can never succeed. */
+export const rejected = (record: TaskRecord, error: Failure, now: number): TaskRecord => ({
+  ...ended(record, 'failed', now),
+  failures: record.failures + 1,
+  error,
+});
+
+/** Given up by Troupe: a dead letter follows. */
+export const dead = (record: TaskRecord, reason: DeadReason, error: Failure, now: number): TaskRecord => ({
+  ...ended(record, 'dead', now),
+  reason,
+  error,
+});
+
+export const cancelled = (record: TaskRecord, why: string | undefined, now: number): TaskRecord => ({
+  ...ended(record, 'cancelled', now),
+  error: { code: 'task_cancelled', message: why ?? 'cancelled' },
+});
+
+/** A failure that is worth another attempt at `until`. */
+export const failed = (record: TaskRecord, error: Failure, until: number, scheduled: boolean): TaskRecord => {
+  const n = (record.waits ?? 0) + 1;
+  return {
+    ...record,
+    status: 'waiting',
+    failures: record.failures + 1,
+    lost: undefined,
+    error,
+    waits: n,
+    waiting: { for: 'retry', n, until: iso(until), scheduled },
+  };
+};
+
+/** Given back unfinished by a worker that stops: counts as nothing. */
+export const handedBack = (record: TaskRecord, now: number): TaskRecord => {
+  const n = (record.waits ?? 0) + 1;
+  return {
+    ...record,
+    status: 'waiting',
+    attempt: Math.max(record.attempt - 1, 0),
+    waits: n,
+    waiting: { for: 'handback', n, until: iso(now), scheduled: false },
+  };
+};
+
+export const stepped = (record: TaskRecord, step: Step): TaskRecord => ({ ...record, steps: [...record.steps, step] });
