@@ -101,7 +101,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
   });
 
   const start: Start = async (signal) => {
-    await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers] });
+    await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers(options.ackWaitMs)] });
     await setSchedules(queue, app.schedules);
     const life = new AbortController();
     const deps = (): Promise<unknown> => app.deps(life.signal);

@@ -16,6 +16,8 @@ export interface FeedOptions {
   readonly batch: number;
   /** How long a batch that is not full waits for more: revisions that are overwritten meanwhile cost nothing. */
   readonly lingerMs: number;
+  /** Of the consumer: how long what is held here may go without a sign of life. */
+  readonly ackWaitMs: number;
 }
 
 export interface Feed {
@@ -35,8 +37,6 @@ export interface Feed {
 
 /** Held open by the server for so long: an idle feed costs two messages in that time. */
 const pullMs = 30_000;
-/** Well within the consumer's ack wait. */
-const workingMs = 10_000;
 const pauseMs = 500;
 
 export const feed = (options: FeedOptions): Feed => {
@@ -81,7 +81,7 @@ export const feed = (options: FeedOptions): Feed => {
     },
   });
 
-  const working = clock.every(workingMs, () => {
+  const working = clock.every(options.ackWaitMs / 3, () => {
     for (const delivery of held.values()) delivery.working();
   });
 

@@ -25,6 +25,8 @@ export interface ProjectorOptions extends ProjectOptions {
   readonly batch?: number;
   /** How long a batch that is not full waits for more, in ms; 100. */
   readonly lingerMs?: number;
+  /** Of its consumers. */
+  readonly ackWaitMs: number;
 }
 
 export interface Projector {
@@ -36,13 +38,19 @@ export interface Projector {
   behindMs(): number;
 }
 
-/** Acks are single: one that settled all before it would settle what another node has in hand and not in the store. */
-const shared = { name: consumers.projector, ackWaitMs: 30_000, maxAckPending: 5_000, ack: 'each' } as const;
-const records = { ...shared, stream: streams.bucket(buckets.tasks), filter: `$KV.${buckets.tasks}.>` };
-const letters = { ...shared, stream: streams.dlq, filter: subjects.dlqs };
+const records = { stream: streams.bucket(buckets.tasks), name: consumers.projector };
+const letters = { stream: streams.dlq, name: consumers.projector };
 
-/** The consumers that must exist. */
-export const projectorConsumers: readonly ConsumerSpec[] = [records, letters];
+/** The consumers that must exist. `ackWaitMs`: as of all deliveries, so that a node that dies is taken over from here too. */
+export const projectorConsumers = (ackWaitMs: number): readonly ConsumerSpec[] => {
+  // Acks are single: one that settled all before it would settle what another node has in hand and not in the store.
+  const shared = { ackWaitMs, maxAckPending: 5_000, ack: 'each' } as const;
+  return [
+    { ...records, ...shared, filter: recordsFilter },
+    { ...letters, ...shared, filter: subjects.dlqs },
+  ];
+};
+const recordsFilter = `$KV.${buckets.tasks}.>`;
 
 const backoff = { firstMs: 100, factor: 2, maxMs: 2_000 };
 /** A transaction that takes too long is tried again with half the rows, but no fewer. */
@@ -50,7 +58,7 @@ const chunkRowsMin = 16;
 
 export const projector = (options: ProjectorOptions): Projector => {
   const { queue, clock } = options;
-  const gauge = lagGauge({ queue, clock, stream: records.stream, consumer: records.name, filter: records.filter });
+  const gauge = lagGauge({ queue, clock, stream: records.stream, consumer: records.name, filter: recordsFilter });
 
   const start: Start = async (signal) => {
     const unwatch = gauge.watch();
@@ -78,7 +86,7 @@ interface Projection {
 const drain = async (
   options: ProjectorOptions,
   signal: AbortSignal,
-  { stream, name: consumer }: ConsumerSpec,
+  { stream, name: consumer }: Pick<ConsumerSpec, 'stream' | 'name'>,
   projection: Projection,
 ): Promise<void> => {
   const { batch = 500, lingerMs = 100 } = options;

@@ -161,9 +161,9 @@ test('projectors that are stopped and started in the middle of a batch lose noth
 });
 
 test('what a node that died had in hand is projected by another, which has acked later records meanwhile', async () => {
-  const [spec] = projectorConsumers;
+  const [spec] = projectorConsumers(ackWaitMs);
   if (!spec) throw new Error('no consumer');
-  await link.queue.ensureConsumer({ ...spec, ackWaitMs });
+  await link.queue.ensureConsumer(spec);
   const parts = await partsOn(await freshDatabase());
   const { put } = writing(link.queue);
   const early = ids(200);

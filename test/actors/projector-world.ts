@@ -30,11 +30,13 @@ export const record = (id: string, change: Partial<TaskRecord> = {}): TaskRecord
 export const done = (id: string, result: TaskRecord['result'] = { text: 'done' }): TaskRecord =>
   completed(record(id, { attempt: 1 }), result, created + 1_000);
 
+const ackWaitMs = 30_000;
+
 /** The streams and consumers that the projector needs. */
 export const provision = async (queue: Queue): Promise<void> => {
   await queue.ensureStream({ name: streams.bucket(buckets.tasks), subjects: ['$KV.tasks.>'], keep: 'last' });
   await queue.ensureStream({ name: streams.dlq, subjects: [subjects.dlqs], keep: 'limits' });
-  for (const spec of projectorConsumers) await queue.ensureConsumer(spec);
+  for (const spec of projectorConsumers(ackWaitMs)) await queue.ensureConsumer(spec);
 };
 
 export interface Parts {
@@ -60,7 +62,7 @@ export const writing = (queue: Queue) => {
 export const running = async (parts: Parts, options: Partial<ProjectorOptions> = {}) => {
   const metrics = createMetrics();
   const life = new AbortController();
-  const made = projector({ ...parts, random: systemRandom, log: silentLog, metrics, ...options });
+  const made = projector({ ...parts, random: systemRandom, log: silentLog, metrics, ackWaitMs, ...options });
   const { exit } = await made.start(life.signal);
   const stop = (): Promise<void> => {
     life.abort();

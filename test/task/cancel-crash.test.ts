@@ -7,10 +7,12 @@ import { projector, projectorConsumers } from '../../src/actors/projector.ts';
 import { finishCancel } from '../../src/task/cancel.ts';
 import { submitTask } from '../../src/task/submit.ts';
 
+const ackWaitMs = 30_000;
+
 test('a cancellation whose canceller died after its first write is ended by the projector', async () => {
   const world = await open();
   const { ports, queue } = world.node();
-  for (const spec of projectorConsumers) await world.eventually(queue.ensureConsumer(spec));
+  for (const spec of projectorConsumers(ackWaitMs)) await world.eventually(queue.ensureConsumer(spec));
   const task = outgoing(ports, { id: 'a', envelope: { delayMs: 60_000 } });
   await world.eventually(submitTask(ports, task, true));
 
@@ -20,7 +22,12 @@ test('a cancellation whose canceller died after its first write is ended by the 
   await world.eventually(ports.records.update('t.a', encodeRecord(record), 0));
 
   const life = new AbortController();
-  const { start } = projector({ ...ports, store: world.store, finishCancel: (key) => finishCancel(ports, key) });
+  const { start } = projector({
+    ...ports,
+    store: world.store,
+    ackWaitMs,
+    finishCancel: (key) => finishCancel(ports, key),
+  });
   const { exit } = await start(life.signal);
   await world.clock.advance(1_000);
   expect(await world.eventually(queue.subjects(streams.sched, subjects.schedOfTask('t.a')))).toEqual(new Map());
