@@ -96,7 +96,7 @@ export const start = async (options: StartOptions): Promise<void> => {
 
 /** What the simulated model allows: a little less than the nodes can ask for, so that a few calls are refused. */
 const modelLimits = {
-  requests: { limit: 50, perMs: 1_000 },
+  requests: { limit: 60, perMs: 1_000 },
   tokens: { limit: 600_000, perMs: 10_000 },
 } as const;
 
