@@ -143,11 +143,19 @@ export const world = async (ground: Ground, options: WorldOptions) => {
     return eventually(submitTask(ports, outgoing(ports, { id, input, ...rest }), true));
   };
 
+  let over = false;
+  onTestFinished(() => {
+    over = true;
+  });
   /** Asks until the answer is the one that is waited for. */
   const until = <T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> => {
     const again = async (): Promise<T> => {
-      const answer = await ask();
-      return wanted(answer) ? answer : again();
+      for (;;) {
+        const answer = await ask();
+        if (wanted(answer)) return answer;
+        if (over) throw new Error('the test is over');
+        await new Promise<void>((resolve) => clock.immediate(resolve));
+      }
     };
     return eventually(again());
   };

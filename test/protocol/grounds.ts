@@ -9,6 +9,9 @@ import { beforeAll, describe } from 'vitest';
 import { freshNats } from '../setup/servers.ts';
 import type { Ground } from './fixture.ts';
 
+/** Of virtual time, for one thing to happen. */
+const longestMs = 120_000;
+
 /** In memory, with faults to order. */
 export const memoryGround = () => {
   const clock = virtualClock();
@@ -21,8 +24,10 @@ export const memoryGround = () => {
     };
     promise.then(end, end);
     await clock.settle();
-    while (!over) await clock.advance(clock.nextDueMs === undefined ? 0 : clock.nextDueMs - clock.monotonic());
-    return promise;
+    const latestMs = clock.monotonic() + longestMs;
+    while (!over && clock.monotonic() < latestMs)
+      await clock.advance(clock.nextDueMs === undefined ? 0 : clock.nextDueMs - clock.monotonic());
+    return over ? promise : Promise.reject(new Error(`nothing came of it in ${longestMs} ms`));
   };
   return { clock, random, broker, eventually, connect: async () => broker.connect() };
 };
