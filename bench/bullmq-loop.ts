@@ -1,6 +1,7 @@
 /** BullMQ doing the same, with its defaults but for the concurrency. */
 import { Queue, Worker } from 'bullmq';
 import { jobOf, sayReady, sayResult } from './script.ts';
+import type { Drained } from './watch.ts';
 import { atOnce, input, perSecond, pipelined } from './work.ts';
 
 export type BullJob =
@@ -11,7 +12,7 @@ export type BullJob =
       readonly warmUp: number;
       readonly tasks: number;
     }
-  /** Answers jobs per second after the first `warmUp`. */
+  /** Answers `Drained`. */
   | { readonly does: 'work'; readonly port: number; readonly warmUp: number; readonly tasks: number };
 
 const name = 'bench';
@@ -30,18 +31,31 @@ const addBulk = async (queue: Queue, tasks: number): Promise<void> => {
 
 const add = (queue: Queue, tasks: number): Promise<void> => pipelined(tasks, () => queue.add('noop', input));
 
-const work = (warmUp: number, tasks: number): Promise<number> =>
+const work = (warmUp: number, tasks: number): Promise<Drained> =>
   new Promise((resolve) => {
     let done = 0;
-    let from = 0;
+    let first = 0;
+    let warm = 0;
+    let before = process.cpuUsage();
     const worker = new Worker<typeof input>(name, async ({ data }) => ({ x: data.x.slice(0, 100) }), {
       connection,
       concurrency: atOnce,
     });
     worker.on('completed', () => {
       done += 1;
-      if (done === warmUp) from = performance.now();
-      if (done === warmUp + tasks) resolve(perSecond(tasks, performance.now() - from));
+      if (done === 1) first = performance.now();
+      if (done === warmUp) {
+        warm = performance.now();
+        before = process.cpuUsage();
+      }
+      if (done < warmUp + tasks) return;
+      const last = performance.now();
+      const { user, system } = process.cpuUsage(before);
+      resolve({
+        perSecond: perSecond(tasks, last - warm),
+        newPerSecond: perSecond(warmUp - 1, warm - first),
+        cpuUs: (user + system) / tasks,
+      });
     });
     worker.on('ready', sayReady);
   });

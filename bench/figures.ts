@@ -18,8 +18,12 @@ const throughput = () => ({ raw: rate(), troupe: rate(), troupe_projected: rate(
 const submit = () => ({ raw: rate(), troupe: rate(), bullmq: rate(), troupe_single: rate(), bullmq_single: rate() });
 
 export const newFigures = () => ({
-  /** Tasks per second of one worker process. `troupe_projected`: it writes to Postgres as well. */
+  /**
+   * Tasks per second of one worker process, once it has done as many. `troupe_projected`: it writes to Postgres as well.
+   */
   throughput: { lazy: throughput(), always: throughput() },
+  /** The same of the first tasks that the process does, while its code is compiled. */
+  throughput_new: { lazy: throughput(), always: throughput() },
   /** CPU time of that process for each task, in µs, sync lazy. */
   cpu_us: { raw: cpu(), troupe: cpu(), troupe_projected: cpu(), bullmq: cpu() },
   /** Tasks per second of one producer process. `single`: one call for each. */

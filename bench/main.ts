@@ -27,7 +27,7 @@ const measure = ({ only, tasks, rounds }: Options): Promise<Measured> =>
     const history = await historyIn(dir);
     const environment = await environmentOf({ tasks, rounds, redis, postgres: history !== undefined });
     const figures = newFigures();
-    const options = { tasks, warmUp: Math.ceil(tasks / 10), rounds, redis: redis !== undefined, history, say };
+    const options = { tasks, warmUp: tasks, rounds, redis: redis !== undefined, history, say };
     const run: Record<Section, () => Promise<void>> = {
       throughput: () => throughput(figures, options),
       submit: () => submit(figures, options),

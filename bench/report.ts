@@ -61,21 +61,29 @@ const table = (title: string, columns: readonly string[], rows: readonly Row[]):
     .map(([name, ...figures]) => [name, ...figures.map(cell)]),
 });
 
-const tablesOf = ({ throughput, cpu_us: cpu, submit, latency, recovery, memory }: Figures): readonly Table[] => [
+const perSecond = (title: string, { lazy, always }: Figures['throughput']): Table =>
   table(
-    'Tasks per second, one worker process with a backlog',
+    title,
     ['sync 1 s', 'sync always'],
     [
-      ['raw JetStream loop', throughput.lazy.raw, throughput.always.raw],
-      ['Troupe, projected elsewhere', throughput.lazy.troupe, throughput.always.troupe],
-      [
-        'Troupe, its node projecting into Postgres',
-        throughput.lazy.troupe_projected,
-        throughput.always.troupe_projected,
-      ],
-      ['BullMQ', throughput.lazy.bullmq, throughput.always.bullmq],
+      ['raw JetStream loop', lazy.raw, always.raw],
+      ['Troupe, projected elsewhere', lazy.troupe, always.troupe],
+      ['Troupe, its node projecting into Postgres', lazy.troupe_projected, always.troupe_projected],
+      ['BullMQ', lazy.bullmq, always.bullmq],
     ],
-  ),
+  );
+
+const tablesOf = ({
+  throughput,
+  throughput_new,
+  cpu_us: cpu,
+  submit,
+  latency,
+  recovery,
+  memory,
+}: Figures): readonly Table[] => [
+  perSecond('Tasks per second, one worker process with a backlog', throughput),
+  perSecond('The same, the first tasks of a new process', throughput_new),
   table(
     'CPU time of that process per task, µs',
     ['sync 1 s'],

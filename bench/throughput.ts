@@ -2,7 +2,6 @@
 import { streams } from '../src/bus/subjects.ts';
 import type { BullJob } from './bullmq-loop.ts';
 import type { Figures } from './figures.ts';
-import { cpuMs } from './process.ts';
 import type { RawJob } from './raw-loop.ts';
 import { rawStreams } from './raw-streams.ts';
 import { runScript, startScript } from './script.ts';
@@ -27,12 +26,14 @@ export const throughput = async (figures: Figures, options: ThroughputOptions): 
   for (const sync of ['lazy', 'always'] as const) {
     for (let round = 1; round <= rounds; round++) {
       for (const name of ['raw', 'troupe', 'troupe_projected', 'bullmq'] as const) {
-        const { perSecond, cpuUs } = (await run[name]?.(sync)) ?? {};
-        if (perSecond === undefined) continue;
+        const measured = await run[name]?.(sync);
+        if (!measured) continue;
+        const { perSecond, newPerSecond, cpuUs } = measured;
         say(
           `tasks/s, sync ${sync}, round ${round}, ${name}: ${Math.round(perSecond)}, ${cpuUs?.toFixed(1)} µs CPU each`,
         );
         figures.throughput[sync][name].rounds.push(perSecond);
+        figures.throughput_new[sync][name].rounds.push(newPerSecond);
         if (sync === 'lazy' && cpuUs !== undefined) figures.cpu_us[name].rounds.push(cpuUs);
       }
     }
@@ -66,17 +67,9 @@ const troupe = (sync: Sync, database: string, count: Count): Promise<Drained> =>
 const bullmq = (sync: Sync, count: Count): Promise<Drained> =>
   withRedis(sync, async (port) => {
     await runScript<BullJob, number>('bullmq-loop', { does: 'addBulk', port, ...count });
-    const worker = startScript<BullJob, number>('bullmq-loop', { does: 'work', port, ...count });
+    const worker = startScript<BullJob, Drained>('bullmq-loop', { does: 'work', port, ...count });
     try {
-      await worker.ready;
-      const before = await cpuMs(worker.pid);
-      const perSecond = await worker.result;
-      const after = await cpuMs(worker.pid);
-      const done = count.warmUp + count.tasks;
-      return {
-        perSecond,
-        cpuUs: after === undefined || before === undefined ? undefined : ((after - before) * 1_000) / done,
-      };
+      return await worker.result;
     } finally {
       await worker.kill();
     }

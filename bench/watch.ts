@@ -15,6 +15,8 @@ export interface Streams {
 export interface Drained {
   /** Tasks per second after the first `warmUp`, from record to record. */
   readonly perSecond: number;
+  /** Of those first ones, with a process that is new. */
+  readonly newPerSecond: number;
   /** CPU time of the worker process for each task, in µs, as far as it could be had. */
   readonly cpuUs: number | undefined;
 }
@@ -85,7 +87,12 @@ export const drained = (
         throw new Error(`${count} of ${all} tasks were done after ${patienceMs / 1_000} s`);
     }
     await emptied(jsm, work);
-    const ms = (await storedAt(jsm, records, all)) - (await storedAt(jsm, records, warmUp));
+    const [first, warm, last] = await Promise.all([1, warmUp, all].map((count) => storedAt(jsm, records, count)));
+    if (first === undefined || warm === undefined || last === undefined) throw new Error('a record has no time');
     const cpuUs = begun && ((cpu - begun.cpu) * 1_000) / (all - begun.count);
-    return { perSecond: perSecond(tasks, ms), cpuUs: Number.isFinite(cpuUs) ? cpuUs : undefined };
+    return {
+      perSecond: perSecond(tasks, last - warm),
+      newPerSecond: perSecond(warmUp - 1, warm - first),
+      cpuUs: Number.isFinite(cpuUs) ? cpuUs : undefined,
+    };
   });

@@ -13,7 +13,7 @@ export const input = { x: 'a'.repeat(192) } as const;
 /** How soon the disk has it: within a second, or before the answer. */
 export type Sync = 'lazy' | 'always';
 
-/** The first `warmUp` tasks do not count. */
+/** The first `warmUp` tasks are for the code to be compiled, and do not count. */
 export interface Count {
   readonly warmUp: number;
   readonly tasks: number;
