@@ -33,6 +33,8 @@ export interface Ground {
   connect(name: string): Promise<Link>;
   /** The promise, while time goes on: by itself where it is real, or else driven until the promise has settled. */
   eventually<T>(promise: Promise<T>): Promise<T>;
+  /** Before a question is asked again. */
+  pause(): Promise<void>;
 }
 
 export type Handler = (ctx: TaskCtx, input: Json) => Promise<unknown>;
@@ -154,7 +156,7 @@ export const world = async (ground: Ground, options: WorldOptions) => {
         const answer = await ask();
         if (wanted(answer)) return answer;
         if (over) throw new Error('the test is over');
-        await new Promise<void>((resolve) => clock.immediate(resolve));
+        await ground.pause();
       }
     };
     return eventually(again());

@@ -29,7 +29,7 @@ export const memoryGround = () => {
       await clock.advance(clock.nextDueMs === undefined ? 0 : clock.nextDueMs - clock.monotonic());
     return over ? promise : Promise.reject(new Error(`nothing came of it in ${longestMs} ms`));
   };
-  return { clock, random, broker, eventually, connect: async () => broker.connect() };
+  return { clock, random, broker, eventually, pause: () => clock.sleep(20), connect: async () => broker.connect() };
 };
 
 /** An empty one, on a server that may have been used before. */
@@ -42,7 +42,8 @@ export const natsGround = async (url: string): Promise<Ground> => {
   const { streams } = await ask('STREAM.NAMES');
   for (const name of streams ?? []) await ask(`STREAM.DELETE.${name}`);
   await bus.close();
-  return { clock: systemClock, random: systemRandom, connect, eventually: (promise) => promise };
+  const pause = (): Promise<void> => new Promise((resolve) => systemClock.immediate(resolve));
+  return { clock: systemClock, random: systemRandom, connect, pause, eventually: (promise) => promise };
 };
 
 /** The same schedules on both; `make` is called once in each test. */
