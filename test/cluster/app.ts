@@ -1,0 +1,25 @@
+// What the nodes of these tests run: tasks that tell the ledger of everything they do, and wait while it holds them.
+import { defineApp, defineTask } from 'troupe';
+import { z } from 'zod';
+
+const visit = async (what: string): Promise<void> => {
+  const { ok } = await fetch(`${process.env['LEDGER_URL']}/${what}`, { method: 'POST' });
+  if (!ok) throw new Error(`the ledger refuses ${what}`);
+};
+
+/** Two steps, and between them something that is none. */
+export const job = defineTask({
+  name: 'job',
+  pool: 'jobs',
+  timeout: '1m',
+  input: z.object({ n: z.int() }),
+  output: z.object({ n: z.int() }),
+  run: async (ctx, { n }) => {
+    await ctx.step('one', () => visit(`${ctx.id}.one`));
+    await visit(`${ctx.id}.between`);
+    await ctx.step('two', () => visit(`${ctx.id}.two`));
+    return { n };
+  },
+});
+
+export default defineApp({ tasks: [job], pools: { jobs: { workers: { min: 10, max: 40 } } } });

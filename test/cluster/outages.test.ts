@@ -1,0 +1,45 @@
+import { expect, test, vi } from 'vitest';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { freshPostgres } from '../setup/servers.ts';
+import { cluster, expectNoneAgain, expectWhole, recordedCalls } from './cluster.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+test('a nats-server that is killed in the middle of a batch and comes back has lost nothing of it', async () => {
+  const company = await cluster({ nodes: 2 });
+  const { records, nats } = company;
+  await company.submit(300);
+  await records.until(() => records.ends.size >= 75);
+  await nats.kill();
+  const before = recordedCalls(company);
+  const meanwhile = company.submit(50, null);
+  await nats.restart();
+  await meanwhile;
+
+  await records.until(() => records.ends.size === 350);
+  await expectWhole(company, 350);
+  expectNoneAgain(company, before);
+});
+
+test('while Postgres is down tasks end as ever, and when it is back it learns of all of them', async () => {
+  const postgres = await freshPostgres();
+  const company = await cluster({ nodes: 2, database: postgres.url });
+  const { records } = company;
+  const batchMs = async (prefix: string): Promise<number> => {
+    const from = systemClock.monotonic();
+    const before = records.ends.size;
+    await company.submit(200, prefix);
+    await records.until(() => records.ends.size === before + 200);
+    return systemClock.monotonic() - from;
+  };
+  const up = [await batchMs('warm'), await batchMs('up')];
+  await postgres.kill();
+  const down = await batchMs('down');
+  expect(postgres.pid).toBeUndefined();
+  console.info(`200 tasks with Postgres in ${up.map(Math.round).join(' and ')} ms, without in ${Math.round(down)} ms`);
+  // The same pace, give or take what a busy machine does to one of them.
+  expect(down).toBeLessThan(3 * Math.max(...up) + 1_000);
+
+  await postgres.restart();
+  await expectWhole(company, 600);
+});
