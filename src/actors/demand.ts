@@ -46,8 +46,11 @@ type Lanes = readonly LaneDemand[];
 const running = (lane: LaneDemand): number => lane.running;
 const claimed = (lane: LaneDemand): number => lane.running + lane.ready + lane.outstanding;
 
-const sum = (lanes: Lanes, of: (lane: LaneDemand) => number): number =>
-  lanes.reduce((total, lane) => total + of(lane), 0);
+const sum = (lanes: Lanes, of: (lane: LaneDemand) => number): number => {
+  let total = 0;
+  for (const lane of lanes) total += of(lane);
+  return total;
+};
 
 /** Whether `lane` may have one slot more than `taken` says it has: one of its own reserve, or one that is kept for nobody. */
 const mayTake = (lane: LaneDemand, lanes: Lanes, slots: number, taken: (lane: LaneDemand) => number): boolean =>
@@ -85,15 +88,15 @@ const isQuiet = ({ sentinel, outstanding, pending }: LaneDemand): boolean =>
 
 /** The lane that the next free slot is offered to. */
 const nextLane = (lanes: Lanes, slots: number): LaneDemand | undefined => {
-  const wanting = lanes.filter(
-    (lane) => !lane.sentinel && lane.pending > lane.outstanding && mayAsk(lane, lanes, slots),
-  );
   let best: LaneDemand | undefined;
-  for (const lane of wanting) {
+  let given = 0;
+  for (const lane of lanes) {
+    if (lane.sentinel || lane.pending <= lane.outstanding || !mayAsk(lane, lanes, slots)) continue;
+    given += lane.weight;
     lane.credit += lane.weight;
     if (!best || lane.credit > best.credit) best = lane;
   }
-  if (best) best.credit -= sum(wanting, ({ weight }) => weight);
+  if (best) best.credit -= given;
   return best;
 };
 

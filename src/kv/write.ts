@@ -39,25 +39,30 @@ const longestPauseMs = 2_000;
  * time nor repetition changes: `RefusedError`, `InvalidNameError`.
  */
 export const writeUntilKnown = async (bucket: Bucket, write: Write): Promise<Written> => {
-  const { key, value, expected, ttlMs, isMine, clock, random, signal } = write;
+  const { key, value, expected, ttlMs, clock, random, signal } = write;
   const options = ttlMs === undefined ? {} : { ttlMs };
-
-  const whose = async (error: unknown): Promise<Written> => {
-    if (!(error instanceof ConflictError)) throw error;
-    const current = await bucket.get(key);
-    return current && isMine(current) ? { type: 'written', revision: current.revision } : { type: 'lost', current };
-  };
-  const attempt = (): Promise<Written> =>
-    bucket.update(key, value, expected, options).then((revision) => ({ type: 'written', revision }), whose);
 
   for (let failures = 0; ; failures += 1) {
     signal?.throwIfAborted();
     try {
-      return await attempt();
+      return { type: 'written', revision: await bucket.update(key, value, expected, options) };
     } catch (error) {
-      if (!(error instanceof TimeoutError || error instanceof UnavailableError)) throw error;
+      const known = await meaning(error, bucket, write);
+      if (known) return known;
       const pauseMs = Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
       await clock.sleep(pauseMs * (0.5 + random.next()), signal);
     }
+  }
+};
+
+/** What a write came to that was not simply done; `undefined` while nobody has told. */
+const meaning = async (error: unknown, bucket: Bucket, { key, isMine }: Write): Promise<Written | undefined> => {
+  try {
+    if (!(error instanceof ConflictError)) throw error;
+    const current = await bucket.get(key);
+    return current && isMine(current) ? { type: 'written', revision: current.revision } : { type: 'lost', current };
+  } catch (failure) {
+    if (failure instanceof TimeoutError || failure instanceof UnavailableError) return undefined;
+    throw failure;
   }
 };

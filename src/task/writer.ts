@@ -53,39 +53,38 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   let bytes: Uint8Array | undefined;
 
   const flush = async (): Promise<void> => {
-    const w = ports.random.nonce();
-    const writing = { ...record, w };
-    const fit = fitted(ports, recordKey, writing, encodeRecord(writing));
-    const value = fit instanceof Promise ? await fit : fit;
-    const written = await writeUntilKnown(ports.records, {
-      key: recordKey,
-      value,
-      expected: revision,
-      ...(isTerminal(writing) ? { ttlMs: ports.recordLifeMs() } : {}),
-      isMine: (entry) => decodeRecord(entry.value)?.w === w,
-      clock: ports.clock,
-      random: ports.random,
-    });
-    if (written.type === 'written') {
-      revision = written.revision;
-      bytes = value;
-      return;
-    }
-    lost = new FencedError(
-      `task ${recordKey} was written by another: it is at revision ${written.current?.revision ?? 0}`,
-    );
-    options.fenced(lost);
-    throw lost;
-  };
-
-  const start = async (): Promise<void> => {
     if (lost) throw lost;
     try {
-      running = flush();
-      await running;
+      const w = ports.random.nonce();
+      const writing = { ...record, w };
+      const fit = fitted(ports, recordKey, writing, encodeRecord(writing));
+      const value = fit instanceof Promise ? await fit : fit;
+      const written = await writeUntilKnown(ports.records, {
+        key: recordKey,
+        value,
+        expected: revision,
+        ...(isTerminal(writing) ? { ttlMs: ports.recordLifeMs() } : {}),
+        isMine: (entry) => decodeRecord(entry.value)?.w === w,
+        clock: ports.clock,
+        random: ports.random,
+      });
+      if (written.type === 'lost') throw lose(written.current?.revision ?? 0);
+      revision = written.revision;
+      bytes = value;
     } finally {
       running = undefined;
     }
+  };
+
+  const lose = (at: number): FencedError => {
+    lost = new FencedError(`task ${recordKey} was written by another: it is at revision ${at}`);
+    options.fenced(lost);
+    return lost;
+  };
+
+  const start = (): Promise<void> => {
+    running = flush();
+    return running;
   };
 
   const write = (change: Change): Promise<void> => {
