@@ -13,7 +13,7 @@ import { decodeEnvelope } from './envelope.ts';
 import { inputHash, type Outgoing } from './message.ts';
 import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, type Step } from './record.ts';
+import { decodeRecord, encodeRecord, isTerminal, type Step } from './record.ts';
 import { failed, firstRecord } from './transitions.ts';
 import { submitTask } from './submit.ts';
 
@@ -35,6 +35,8 @@ export const redrive = async (
   const letter = await readDeadLetter(ports, recordKey);
   const { type, id } = splitTaskKey(recordKey);
   if (!letter) throw new NotFoundError(`there is no dead letter of ${type} "${id}"; only dead tasks can be redriven`);
+  const next = successor(id);
+  if (await hasEnded(ports, taskKey(type, next))) return { id: next };
   const payload = new TextEncoder().encode(letter.input);
   const input = decodeJson(payload);
   if (input.type === 'bad')
@@ -43,7 +45,7 @@ export const redrive = async (
   const { route, envelope } = await admission.admit(type, input.value, said, payload.length);
   const task: Outgoing = {
     type,
-    id: successor(id),
+    id: next,
     route,
     payload,
     envelope,
@@ -54,7 +56,14 @@ export const redrive = async (
   const steps = (await stepsOf(ports, recordKey)).filter(({ name }) => !forget.includes(name));
   const resume = steps.length === 0 ? 0 : await carryOver(ports, task, steps);
   await submitTask(ports, { ...task, resume }, true);
-  return { id: task.id };
+  return { id: next };
+};
+
+/** Submitted again, its handler would begin before the record could say that there is nothing to do. */
+const hasEnded = async ({ records }: TaskPorts, recordKey: string): Promise<boolean> => {
+  const entry = await records.get(recordKey);
+  const record = entry && decodeRecord(entry.value);
+  return record !== undefined && isTerminal(record);
 };
 
 /** `a`, `a-r1`, `a-r1-r1`: the lineage is in the name, and in `redriveOf`. */

@@ -1,0 +1,172 @@
+/** Protocol 2, 11, 12, 15 and 18: which task an id names, for how long, and what else may have it. */
+import { describe, expect, test } from 'vitest';
+import { streams } from '../../src/bus/subjects.ts';
+import { freshNats } from '../setup/servers.ts';
+import { bytes } from '../task/world.ts';
+import { world } from './fixture.ts';
+import { memoryGround, natsGround, onBothGrounds } from './grounds.ts';
+
+describe('a message that is older than its task’s record', () => {
+  const hour = 3_600_000;
+
+  /** The task is done and its record forgotten, and a second message of it comes out of a queue that stood still. */
+  const forgotten = async () => {
+    let ran = 0;
+    const ground = memoryGround();
+    const setting = await world(ground, { run: async () => (ran += 1) });
+    const first = await setting.boot('a');
+    await setting.submit('x', { input: 1 });
+    await setting.becomes('x');
+    await setting.until(
+      () => setting.store.task('t', 'x'),
+      (row) => row?.status === 'completed',
+    );
+    await first.stop();
+    await setting.submit('x', { input: 1, lane: 'low' });
+    await ground.clock.advance(2 * hour);
+    expect(await setting.record('x')).toBeUndefined();
+    return { ...setting, ran: () => ran };
+  };
+
+  test('asks the history, and is dropped if that knows its end', async () => {
+    const { boot, drained, ran, record } = await forgotten();
+    await boot('b');
+    await drained();
+    expect([ran(), await record('x')]).toEqual([1, undefined]);
+  });
+
+  test('waits while the history is away', async () => {
+    const { boot, drained, ran, store, clock, eventually, messages } = await forgotten();
+    store.setAvailable(false);
+    await boot('b');
+    await eventually(clock.sleep(60_000));
+    expect([ran(), await eventually(messages(streams.work('main', 'default')))]).toEqual([1, 1]);
+    store.setAvailable(true);
+    await drained();
+    expect(ran()).toBe(1);
+  });
+
+  test('runs if the history knows nothing of it', async () => {
+    let ran = 0;
+    const ground = memoryGround();
+    const { boot, submit, becomes } = await world(ground, { run: async () => (ran += 1) });
+    await submit('x');
+    await ground.clock.advance(2 * hour);
+    await boot('a');
+    expect(await becomes('x')).toMatchObject({ status: 'completed', attempt: 1, result: 1 });
+  });
+
+  test('and was delayed for longer than a record lives asks too: another of its id may have come and gone', async () => {
+    let ran = 0;
+    const ground = memoryGround();
+    const { boot, submit, becomes, until, store, drained } = await world(ground, { run: async () => (ran += 1) });
+    const first = await boot('a');
+    await submit('x', { envelope: { delayMs: 3 * hour } });
+    await submit('x');
+    await becomes('x');
+    await until(
+      () => store.task('t', 'x'),
+      (row) => row?.status === 'completed',
+    );
+    await first.stop();
+    await ground.clock.advance(3 * hour);
+    await boot('b');
+    await drained();
+    expect(ran).toBe(1);
+  });
+});
+
+onBothGrounds((make) => {
+  test('the same id with another input is a conflict at the edge, and in the inbox a dead letter', async () => {
+    const { boot, submit, queue, becomes, letters, until, drained, record, eventually } = await world(await make(), {
+      run: async (_ctx, input) => input,
+    });
+    await boot('a');
+    await submit('x', { input: 1 });
+    await becomes('x');
+    await expect(submit('x', { input: 2 })).rejects.toMatchObject({ code: 'id_conflict' });
+    expect(await submit('x', { input: 1 })).toEqual({ duplicate: true });
+    const post = (body: string) => eventually(queue.publish('tasks.t', bytes(body), { headers: { 'Troupe-Id': 'x' } }));
+    for (const body of ['2', '3', '1']) await post(body);
+    await drained();
+    const conflicts = await until(letters, ({ length }) => length === 2);
+    expect(conflicts.every((subject) => subject.startsWith('dlq.ingress.id_conflict.t.'))).toBe(true);
+    expect(await record('x')).toMatchObject({ result: 1, attempt: 1 });
+  });
+
+  test('a redrive is a new task that knows where it comes from, and is made once', async () => {
+    let healthy = false;
+    const runs: string[] = [];
+    const { boot, submit, becomes, eventually, drained } = await world(await make(), {
+      retry: { max: 1 },
+      run: async (ctx, input) => {
+        runs.push(ctx.id);
+        if (!healthy) throw new Error('no');
+        return input;
+      },
+    });
+    const { doors } = await boot('a');
+    await submit('x', { input: { n: 1 }, envelope: { tenant: 'acme', deadlineMs: 60_000 } });
+    await becomes('x');
+    await drained();
+    healthy = true;
+    const retry = () => eventually(doors.retry('t', 'x'));
+    const answers = await Promise.all([retry(), retry()]);
+    expect(new Set(answers.map(({ id }) => id))).toEqual(new Set(['x-r1']));
+    expect(await becomes('x-r1')).toMatchObject({
+      status: 'completed',
+      redriveOf: 'x',
+      tenant: 'acme',
+      result: { n: 1 },
+    });
+    expect((await retry()).id).toBe('x-r1');
+    await drained();
+    expect(runs).toEqual(['x', 'x-r1']);
+    await expect(eventually(doors.retry('t', 'x-r1'))).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+describe('on nats-server', () => {
+  test('an inbox that was made anew gives other ids: nothing is taken for yesterday’s task', async () => {
+    const ids: string[] = [];
+    const { url } = await freshNats();
+    const { boot, queue, bus, until } = await world(await natsGround(url), {
+      run: async (ctx) => void ids.push(ctx.id),
+    });
+    const first = await boot('a');
+    await queue.publish('tasks.t', bytes('1'));
+    await until(
+      async () => ids,
+      ({ length }) => length === 1,
+    );
+    await first.stop();
+    await bus.request('$JS.API.STREAM.DELETE.INBOX', bytes(''));
+    await boot('b');
+    const { seq } = await queue.publish('tasks.t', bytes('1'));
+    expect(seq).toBe(1);
+    await until(
+      async () => ids,
+      ({ length }) => length === 2,
+    );
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  test('a record that has removed itself leaves nothing behind: its id can be used again', async () => {
+    const { url } = await freshNats();
+    const starts: Date[] = [];
+    const { boot, submit, becomes, record, until } = await world(await natsGround(url), {
+      recordLifeMs: 1_000,
+      run: async (ctx) => void starts.push(ctx.startedAt),
+    });
+    await boot('a');
+    await submit('x');
+    await becomes('x');
+    await until(
+      () => record('x'),
+      (found) => found === undefined,
+    );
+    expect(await submit('x')).toEqual({ duplicate: false });
+    expect(await becomes('x')).toMatchObject({ status: 'completed', attempt: 1 });
+    expect(starts).toHaveLength(2);
+  });
+});
