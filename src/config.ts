@@ -3,16 +3,18 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { didYouMean } from './app/suggest.ts';
-import { toMs } from './kernel/duration.ts';
+import { InvalidDurationError, toMs } from './kernel/duration.ts';
 import { ConfigurationError } from './kernel/errors.ts';
 import { levels } from './kernel/log.ts';
 
 const duration = (minMs: number, maxMs: number) =>
   z.string().transform((text, ctx) => {
     try {
-      return toMs(/^\d+$/.test(text) ? Number(text) : text, 'it', { minMs, maxMs });
+      return toMs(/^\d+$/.test(text) ? Number(text) : text, '', { minMs, maxMs });
     } catch (error) {
-      ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'no duration' });
+      if (!(error instanceof InvalidDurationError)) throw error;
+      // The variable is named before it.
+      ctx.addIssue({ code: 'custom', message: error.message.replace(/^: /, '') });
       return z.NEVER;
     }
   });

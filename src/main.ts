@@ -64,7 +64,15 @@ const loadApp = async (path = examples): Promise<ResolvedApp> => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ConfigurationError([`TROUPE_APP: ${file} does not load: ${reason}`], { cause });
   });
-  return resolveApp(module.default);
+  try {
+    return resolveApp(module.default);
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    throw new ConfigurationError(
+      error.mistakes.map((mistake) => `${file}: ${mistake}`),
+      { cause: error },
+    );
+  }
 };
 
 /** How long the log may take to reach its sink at the end. */
