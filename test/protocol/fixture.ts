@@ -4,7 +4,7 @@
  */
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { defineApp } from '../../src/app/app.ts';
+import { defineApp, schedule } from '../../src/app/app.ts';
 import type { TaskCtx } from '../../src/app/context-types.ts';
 import { resolveApp } from '../../src/app/resolve.ts';
 import { defineTask } from '../../src/app/task.ts';
@@ -48,6 +48,8 @@ export interface WorldOptions {
   readonly graceMs?: number;
   /** Of each node and pool. */
   readonly workers?: number;
+  /** Fires task `t` by itself. */
+  readonly every?: { readonly period: Duration; readonly overlap?: 'skip' | 'allow' };
 }
 
 export interface BootOptions {
@@ -84,7 +86,17 @@ export const world = async (ground: Ground, options: WorldOptions) => {
     run: (ctx, input) => run(ctx, input as Json) as Promise<object | void>, // JSON, by way of the edge and the journal.
   });
   const pool = { workers: { min: workers, max: workers } };
-  const app = resolveApp(defineApp({ tasks: [t], pools: { default: pool, other: pool } }));
+  const schedules = options.every
+    ? [
+        schedule(t, {
+          name: 'tick',
+          cron: { every: options.every.period },
+          input: null,
+          overlap: options.every.overlap ?? 'skip',
+        }),
+      ]
+    : [];
+  const app = resolveApp(defineApp({ tasks: [t], pools: { default: pool, other: pool }, schedules }));
 
   const boot = async (name: string, { around = (link) => link }: BootOptions = {}) => {
     const connection = await ground.connect(name);
