@@ -32,18 +32,25 @@ export const memoryGround = () => {
   return { clock, random, broker, eventually, pause: () => clock.sleep(20), connect: async () => broker.connect() };
 };
 
-/** An empty one, on a server that may have been used before. */
-export const natsGround = async (url: string): Promise<Ground> => {
-  const connect = (name: string) =>
-    connectNats({ servers: url, name, clock: systemClock, random: systemRandom, log: silentLog });
-  const { bus } = await connect('emptying');
+/** By way of a proxy, perhaps. */
+export const natsGround = (url: string): Ground => ({
+  clock: systemClock,
+  random: systemRandom,
+  connect: (name) => connectNats({ servers: url, name, clock: systemClock, random: systemRandom, log: silentLog }),
+  pause: () => new Promise((resolve) => systemClock.immediate(resolve)),
+  eventually: (promise) => promise,
+});
+
+/** On a server that may have been used before. */
+export const emptyNatsGround = async (url: string): Promise<Ground> => {
+  const ground = natsGround(url);
+  const { bus } = await ground.connect('emptying');
   const ask = async (operation: string) =>
     JSON.parse(new TextDecoder().decode((await bus.request(`$JS.API.${operation}`, new Uint8Array())).data));
   const { streams } = await ask('STREAM.NAMES');
   for (const name of streams ?? []) await ask(`STREAM.DELETE.${name}`);
   await bus.close();
-  const pause = (): Promise<void> => new Promise((resolve) => systemClock.immediate(resolve));
-  return { clock: systemClock, random: systemRandom, connect, pause, eventually: (promise) => promise };
+  return ground;
 };
 
 /** The same schedules on both; `make` is called once in each test. */
@@ -54,6 +61,6 @@ export const onBothGrounds = (schedules: (make: () => Promise<Ground>) => void):
     beforeAll(async () => {
       url = (await freshNats()).url;
     });
-    schedules(() => natsGround(url));
+    schedules(() => emptyNatsGround(url));
   });
 };

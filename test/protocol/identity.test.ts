@@ -130,7 +130,7 @@ describe('on nats-server', () => {
   test('an inbox that was made anew gives other ids: nothing is taken for yesterday’s task', async () => {
     const ids: string[] = [];
     const { url } = await freshNats();
-    const { boot, queue, bus, until } = await world(await natsGround(url), {
+    const { boot, queue, bus, until } = await world(natsGround(url), {
       run: async (ctx) => void ids.push(ctx.id),
     });
     const first = await boot('a');
@@ -154,7 +154,7 @@ describe('on nats-server', () => {
   test('a record that has removed itself leaves nothing behind: its id can be used again', async () => {
     const { url } = await freshNats();
     const starts: Date[] = [];
-    const { boot, submit, becomes, record, until } = await world(await natsGround(url), {
+    const { boot, submit, becomes, record, until } = await world(natsGround(url), {
       recordLifeMs: 1_000,
       run: async (ctx) => void starts.push(ctx.startedAt),
     });
