@@ -10,32 +10,15 @@ import { resolveApp } from '../../src/app/resolve.ts';
 import { defineTask } from '../../src/app/task.ts';
 import type { Duration } from '../../src/kernel/duration.ts';
 import { buckets, streams } from '../../src/bus/subjects.ts';
-import type { Clock } from '../../src/kernel/clock.ts';
-import { silentLog } from '../../src/kernel/log.ts';
-import { createMetrics } from '../../src/kernel/metrics.ts';
-import type { Random } from '../../src/kernel/random.ts';
 import { bucket } from '../../src/kv/bucket.ts';
 import { topology } from '../../src/task/topology.ts';
 import { provision } from '../../src/actors/provisioner.ts';
-import { runtime } from '../../src/runtime.ts';
 import { type MemoryStore, memoryStore } from '../../src/store/memory.ts';
 import type { Envelope } from '../../src/task/envelope.ts';
 import { decodeRecord, isTerminal, type Json, type TaskRecord } from '../../src/task/record.ts';
 import { submitTask } from '../../src/task/submit.ts';
-import { mortalClock } from '../../src/testing/mortal-clock.ts';
 import { outgoing } from '../task/world.ts';
-import { type Around, type Link, mortal } from './failpoints.ts';
-
-/** A server, and the time that it lives in. */
-export interface Ground {
-  readonly clock: Clock;
-  readonly random: Random;
-  connect(name: string): Promise<Link>;
-  /** The promise, while time goes on: by itself where it is real, or else driven until the promise has settled. */
-  eventually<T>(promise: Promise<T>): Promise<T>;
-  /** Before a question is asked again. */
-  pause(): Promise<void>;
-}
+import { type BootOptions, type Ground, node, type Settings } from './node.ts';
 
 export type Handler = (ctx: TaskCtx, input: Json) => Promise<unknown>;
 
@@ -52,10 +35,6 @@ export interface WorldOptions {
   readonly every?: { readonly period: Duration; readonly overlap?: 'skip' | 'allow' };
 }
 
-export interface BootOptions {
-  readonly around?: Around;
-}
-
 const mb = 1024 * 1024;
 
 /** Submits of task `t`. */
@@ -70,14 +49,14 @@ export const world = async (ground: Ground, options: WorldOptions) => {
   const { clock, random, eventually } = ground;
   const store: MemoryStore = memoryStore();
   const { run, retry = {}, workers = 2 } = options;
-  const settings = {
+  const settings: Settings = {
     region: 'main',
     ackWaitMs: options.ackWaitMs ?? 1_000,
     graceMs: options.graceMs ?? 500,
     recordLifeMs: options.recordLifeMs ?? 3_600_000,
     queueBytes: options.queueBytes ?? 64 * mb,
     replicas: 1,
-  } as const;
+  };
   const t = defineTask({
     name: 't',
     input: z.unknown(),
@@ -98,48 +77,7 @@ export const world = async (ground: Ground, options: WorldOptions) => {
     : [];
   const app = resolveApp(defineApp({ tasks: [t], pools: { default: pool, other: pool }, schedules }));
 
-  const boot = async (name: string, { around = (link) => link }: BootOptions = {}) => {
-    const connection = await ground.connect(name);
-    const life = mortal(connection);
-    const own = mortalClock(clock);
-    const metrics = createMetrics();
-    const { start, ports, doors } = runtime({
-      ...around(life.link),
-      app,
-      store,
-      projects: true,
-      version: '0.0.0',
-      clock: own,
-      random,
-      log: silentLog,
-      metrics,
-      node: name,
-      ...settings,
-    });
-    const stopping = new AbortController();
-    const { exit } = await eventually(start(stopping.signal));
-    exit.catch(() => {}); // `stop` tells.
-    const stop = async (): Promise<void> => {
-      stopping.abort();
-      await exit;
-      doors.close();
-      await connection.bus.close();
-    };
-    let stopped: Promise<void> | undefined;
-    const end = (): Promise<void> => {
-      stopped ??= eventually(stop());
-      return stopped;
-    };
-    /** Nothing of it runs any more, and nothing it had under way arrives. */
-    const crash = (): void => {
-      own.die();
-      life.die();
-      stopped = Promise.resolve();
-      void connection.bus.close(); // Never rejects.
-    };
-    onTestFinished(end);
-    return { ports, doors, metrics, stop: end, crash };
-  };
+  const boot = (name: string, how?: BootOptions) => node({ ground, app, store, settings }, name, how);
 
   const plain = await ground.connect('plain');
   onTestFinished(() => plain.bus.close());

@@ -7,7 +7,7 @@ import { seededRandom, systemRandom } from '../../src/kernel/random.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { beforeAll, describe } from 'vitest';
 import { freshNats } from '../setup/servers.ts';
-import type { Ground } from './fixture.ts';
+import type { Ground } from './node.ts';
 
 /** Of virtual time, for one thing to happen. */
 const longestMs = 120_000;

@@ -7,7 +7,8 @@ import { decodeRecord } from '../../src/task/record.ts';
 import { freshNats } from '../setup/servers.ts';
 import { type Proxy, startProxy } from '../setup/proxy.ts';
 import { between } from './failpoints.ts';
-import { type Ground, type World, world } from './fixture.ts';
+import { type World, world } from './fixture.ts';
+import type { Ground } from './node.ts';
 import { emptyNatsGround, natsGround } from './grounds.ts';
 
 let url = '';

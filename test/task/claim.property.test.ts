@@ -1,36 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Decision, decide, decideLoser, type Situation } from '../../src/task/claim.ts';
-import type { Task } from '../../src/task/message.ts';
 import { holds, lostMax, type TaskRecord } from '../../src/task/record.ts';
-import { begun, firstRecord, handedBack, failed } from '../../src/task/transitions.ts';
+import { failed, handedBack } from '../../src/task/transitions.ts';
 import { terminal } from './arbitrary.ts';
-
-const now = Date.UTC(2026, 0, 2);
-const lifeMs = 3_600_000;
-const stream = 'WORK_p';
-const own = { stream, seq: 7 };
-const other = { stream, seq: 3 };
-const error = { code: 'e', message: 'it broke' };
-
-const task = (change: Partial<Task> = {}): Task => ({
-  id: 'a',
-  type: 't',
-  route: { pool: 'p', lane: 'normal', partition: '0' },
-  inputHash: 'h',
-  submittedAt: now - 1_000,
-  recordKey: 't.a',
-  resume: 0,
-  depth: 0,
-  headers: {},
-  payload: new Uint8Array(),
-  ...change,
-});
-
-const record = (change: Partial<TaskRecord> = {}): TaskRecord => ({
-  ...begun(firstRecord(task()), own, 'old', now - 500),
-  ...change,
-});
+import { error, lifeMs, now, other, own, record, task } from './claims.ts';
 
 const holder = fc.constantFrom(own, other, { stream: 'WORK_q', seq: own.seq }, undefined);
 const running: fc.Arbitrary<TaskRecord> = fc
@@ -156,60 +130,6 @@ describe('a claim', () => {
         expect(decide(known, each)).toEqual({ type: 'settle', record: known });
       }),
     );
-  });
-});
-
-const at = (change: Partial<Situation> = {}): Situation => ({
-  delivery: { ...own, deliveries: 1 },
-  task: task(),
-  worker: 'new',
-  now,
-  lifeMs,
-  ...change,
-});
-
-describe('who has a task', () => {
-  test('nobody: a first delivery runs it, and a later one counts the attempt before it as lost', () => {
-    expect(decide(undefined, at())).toMatchObject({ type: 'run', record: { attempt: 1 } });
-    const again = decide(undefined, at({ delivery: { ...own, deliveries: 2 } }));
-    expect(again).toMatchObject({ type: 'run', record: { attempt: 2, lost: 1 } });
-  });
-
-  test('a twin’s message that is still stored: this one is dropped, and not before that was asked', () => {
-    const known = record({ held: other });
-    expect(decide(known, at())).toEqual({ type: 'ask', about: { type: 'held', held: other } });
-    expect(decide(known, at({ heldIsStored: true }))).toEqual({ type: 'drop' });
-    expect(decide(known, at({ heldIsStored: false }))).toMatchObject({ type: 'run', record: { held: own, lost: 1 } });
-  });
-
-  test('five attempts that vanished are the end, the fourth is not', () => {
-    expect(decide(record({ lost: lostMax - 2 }), at())).toMatchObject({ type: 'run', record: { lost: lostMax - 1 } });
-    const last = record({ lost: lostMax - 1 });
-    expect(decide(last, at())).toEqual({ type: 'crashed', record: last });
-  });
-
-  test('its timer: the message that set it repeats the duty, another timer’s is stale, its own resumes the task', () => {
-    const known = failed(record(), error, now + 60_000, true);
-    expect(decide(known, at())).toEqual({ type: 'settle', record: known });
-    const timer = { ...own, seq: 9, deliveries: 1 };
-    expect(decide(known, at({ delivery: timer, task: task({ resume: 2 }) }))).toEqual({ type: 'drop' });
-    expect(decide(known, at({ delivery: timer, task: task({ resume: 0 }) }))).toEqual({ type: 'drop' });
-    const resumed = decide(known, at({ delivery: timer, task: task({ resume: 1 }) }));
-    expect(resumed).toMatchObject({ type: 'run', record: { attempt: 2, failures: 1 } });
-  });
-
-  test('a delivery that was nak’ed and comes too early waits for the rest', () => {
-    const known = failed(record(), error, now + 700, false);
-    expect(decide(known, at({ delivery: { ...own, deliveries: 2 } }))).toEqual({ type: 'later', delayMs: 700 });
-    expect(decide(known, at({ now: now + 700 }))).toMatchObject({ type: 'run' });
-  });
-
-  test('the history, perhaps: an old message without a record asks it, a timer comes too late', () => {
-    const old = { task: task({ submittedAt: now - lifeMs }) };
-    expect(decide(undefined, at(old))).toEqual({ type: 'ask', about: { type: 'history' } });
-    expect(decide(undefined, at({ ...old, forgotten: true }))).toEqual({ type: 'drop' });
-    expect(decide(undefined, at({ ...old, forgotten: false }))).toMatchObject({ type: 'run' });
-    expect(decide(undefined, at({ task: task({ resume: 1 }) }))).toEqual({ type: 'drop' });
   });
 });
 
