@@ -68,14 +68,6 @@ onBothGrounds((make) => {
       expect([await setting.letters(), told]).toEqual([['dlq.default.exhausted.t.x'], ['dead']]);
       expect(await setting.record('x')).toMatchObject({ status: 'dead', attempt: 1, failures: 1 });
     });
-
-    test('of a death, and after its letter: there is one letter, and the message leaves', async () => {
-      const fail = () => Promise.reject(new Error('no'));
-      const setting = await world(await make(), { run: fail, retry: { max: 1 } });
-      await afterDeath(setting, (subject) => subject.startsWith('dlq.'));
-      await setting.drained();
-      expect(await setting.messages(streams.dlq)).toBe(1);
-    });
   });
 
   test('an ack that is lost costs a delivery, and nothing else', async () => {
@@ -92,6 +84,14 @@ onBothGrounds((make) => {
     await setting.drained();
     expect([ran, lost, await setting.record('x')]).toMatchObject([1, 2, { attempt: 1 }]);
   });
+});
+
+test('a worker that dies after the letter of a death: there is one letter, and the message leaves', async () => {
+  const fail = () => Promise.reject(new Error('no'));
+  const setting = await world(memoryGround(), { run: fail, retry: { max: 1 } });
+  await afterDeath(setting, (subject) => subject.startsWith('dlq.'));
+  await setting.drained();
+  expect(await setting.messages(streams.dlq)).toBe(1);
 });
 
 describe('a long wait', () => {

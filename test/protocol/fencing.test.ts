@@ -8,7 +8,7 @@ import { cancelTask } from '../../src/task/cancel.ts';
 import type { Delivery } from '../../src/bus/queue.ts';
 import { type Around, between, type Settlement } from './failpoints.ts';
 import { world } from './fixture.ts';
-import { onBothGrounds } from './grounds.ts';
+import { memoryGround, onBothGrounds } from './grounds.ts';
 
 const isTask = ({ subject }: Delivery): boolean => subject.startsWith('work.');
 
@@ -81,23 +81,6 @@ onBothGrounds((make) => {
     expect(await node.metrics.text()).toContain('troupe_fenced_total{type="t"} 1');
   });
 
-  test('an attempt that was overtaken by one that has ended repeats its duties, and acks', async () => {
-    const { run, gates, inside } = overtaken(() => 'first', true);
-    const settled: string[] = [];
-    const { boot, submit, becomes, eventually, until } = await world(await make(), { run });
-    await boot('a', { around: pausing(settled) });
-    await submit('x');
-    gates[1]?.resolve();
-    await eventually(inside[1]?.promise ?? Promise.reject());
-    await becomes('x');
-    gates[0]?.resolve();
-    await until(
-      async () => settled,
-      ({ length }) => length === 2,
-    );
-    expect(settled).toEqual(['2 ack', '1 ack']);
-  });
-
   test('an attempt that is cancelled under way leaves at once, and not after its ack wait', async () => {
     const inside = Promise.withResolvers<void>();
     const aborted = Promise.withResolvers<unknown>();
@@ -158,4 +141,21 @@ onBothGrounds((make) => {
     await drained();
     expect(await record('x')).toMatchObject({ status: 'cancelled', steps: [{ name: 'one' }] });
   });
+});
+
+test('an attempt that was overtaken by one that has ended repeats its duties, and acks', async () => {
+  const { run, gates, inside } = overtaken(() => 'first', true);
+  const settled: string[] = [];
+  const { boot, submit, becomes, eventually, until } = await world(memoryGround(), { run });
+  await boot('a', { around: pausing(settled) });
+  await submit('x');
+  gates[1]?.resolve();
+  await eventually(inside[1]?.promise ?? Promise.reject());
+  await becomes('x');
+  gates[0]?.resolve();
+  await until(
+    async () => settled,
+    ({ length }) => length === 2,
+  );
+  expect(settled).toEqual(['2 ack', '1 ack']);
 });
