@@ -29,6 +29,7 @@ export const cancelTask = async (
     const record = cancelled(current ?? firstRecord(origin), why, ports.queue.now());
     const outcome = await writeCancelled(ports, recordKey, record, entry);
     if (outcome.type === 'written') {
+      ports.metrics.tasks.labels(record.type, record.status).inc();
       ports.bus.publish(subjects.cancel(recordKey), new Uint8Array());
       await finishCancel(ports, recordKey);
       return record;

@@ -48,6 +48,7 @@ export const takeOver = async (settling: Settling, task: Task, worker: string): 
     const written = await write(settling, next, entry?.revision ?? 0);
     if (written.type === 'written') {
       if (decision.type === 'run') return { record: next, revision: written.revision };
+      ports.metrics.tasks.labels(next.type, next.status).inc();
       await settle(settling, next);
       return undefined;
     }

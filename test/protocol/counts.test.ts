@@ -45,6 +45,7 @@ test.each([true, false])(
     expect(record?.error?.message).toContain('n4.default.');
     await setting.drained();
     expect(attempts).toEqual([1, 2, 3, 4, 5]);
+    expect(await last.metrics.text()).toContain('troupe_tasks_total{type="t",outcome="dead"} 1');
     expect(await setting.eventually(readDeadLetter(last.ports, 't.x'))).toMatchObject({
       input: '"poison"',
       attempts: 5,

@@ -53,6 +53,7 @@ test('a task that is cancelled is told of at once, and its record removes itself
   await clock.settle();
   expect(told).toEqual(['ctl.cancel.t.a']);
   expect((await ports.records.get('t.a'))?.ttlMs).toBe(3_600_000);
+  expect(await ports.metrics.text()).toContain('troupe_tasks_total{type="t",outcome="cancelled"} 1');
 });
 
 test('one that waits for its next attempt is taken out of SCHED', async () => {
