@@ -6,6 +6,7 @@ import type { Timer } from '../kernel/clock.ts';
 import type { Start } from '../kernel/process.ts';
 import { lanes } from '../bus/subjects.ts';
 import type { Executor } from '../task/executor.ts';
+import { giveBack } from '../task/give-back.ts';
 import { DrainedError } from '../task/handler.ts';
 import { lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
@@ -64,6 +65,7 @@ export const pool = (options: PoolOptions): Pool => {
       workers: refs,
       queue: ports.queue,
       lookUp: lookups(ports.records, ports.log),
+      giveBack: (delivery) => giveBack(ports, delivery),
       clock,
       random: ports.random,
       metrics: ports.metrics,

@@ -2,18 +2,17 @@
  * Turns a pool's idle workers into pulls, and what arrives into their work. What arrives is begun in the same tick; what
  * arrives without an idle worker (at most one task for each lane but one) waits here, kept alive, and is started next.
  */
-import type { Consumer, Delivery, Queue } from '../bus/queue.ts';
-import { consumers, keyOfWork, streams } from '../bus/subjects.ts';
+import type { Delivery } from '../bus/queue.ts';
+import { keyOfWork } from '../bus/subjects.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Behavior, Self } from './actor.ts';
 import { type LaneDemand, mayStart, type PullPlan, plan } from './demand.ts';
+import { type LanePulls, type LanePullsOptions, lanePulls } from './lane-pulls.ts';
 import type { LookUp } from './lookup.ts';
 import type { WorkerRef } from './worker.ts';
 
-/** How long a sentinel waits for a task. */
-const sentinelMs = 30_000;
 /** Before pulling again after the server let go of a pull. */
 const lostMs = 250;
 /** How long a few free slots wait for more, while there is a backlog: a pull for each would cost more than no-op tasks do. */
@@ -45,13 +44,11 @@ interface Held {
   readonly recordKey: string;
 }
 
-export interface PullerOptions {
-  readonly pool: string;
-  readonly region: string;
-  readonly lanes: readonly LaneDemand[];
+export interface PullerOptions extends LanePullsOptions {
   readonly workers: ReadonlyMap<string, WorkerRef>;
-  readonly queue: Queue;
   readonly lookUp: LookUp;
+  /** Hands back what no worker has begun. */
+  readonly giveBack: (delivery: Delivery) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly metrics: Metrics;
@@ -62,7 +59,7 @@ interface State {
   readonly idle: string[];
   /** Deliveries that no worker was free for. */
   readonly ready: Held[];
-  readonly opened: ReadonlyMap<LaneDemand, Readonly<Record<PullPlan['kind'], Consumer>>>;
+  readonly pulls: LanePulls;
   readonly beats: Timer;
   /** A `pull` that is on its way: at the end of this turn, or when slots have gathered. */
   planned: 'no' | 'soon' | 'now';
@@ -84,6 +81,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     const name = mayStart(lane, lanes, slotsOf(state)) ? state.idle.pop() : undefined;
     const worker = name === undefined ? undefined : workers.get(name);
     if (name === undefined || !worker) return false;
+    state.pulls.taken(delivery);
     lane.running += 1;
     assigned.set(name, held);
     busy.set(assigned.size);
@@ -150,8 +148,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
 
   const pull = (state: State): State => {
     state.planned = 'no';
-    for (const { lane, batch, kind } of plan(lanes, slotsOf(state)))
-      state.opened.get(lane)?.[kind].pull({ batch, waitMs: kind === 'bulk' ? 0 : sentinelMs });
+    for (const each of plan(lanes, slotsOf(state))) state.pulls.pull(each);
     return state;
   };
 
@@ -162,10 +159,11 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
       for (const { lane } of assigned.values()) lane.running += 1;
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
       const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
-      return replan(
-        { idle: [], ready: [], opened: openLanes(options, self), beats, planned: 'no', retrying: false },
-        self,
-      );
+      const pulls = lanePulls(options, {
+        arrived: (lane, kind, delivery) => self.send({ type: 'arrived', lane, kind, delivery }),
+        ended: (lane, kind, left, reason) => self.send({ type: 'ended', lane, kind, left, reason }),
+      });
+      return replan({ idle: [], ready: [], pulls, beats, planned: 'no', retrying: false }, self);
     },
     receive: (state, message, self) => {
       switch (message.type) {
@@ -184,22 +182,11 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
           return state;
       }
     },
-    terminate: async ({ ready, opened, beats }) => {
+    terminate: async ({ pulls, beats }) => {
       beats.cancel();
-      for (const { delivery } of ready) delivery.nak();
-      await Promise.all([...opened.values()].flatMap(({ bulk, sentinel }) => [bulk.close(), sentinel.close()]));
+      // Only when they are closed: what is handed back while a pull is open comes back to it.
+      const left = await pulls.close();
+      await Promise.all(left.map(options.giveBack));
     },
   };
-};
-
-/** Two readers a lane, so that what arrives can be told apart. After the end of the actor all that still arrives goes back. */
-const openLanes = ({ lanes, pool, region, queue }: PullerOptions, self: Self<PullerMessage>): State['opened'] => {
-  const stream = streams.work(region, pool);
-  const open = (lane: LaneDemand, kind: PullPlan['kind']): Consumer =>
-    queue.consume(stream, consumers.lane(pool, lane.lane), {
-      deliver: (delivery) =>
-        self.signal.aborted ? delivery.nak() : self.send({ type: 'arrived', lane, kind, delivery }),
-      ended: (left, reason) => self.send({ type: 'ended', lane, kind, left, reason }),
-    });
-  return new Map(lanes.map((lane) => [lane, { bulk: open(lane, 'bulk'), sentinel: open(lane, 'sentinel') }]));
 };

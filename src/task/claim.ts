@@ -14,6 +14,8 @@ export type Decision =
   | { readonly type: 'settle'; readonly record: TaskRecord }
   /** Another message holds the task: this one is a twin, or a timer that nobody waits for any more. */
   | { readonly type: 'drop' }
+  /** The id is another task's, with another input: this message will never run under it. */
+  | { readonly type: 'conflict' }
   /** Too many attempts have vanished without an outcome. */
   | { readonly type: 'crashed'; readonly record: TaskRecord }
   /** Not yet: hand it back for `delayMs`. */
@@ -40,9 +42,20 @@ export interface Situation {
 
 export const decide = (record: TaskRecord | undefined, situation: Situation): Decision => {
   if (!record) return decideUnknown(situation);
+  if (isAnothers(record, situation)) return { type: 'conflict' };
   if (isTerminal(record)) return { type: 'settle', record };
   return record.status === 'waiting' ? decideWaiting(record, situation) : decideRunning(record, situation);
 };
+
+/**
+ * Whether the record is that of another input under the same id. The doors see most of these; two submits that take
+ * different ways, one delayed, one not, or each to a lane of its own, meet here.
+ */
+const isAnothers = (
+  record: TaskRecord,
+  { delivery, task }: { readonly delivery: Situation['delivery']; readonly task: Pick<Task, 'inputHash'> },
+): boolean =>
+  record.inputHash !== task.inputHash && record.inputHash !== '' && task.inputHash !== '' && !holds(record, delivery);
 
 /**
  * A first delivery begins at once: the create at revision 0 decides. A later one may follow a worker that died. A timer
@@ -91,10 +104,14 @@ const askAbout = ({ held }: TaskRecord, otherwise: Decision): Decision =>
 /** What is left to do for an attempt that lost its task to `record`. */
 export const decideLoser = (
   record: TaskRecord | undefined,
-  delivery: Pick<Delivery, 'stream' | 'seq'>,
-): 'settle' | 'drop' | 'leave' => {
+  situation: {
+    readonly delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>;
+    readonly task: Pick<Task, 'inputHash'>;
+  },
+): 'settle' | 'drop' | 'leave' | 'conflict' => {
   if (!record) return 'leave';
+  if (isAnothers(record, situation)) return 'conflict';
   if (isTerminal(record)) return 'settle';
   // The same message is in another worker's hands, who will settle it; any other message makes this one a twin.
-  return holds(record, delivery) ? 'leave' : 'drop';
+  return holds(record, situation.delivery) ? 'leave' : 'drop';
 };

@@ -3,13 +3,15 @@
  * with its message still unsettled: the writer may have died in between. The ack comes last.
  */
 import type { Delivery } from '../bus/queue.ts';
-import { type Route, subjects } from '../bus/subjects.ts';
+import { type Route, subjects, taskKey } from '../bus/subjects.ts';
 import { finishCancel } from './cancel.ts';
 import { type Carried, writeDeadLetter } from './dead-letter.ts';
 import { carriedHeaders, header } from './headers.ts';
+import type { Task } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import { encodeRecord, isTerminal, type TaskRecord } from './record.ts';
 import { setTimer } from './timer.ts';
+import { dead, firstRecord } from './transitions.ts';
 
 /** Larger records are announced without their content. */
 const hintBytesMax = 64 * 1024;
@@ -52,13 +54,12 @@ const scheduleReturn = async (
 export interface Settling {
   readonly ports: TaskPorts;
   readonly delivery: Delivery;
-  readonly recordKey: string;
-  readonly route: Route;
+  readonly task: Task;
 }
 
 /** Repeats the duties of `record`, then settles the delivery by it. `bytes`: the record's encoding, where it is at hand. */
 export const settle = async (
-  { ports, delivery, recordKey, route }: Settling,
+  { ports, delivery, task: { recordKey, route } }: Settling,
   record: TaskRecord,
   bytes?: Uint8Array,
 ): Promise<void> => {
@@ -79,3 +80,15 @@ export const settle = async (
 
 const untilDue = ({ queue }: TaskPorts, { waiting }: TaskRecord): number =>
   waiting ? Math.max(0, Date.parse(waiting.until) - queue.now()) : 0;
+
+/** It was accepted, so it has a letter, under a name of its own: the id's record and letter are the other task's. */
+export const settleConflict = async ({ ports, delivery, task }: Settling): Promise<void> => {
+  const { type, id } = task;
+  const made = `${delivery.stream}-${delivery.seq}-${delivery.at}`;
+  const message = `id "${id}" belongs to an earlier "${type}" with another input; give this one another id`;
+  const first = firstRecord({ ...task, id: made, submittedAt: delivery.at });
+  const record = dead(first, 'id_conflict', { code: 'id_conflict', message }, ports.queue.now());
+  const carried: Carried = { payload: delivery.data, headers: carriedHeaders(delivery.headers) };
+  await writeDeadLetter(ports, record, taskKey(type, made), carried);
+  delivery.term('id_conflict');
+};

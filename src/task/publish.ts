@@ -3,6 +3,8 @@ import type { StreamPublishOptions } from '../bus/queue.ts';
 import { ConflictError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import type { TaskPorts } from './ports.ts';
 
+type PublishPorts = Pick<TaskPorts, 'queue' | 'clock' | 'random'>;
+
 const retryFirstMs = 50;
 const retryMostMs = 2_000;
 
@@ -18,18 +20,25 @@ export interface PublishOnceOptions extends Omit<StreamPublishOptions, 'expectSe
  * subject holds one: an earlier one, or this one after an answer that was lost. Throws `RefusedError`.
  */
 export const publishOnce = async (
-  { queue, clock, random }: Pick<TaskPorts, 'queue' | 'clock' | 'random'>,
+  ports: PublishPorts,
+  subject: string,
+  data: Uint8Array,
+  options?: PublishOnceOptions,
+): Promise<'stored' | 'there'> => ((await storeOnce(ports, subject, data, options)) === undefined ? 'there' : 'stored');
+
+/** The same; answers the message's sequence, or `undefined` for `there`. */
+export const storeOnce = async (
+  { queue, clock, random }: PublishPorts,
   subject: string,
   data: Uint8Array,
   { after = 0, giveUpAfterMs = Number.POSITIVE_INFINITY, ...options }: PublishOnceOptions = {},
-): Promise<'stored' | 'there'> => {
+): Promise<number | undefined> => {
   const until = clock.monotonic() + giveUpAfterMs;
   for (let waitMs = retryFirstMs; ; waitMs = Math.min(waitMs * 2, retryMostMs)) {
     try {
-      await queue.publish(subject, data, { ...options, expectSeq: after });
-      return 'stored';
+      return (await queue.publish(subject, data, { ...options, expectSeq: after })).seq;
     } catch (error) {
-      if (error instanceof ConflictError) return 'there';
+      if (error instanceof ConflictError) return undefined;
       if (!(error instanceof TimeoutError || error instanceof UnavailableError)) throw error;
       if (clock.monotonic() + waitMs > until) throw error;
     }

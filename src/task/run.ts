@@ -5,7 +5,7 @@
 import type { Delivery } from '../bus/queue.ts';
 import { DeadlineExceededError, FencedError, PayloadTooLargeError } from '../kernel/errors.ts';
 import { decideLoser, mayBeForgotten } from './claim.ts';
-import { type Settling, settle } from './duties.ts';
+import { type Settling, settle, settleConflict } from './duties.ts';
 import type { Executor, Outcome, Runnable } from './executor.ts';
 import type { Lives } from './lives.ts';
 import { attempted, DrainedError, type Handled } from './handler.ts';
@@ -37,16 +37,16 @@ export const runDelivery = async (options: RunOptions): Promise<void> => {
   const { ports, executor, delivery, worker } = options;
   const task = decodeTask(delivery);
   if (!task) return settleStranger(ports, delivery);
-  const settling: Settling = { ports, delivery, recordKey: task.recordKey, route: task.route };
+  const settling: Settling = { ports, delivery, task };
   const runnable = executor.task(task.type) ?? unknownTask(task.type);
   const now = ports.queue.now();
 
   if (isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
     const record = begun(firstRecord(task), delivery, worker, now);
-    if (await runClaimed(options, settling, task, runnable, { record, revision: 0 }, options.lookup)) return;
+    if (await runClaimed(options, settling, runnable, { record, revision: 0 }, options.lookup)) return;
   }
-  const claim = await takeOver(settling, task, worker);
-  if (claim) await runClaimed(options, settling, task, runnable, claim, held);
+  const claim = await takeOver(settling, worker);
+  if (claim) await runClaimed(options, settling, runnable, claim, held);
 };
 
 /** No other delivery of this message, and no timer, came before: most likely nobody has the task. */
@@ -58,11 +58,11 @@ const held: Promise<Lookup> = Promise.resolve('absent');
 const runClaimed = async (
   { ports, delivery, lives }: RunOptions,
   settling: Settling,
-  task: Task,
   runnable: Runnable,
   { record, revision }: Claim,
   lookup: Promise<Lookup>,
 ): Promise<boolean> => {
+  const { task } = settling;
   const life = lives.begin(task.recordKey);
   const fenced = (error: FencedError): void => {
     ports.metrics.fenced.labels(task.type).inc();
@@ -124,12 +124,8 @@ const commitOutcome = async (
 /** Nothing is left that could be left out. */
 const isBare = ({ steps }: TaskRecord, { type }: Outcome): boolean => steps.length === 0 && type === 'refused';
 
-/** Back to the queue, as if it had not begun. */
+/** Back to the queue, as if it had not begun: the record says so, be it the task's first. */
 const handBack = async (settling: Settling, writer: RecordWriter): Promise<void> => {
-  if (!writer.begun()) {
-    writer.close();
-    return settling.delivery.nak();
-  }
   try {
     await writer.end((record) => handedBack(record, settling.ports.queue.now()));
     settling.delivery.nak();
@@ -141,11 +137,12 @@ const handBack = async (settling: Settling, writer: RecordWriter): Promise<void>
 
 /** The record is another's: what it says is what happens to this delivery. */
 const settleAsLoser = async (settling: Settling): Promise<void> => {
-  const { ports, delivery, recordKey } = settling;
-  const entry = await ports.records.get(recordKey);
+  const { ports, delivery, task } = settling;
+  const entry = await ports.records.get(task.recordKey);
   const record = entry && decodeRecord(entry.value);
-  const verdict = decideLoser(record, delivery);
-  if (verdict === 'drop') delivery.ack();
+  const verdict = decideLoser(record, settling);
+  if (verdict === 'conflict') await settleConflict(settling);
+  else if (verdict === 'drop') delivery.ack();
   else if (verdict === 'settle' && record) await settle(settling, record);
 };
 

@@ -1,13 +1,13 @@
 /** Accepting a task: one durable write, into its pool's stream or into SCHED. Accepted means that the server said so. */
 import { streams, subjects, taskKey } from '../bus/subjects.ts';
 import type { StreamPublishOptions } from '../bus/queue.ts';
-import { IdConflictError, OverloadedError, RefusedError, TimeoutError } from '../kernel/errors.ts';
+import { IdConflictError, OverloadedError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { joinGroup } from './group.ts';
 import { encodeHeaders, inputHashOf, type Outgoing } from './message.ts';
 import { header } from './headers.ts';
 import type { TaskPorts } from './ports.ts';
-import { publishOnce } from './publish.ts';
-import { decodeRecord } from './record.ts';
+import { storeOnce } from './publish.ts';
+import { decodeRecord, holds, isTerminal, type TaskRecord } from './record.ts';
 import { setTimer } from './timer.ts';
 
 export type SubmitPorts = Pick<TaskPorts, 'queue' | 'records' | 'clock' | 'random' | 'region'> &
@@ -40,24 +40,48 @@ const acceptInGroup = async (ports: SubmitPorts, task: Outgoing, givenId: boolea
 
 const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
   const recordKey = taskKey(task.type, task.id);
+  // Of a task that has ended nothing must be stored: a worker would begin with it before it finds that out.
+  const ended = givenId ? await peek(ports, recordKey) : undefined;
+  if (ended) return asDuplicate(task, ended.inputHash);
+  // The message first, the record then: whatever becomes of an earlier task meanwhile, one of the two shows it.
+  const place = placeOf(ports, task, recordKey);
+  const storing = store(ports, task, place);
   const earlier = givenId ? ports.records.get(recordKey) : undefined;
   earlier?.catch(() => undefined); // Awaited below, though perhaps long after it has failed.
-  const { schedule, ...place } = placeOf(ports, task, recordKey);
-  const options = schedule
-    ? { headers: encodeHeaders({ submittedAt: ports.queue.now(), ...task }), giveUpAfterMs, schedule }
-    : { headers: encodeHeaders(task), giveUpAfterMs };
-  const store = schedule ? setTimer : publishOnce;
-  const stored = await store(ports, place.subject, task.payload, options).catch((error: unknown) => {
-    throw error instanceof RefusedError ? overloaded(task, error) : error;
-  });
+  const seq = await storing;
   const known = await earlier?.catch((cause: unknown) => {
-    throw new TimeoutError(`task "${task.type}" was stored, but nobody says whether its id was taken before`, {
-      cause,
-    });
+    const message = `task "${task.type}" was stored, but nobody says whether its id was taken before`;
+    throw new TimeoutError(message, { cause });
   });
-  const hash = known && decodeRecord(known.value)?.inputHash;
-  if (hash !== undefined) return asDuplicate(task, hash);
-  return stored === 'stored' ? { duplicate: false } : compareStored(ports, task, place, recordKey);
+  const record = known && decodeRecord(known.value);
+  if (record && seq !== undefined && holds(record, { stream: place.stream, seq })) return { duplicate: false };
+  if (record) return asDuplicate(task, record.inputHash);
+  return seq === undefined ? compareStored(ports, task, place, recordKey) : { duplicate: false };
+};
+
+/** The record of a task that has ended, as far as any replica knows. Nobody needs to answer. */
+const peek = async ({ records }: SubmitPorts, recordKey: string): Promise<TaskRecord | undefined> => {
+  try {
+    const entry = (await records.getMany([recordKey])).get(recordKey);
+    const record = entry && decodeRecord(entry.value);
+    return record && isTerminal(record) ? record : undefined;
+  } catch (error) {
+    if (error instanceof TimeoutError || error instanceof UnavailableError) return undefined;
+    throw error;
+  }
+};
+
+/** Answers the message's place in the stream, 0 for a timer's, and `undefined` where the subject holds another one. */
+const store = async (ports: SubmitPorts, task: Outgoing, { subject, schedule }: Place): Promise<number | undefined> => {
+  try {
+    if (!schedule)
+      return await storeOnce(ports, subject, task.payload, { headers: encodeHeaders(task), giveUpAfterMs });
+    const headers = encodeHeaders({ submittedAt: ports.queue.now(), ...task });
+    const stored = await setTimer(ports, subject, task.payload, { headers, giveUpAfterMs, schedule });
+    return stored === 'stored' ? 0 : undefined;
+  } catch (error) {
+    throw error instanceof RefusedError ? overloaded(task, error) : error;
+  }
 };
 
 const overloaded = ({ type, route }: Outgoing, cause: RefusedError): OverloadedError =>

@@ -4,8 +4,7 @@ import { writeUntilKnown } from '../kv/write.ts';
 import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { splitTaskKey } from '../bus/subjects.ts';
 import { type Decision, decide, type Situation } from './claim.ts';
-import { type Settling, settle } from './duties.ts';
-import type { Task } from './message.ts';
+import { type Settling, settle, settleConflict } from './duties.ts';
 import type { TaskPorts } from './ports.ts';
 import { decodeRecord, encodeRecord, type Held, lostMax, type TaskRecord } from './record.ts';
 import { dead } from './transitions.ts';
@@ -20,9 +19,9 @@ export interface Claim {
 const askAgainMs = 5_000;
 
 /** The claim, or `undefined` when there is nothing to run and the delivery is settled. */
-export const takeOver = async (settling: Settling, task: Task, worker: string): Promise<Claim | undefined> => {
-  const { ports, delivery, recordKey } = settling;
-  let entry = await ports.records.get(recordKey);
+export const takeOver = async (settling: Settling, worker: string): Promise<Claim | undefined> => {
+  const { ports, delivery, task } = settling;
+  let entry = await ports.records.get(task.recordKey);
   let known: Pick<Situation, 'heldIsStored' | 'forgotten'> = {};
   for (;;) {
     const record = entry && decodeRecord(entry.value);
@@ -69,16 +68,17 @@ const settleUnclaimed = async (
   decision: Decision,
   entry: Entry | undefined,
 ): Promise<undefined> => {
-  const { delivery, ports, recordKey } = settling;
-  if (decision.type === 'settle') await settle(settling, decision.record);
+  const { delivery, ports, task } = settling;
+  if (decision.type === 'conflict') await settleConflict(settling);
+  else if (decision.type === 'settle') await settle(settling, decision.record);
   else if (decision.type === 'later') delivery.nak(decision.delayMs);
   else {
-    ports.log.debug({ task: recordKey, seq: delivery.seq, revision: entry?.revision }, 'dropped a twin');
+    ports.log.debug({ task: task.recordKey, seq: delivery.seq, revision: entry?.revision }, 'dropped a twin');
     delivery.ack();
   }
 };
 
-const write = ({ ports, recordKey }: Settling, record: TaskRecord, expected: number) => {
+const write = ({ ports, task: { recordKey } }: Settling, record: TaskRecord, expected: number) => {
   const w = ports.random.nonce();
   return writeUntilKnown(ports.records, {
     key: recordKey,
@@ -92,7 +92,7 @@ const write = ({ ports, recordKey }: Settling, record: TaskRecord, expected: num
 };
 
 const ask = async (
-  { ports, recordKey }: Settling,
+  { ports, task: { recordKey } }: Settling,
   { about }: Extract<Decision, { type: 'ask' }>,
 ): Promise<Pick<Situation, 'heldIsStored' | 'forgotten'> | undefined> => {
   try {

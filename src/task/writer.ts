@@ -17,8 +17,6 @@ type Change = (record: TaskRecord) => TaskRecord;
 export interface RecordWriter {
   /** With every change that was asked for, written or not. */
   record(): TaskRecord;
-  /** Whether KV holds the record in any revision, or may by a write that is under way. */
-  begun(): boolean;
   /** What was written last, encoded. */
   bytes(): Uint8Array | undefined;
   /**
@@ -48,7 +46,6 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   let lost: FencedError | undefined;
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
-  let begun = revision > 0;
   let ended = false;
   let bytes: Uint8Array | undefined;
 
@@ -88,7 +85,6 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   };
 
   const write = (change: Change): Promise<void> => {
-    begun = true;
     record = change(record);
     if (next) return next;
     if (!running) return start();
@@ -104,7 +100,6 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
 
   return {
     record: () => record,
-    begun: () => begun,
     bytes: () => bytes,
     write: (change) => (ended ? Promise.reject(tooLate(recordKey)) : write(change)),
     end: (change) => {

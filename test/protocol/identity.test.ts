@@ -1,9 +1,9 @@
 /** Protocol 2, 11, 12, 15 and 18: which task an id names, for how long, and what else may have it. */
 import { describe, expect, test } from 'vitest';
-import { streams } from '../../src/bus/subjects.ts';
+import { streams, subjects } from '../../src/bus/subjects.ts';
 import { freshNats } from '../setup/servers.ts';
-import { bytes } from '../task/world.ts';
-import { world } from './fixture.ts';
+import { bytes, outgoing } from '../task/world.ts';
+import { type Submit, world } from './fixture.ts';
 import { memoryGround, natsGround, onBothGrounds } from './grounds.ts';
 
 describe('a message that is older than its task’s record', () => {
@@ -22,7 +22,10 @@ describe('a message that is older than its task’s record', () => {
       (row) => row?.status === 'completed',
     );
     await first.stop();
-    await setting.submit('x', { input: 1, lane: 'low' });
+    // As a door may have stored it that did not see the record yet.
+    const { hash, payload } = outgoing(setting, { id: 'x', input: 1 });
+    const late = subjects.work('main', { pool: 'default', lane: 'low', partition: '0' }, 't.x');
+    await setting.queue.publish(late, payload, { headers: { 'Troupe-Hash': hash } });
     await ground.clock.advance(2 * hour);
     expect(await setting.record('x')).toBeUndefined();
     return { ...setting, ran: () => ran };
@@ -93,6 +96,27 @@ onBothGrounds((make) => {
     expect(conflicts.every((subject) => subject.startsWith('dlq.ingress.id_conflict.t.'))).toBe(true);
     expect(await record('x')).toMatchObject({ result: 1, attempt: 1 });
   });
+
+  test.each<readonly [string, Submit, Submit]>([
+    ['one delayed and one not', { input: 1 }, { input: 2, envelope: { delayMs: 200 } }],
+    ['each in a lane of its own', { input: 1 }, { input: 2, lane: 'high' }],
+  ])(
+    'two inputs under one id, %s, are one task and one dead letter: neither is taken for the other',
+    async (_how, ...both) => {
+      const { boot, submit, becomes, letters, until, drained, eventually, queue } = await world(await make(), {
+        run: async (_ctx, input) => input,
+      });
+      for (const each of both) expect(await submit('x', each)).toEqual({ duplicate: false });
+      await boot('a');
+      const { result } = (await becomes('x')) ?? {};
+      await drained();
+      const [conflict = '', ...more] = await until(letters, ({ length }) => length === 1);
+      const letter = await eventually(queue.last('DLQ', conflict));
+      const other = JSON.parse(new TextDecoder().decode(letter?.data));
+      expect([conflict, more]).toEqual([expect.stringMatching(/^dlq\.default\.id_conflict\.t\./), []]);
+      expect(new Set([result, Number(other.input)])).toEqual(new Set([1, 2]));
+    },
+  );
 
   test('a redrive is a new task that knows where it comes from, and is made once', async () => {
     let healthy = false;

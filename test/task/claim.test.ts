@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decide, type Situation } from '../../src/task/claim.ts';
+import { decide, decideLoser, type Situation } from '../../src/task/claim.ts';
 import { lostMax } from '../../src/task/record.ts';
 import { failed } from '../../src/task/transitions.ts';
 import { error, lifeMs, now, other, own, record, task } from './claims.ts';
@@ -55,5 +55,17 @@ describe('who has a task', () => {
     expect(decide(undefined, at({ ...old, forgotten: true }))).toEqual({ type: 'drop' });
     expect(decide(undefined, at({ ...old, forgotten: false }))).toMatchObject({ type: 'run' });
     expect(decide(undefined, at({ task: task({ resume: 1 }) }))).toEqual({ type: 'drop' });
+  });
+
+  test('a task of another input under the same id: that one never runs, and is no duplicate', () => {
+    const foreign = at({ delivery: { ...own, seq: 9, deliveries: 1 }, task: task({ inputHash: 'other' }) });
+    expect(decide(record(), foreign)).toEqual({ type: 'conflict' });
+    expect(decide({ ...record(), status: 'completed' }, foreign)).toEqual({ type: 'conflict' });
+    expect(decideLoser(record(), foreign)).toBe('conflict');
+    // Who cannot say what their input was are believed.
+    expect(decide({ ...record(), status: 'dead', inputHash: '' }, foreign)).toMatchObject({ type: 'settle' });
+    expect(decide(record(), { ...foreign, task: task({ inputHash: '' }) })).toMatchObject({ type: 'ask' });
+    // The message that holds the task is the task.
+    expect(decide(record(), at({ task: task({ inputHash: 'other' }) }))).toMatchObject({ type: 'run' });
   });
 });

@@ -64,7 +64,7 @@ describe('a submit', () => {
   });
 
   test('of an id whose task is done is its duplicate, or a conflict, as long as the record lives', async () => {
-    const { submit, run, take } = await opened();
+    const { submit, run, take, inWork } = await opened();
     await submit({ id: 'a', input: 1 });
     await run(
       app(async () => completed()),
@@ -72,6 +72,7 @@ describe('a submit', () => {
     );
     expect(await submit({ id: 'a', input: 1 })).toEqual({ duplicate: true });
     await expect(submit({ id: 'a', input: 2 })).rejects.toMatchObject({ code: 'id_conflict' });
+    expect(await inWork()).toBe(0);
   });
 
   test('of one id in two types is two tasks', async () => {
@@ -102,9 +103,24 @@ describe('a submit', () => {
   test('that cannot ask whether its id is taken is unknown, and harms nobody', async () => {
     const { broker, submit, eventually, inWork } = await opened();
     broker.next('publish', 'lose_and_time_out', { subject: 'work.>', times: 3 });
-    broker.next('read', 'lose_and_time_out', { subject: '$KV.tasks.>' });
+    broker.next('read', 'lose_and_time_out', { subject: '$KV.tasks.>', times: 2 });
     await expect(eventually(submit({ id: 'a' }))).rejects.toMatchObject({ code: 'timeout' });
     expect(await inWork()).toBe(1);
+    expect(await submit({ id: 'a' })).toEqual({ duplicate: true });
+  });
+
+  test('whose task has begun already by the time it is looked for is no duplicate of itself', async () => {
+    const { ports, submit, run, take, eventually } = await opened();
+    const { records } = ports;
+    const done = Promise.withResolvers<void>();
+    const late: typeof records = { ...records, get: (key) => done.promise.then(() => records.get(key)) };
+    const submitted = submitTask({ ...ports, records: late }, outgoing(ports, { id: 'a' }), true);
+    await run(
+      app(async () => completed()),
+      await eventually(take()),
+    );
+    done.resolve();
+    expect(await submitted).toEqual({ duplicate: false });
     expect(await submit({ id: 'a' })).toEqual({ duplicate: true });
   });
 
