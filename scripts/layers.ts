@@ -51,16 +51,22 @@ const layers: readonly Layer[] = [
   {
     name: 'actors',
     files: /^actors\//,
-    may: ['kernel', 'ports', 'kv', 'task', 'supervisor'],
+    may: ['kernel', 'ports', 'kv', 'task', 'limiter', 'supervisor'],
     packages: ['ts-pattern', ...schemas],
   },
-  { name: 'llm', files: /^llm\//, may: ['kernel', 'ports', 'kv', 'task'], packages: ['zod', 'ts-pattern', ...model] },
+  { name: 'limiter', files: /^limiter\//, may: ['kernel', 'ports', 'kv'], packages: ['zod', 'ts-pattern'] },
+  {
+    name: 'llm',
+    files: /^llm\//,
+    may: ['kernel', 'ports', 'kv', 'task', 'limiter'],
+    packages: ['zod', 'ts-pattern', 'undici', 'gpt-tokenizer', 'lru-cache', ...model],
+  },
   // What submitting is on either side of the wire; with the rest of app/ a client would carry handlers along.
   { name: 'envelope', files: /^app\/envelope\./, may: ['kernel', 'ports', 'task'], mayTypes: ['app'], packages: [] },
   {
     name: 'app',
     files: /^app\//,
-    may: ['kernel', 'ports', 'task', 'llm', 'envelope'],
+    may: ['kernel', 'ports', 'task', 'limiter', 'llm', 'envelope'],
     packages: ['ts-pattern', ...schemas, ...model],
   },
   {
@@ -91,7 +97,7 @@ const layers: readonly Layer[] = [
   {
     name: 'runtime',
     files: /^runtime(\.|\/)/,
-    may: ['kernel', 'ports', 'kv', 'supervisor', 'task', 'actors', 'llm', 'envelope', 'app'],
+    may: ['kernel', 'ports', 'kv', 'supervisor', 'task', 'actors', 'limiter', 'llm', 'envelope', 'app'],
     packages: [],
   },
   {
@@ -106,6 +112,7 @@ const layers: readonly Layer[] = [
       'supervisor',
       'task',
       'actors',
+      'limiter',
       'llm',
       'envelope',
       'app',
@@ -139,6 +146,7 @@ const layers: readonly Layer[] = [
       'supervisor',
       'task',
       'actors',
+      'limiter',
       'llm',
       'envelope',
       'app',

@@ -108,6 +108,8 @@ export const subjects = {
   tokensAll: 'tokens.>',
   cancel: (key: string): string => `ctl.cancel.${key}`,
   cancels: 'ctl.cancel.>',
+  limiter: (budget: string, verb: 'acquire' | 'settle' | 'penalize' | 'status'): string =>
+    `limiter.${named('budget', budget)}.${verb}`,
   actor: (name: string): string => `actors.${named('actor', name)}`,
   /** An endpoint of a service; `rest` are tokens or wildcards. */
   endpoint: (verb: string, ...rest: readonly string[]): string => [verb, ...rest].join('.'),
@@ -120,6 +122,7 @@ export const buckets = {
   groups: 'groups',
   crons: 'crons',
   gates: 'gates',
+  limits: 'limits',
 } as const;
 
 /** What a delivery's subject says of its task. `undefined` for a subject that no `subjects.work` made. */

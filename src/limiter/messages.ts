@@ -1,0 +1,105 @@
+/**
+ * What clients and a budget's limiter say to each other, as JSON on `limiter.<budget>.<verb>`. All times are durations:
+ * no clock of one process means anything to another.
+ */
+import { z } from 'zod';
+import { lanes } from '../bus/subjects.ts';
+
+const count = z.number().min(0).max(1e12);
+const ms = z
+  .number()
+  .min(0)
+  .max(7 * 86_400_000);
+const name = z.string().min(1).max(256);
+/** Each permit's own: `<epoch>.<slice>.<number>`. */
+const permitId = z.string().regex(/^\d{1,15}\.\d{1,15}\.\d{1,15}$/);
+
+const amount = z.object({
+  requests: count.default(1),
+  tokens: count.default(0),
+  inputTokens: count.default(0),
+  outputTokens: count.default(0),
+});
+
+/** A request that waits for its permit. */
+const wish = amount.extend({
+  /** The client's own name for it. */
+  id: name,
+  lane: z.enum(lanes).default('normal'),
+  tenant: z.string().max(512).default(''),
+  /** How long it has waited so far. */
+  waitedMs: ms.default(0),
+  /** How long it would go on waiting. */
+  leftMs: ms.default(60_000),
+  /** The call's own timeout. */
+  holdMs: ms.default(600_000),
+});
+
+/**
+ * A client's whole list of those that wait, as of now: who is not in it does not wait any more. Sent again every D/4 as
+ * long as somebody waits. A permit's life counts from when the client sent the list that its grant answers.
+ */
+export const acquire = z.object({
+  client: name,
+  /** Counts this client's lists. */
+  n: z.number().int().min(1).default(1),
+  /**
+   * The oldest of its lists whose grants it would still use. What was granted in answer to an older one to somebody who
+   * is in this list has been lost on its way, and will never be used.
+   */
+  live: z.number().int().min(0).default(1),
+  waiting: z.array(wish).max(10_000),
+});
+
+/** Why somebody will never be granted what they wait for. */
+const refusal = z.object({ id: name, code: z.enum(['too_large', 'expired']), message: z.string() });
+
+/** The answer to a list, and then another one whenever there is something to grant, to the same reply subject. */
+export const grants = z.object({
+  /** The list that this answers. */
+  n: z.number(),
+  grants: z.array(z.object({ id: name, permit: permitId })),
+  refused: z.array(refusal),
+  /** How many wait in all; the budget is closed for so long. */
+  waiting: z.number(),
+  closedMs: z.number(),
+});
+
+/** What has become of permits. Sent again until it is answered: each word counts once. */
+export const settle = z.object({
+  client: name,
+  permits: z
+    .array(
+      z.discriminatedUnion('type', [
+        /** The request was written within D. */
+        z.object({ type: z.literal('sent'), permit: permitId }),
+        /** It was written, but too late, or nobody can tell when; its answer's first byte has come, or its call is over. */
+        z.object({ type: z.literal('late'), permit: permitId, amount }),
+        /** Nothing was written. */
+        z.object({ type: z.literal('unsent'), permit: permitId }),
+        /** The call is over, and used so much; without `actual`, what was reserved. */
+        z.object({ type: z.literal('settled'), permit: permitId, actual: amount.optional() }),
+        /** The call goes on: its client lives. Every `keepaliveMs` for each call that counts as concurrent. */
+        z.object({ type: z.literal('alive'), permit: permitId }),
+      ]),
+    )
+    .max(10_000),
+});
+
+/** `unknown`: permits that this limiter has not granted, or has forgotten. */
+export const settled = z.object({ unknown: z.array(permitId) });
+
+export const penalize = z.object({ retryAfterMs: ms, why: z.string().max(1_000).default('') });
+
+/** How often a client speaks for its concurrent calls, and how long it is believed to live without a word. */
+export const keepaliveMs = 2_000;
+export const clientLeaseMs = 10_000;
+
+export type Acquire = z.infer<typeof acquire>;
+export type Wish = z.infer<typeof wish>;
+export type Grants = z.infer<typeof grants>;
+export type Refusal = z.infer<typeof refusal>;
+export type Settle = z.infer<typeof settle>;
+export type Fate = Settle['permits'][number];
+export type Settled = z.infer<typeof settled>;
+export type Penalize = z.infer<typeof penalize>;

@@ -1,0 +1,50 @@
+/** What a task's process asks the limiter for, and what it is given. */
+import type { Lane } from '../bus/subjects.ts';
+import type { Amount } from './budget.ts';
+
+export interface Wanted {
+  /** At most so much will be used: `requests` and the estimate of tokens. */
+  readonly amount: Amount;
+  readonly lane: Lane;
+  /** Of one tenant after the other. */
+  readonly tenant: string;
+  /** How long to wait for the permit at most, in ms. */
+  readonly maxWaitMs: number;
+  /** How long the call may take once it has been sent, in ms: its own timeout. */
+  readonly holdMs: number;
+  /** Aborting gives up waiting. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The right to send one request, soon. It is counted by the limiter until it is known when the request left; so each
+ * permit ends with `unsent`, or with `sent` and then `settle`. Further calls of either are ignored.
+ */
+export interface Permit {
+  readonly id: string;
+  readonly budget: string;
+  /** How long it took to get, in ms. */
+  readonly waitedMs: number;
+  /** Whether the request may leave at this moment. Asked right before its first byte is written. */
+  inTime(): boolean;
+  /** The request has been written; the permit notes whether that was in time. */
+  sent(): void;
+  /** The first byte of an answer is here, so the request has arrived. */
+  heard(): void;
+  /** Nothing has left, and nothing will. */
+  unsent(): void;
+  /** The call is over. `actual`: what it used, where that is known; else the estimate stands. */
+  settle(actual?: Amount): void;
+}
+
+export interface Permits {
+  /**
+   * Waits for a permit. Throws LimiterTimeoutError when `maxWaitMs` is over, NonRetryableError for an amount that the
+   * budget never allows, NotFoundError for a budget that there is not, and the signal's reason.
+   */
+  acquire(budget: string, wanted: Wanted): Promise<Permit>;
+  /** The provider has refused: nobody asks it for so long. */
+  penalize(budget: string, retryAfterMs: number, why: string): void;
+  /** How long a permit took to get of late, in ms: what routing goes by. 0 where nobody waits, or nobody knows. */
+  waitMs(budget: string): number;
+}
