@@ -7,10 +7,14 @@ export interface Answer {
   readonly text: string;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** How many tokens the request lets it have at most; as many as it has where it does not say. */
+  readonly outputMax: number;
 }
 
 /** As much of a chat completion request as the answer depends on. */
 const request = z.object({
+  max_completion_tokens: z.int().positive().optional().catch(undefined),
+  max_tokens: z.int().positive().optional().catch(undefined),
   messages: z
     .array(
       z.object({
@@ -47,8 +51,11 @@ const say = (prompt: string, format: z.infer<typeof request>['response_format'])
 
 /** The same request, the same answer. */
 export const answer = (body: unknown): Answer => {
-  const { messages = [], response_format } = request.safeParse(body).data ?? {};
+  const asked = request.safeParse(body).data;
+  const { messages = [], response_format } = asked ?? {};
   const prompt = contentOf(messages.findLast(({ role }) => role === 'user') ?? { role: 'user', content: '' });
   const text = say(prompt, response_format);
-  return { text, inputTokens: tokens(messages.map(contentOf).join('\n')), outputTokens: tokens(text) };
+  const outputTokens = tokens(text);
+  const outputMax = asked?.max_completion_tokens ?? asked?.max_tokens ?? outputTokens;
+  return { text, inputTokens: tokens(messages.map(contentOf).join('\n')), outputTokens, outputMax };
 };

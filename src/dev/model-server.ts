@@ -8,6 +8,8 @@ import type { Clock } from '../kernel/clock.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { type Random, seededRandom } from '../kernel/random.ts';
 import { type Answer, answer } from './model-answer.ts';
+import { type Arrival, arrivalLog } from './model-arrivals.ts';
+import { gate, type Note } from './model-gate.ts';
 import { type Limits, slidingWindow } from './model-window.ts';
 
 export interface ModelServerOptions {
@@ -15,22 +17,20 @@ export interface ModelServerOptions {
   readonly port?: number;
   /** What half of the answers take at most; 300. Most take half to double that. 0 answers at once. */
   readonly latencyMs?: number;
-  /** None by default. A request past one of them is answered 429 at once, with `retry-after`. */
+  /**
+   * None by default. A request past one of them is answered 429 at once, with `retry-after`. Its tokens are counted when
+   * it arrives: those that its `x-troupe-reserved` header names; else its input, and its `max_completion_tokens` or
+   * `max_tokens`, or what the answer will have where it says neither.
+   */
   readonly limits?: Limits;
+  /** A file to which each arrival is appended, as a line of JSON. */
+  readonly log?: string;
   /** Of the latencies; 1. */
   readonly seed?: number;
   readonly clock?: Clock;
 }
 
-/** One request, as a provider's own log would have it. */
-export interface Arrival {
-  /** Monotonic, when its body had been read. */
-  readonly atMs: number;
-  readonly model: string;
-  /** Input and output, as the window counted them; 0 for what was not admitted. */
-  readonly tokens: number;
-  readonly outcome: 'answered' | 'refused' | 'failed';
-}
+export type { Arrival };
 
 export interface ModelServer {
   /** Base URL for OpenAI's clients; ends in `/v1`. */
@@ -52,8 +52,6 @@ export interface ModelServer {
 type ResponseFactory = Extract<Parameters<LLMock['on']>[1], (...args: never[]) => unknown>;
 type ChatRequest = Parameters<ResponseFactory>[0];
 type Reply = Awaited<ReturnType<ResponseFactory>>;
-
-const arrivalsMax = 100_000;
 
 /** Log-normal: never below 0, most near the median, a few far above it. */
 const latency = (random: Random, medianMs: number): number => {
@@ -98,48 +96,61 @@ const faults = (): Faults => {
 };
 
 interface Provider {
-  respond(request: ChatRequest): Promise<Reply>;
+  respond(request: ChatRequest, note?: Note): Promise<Reply>;
   readonly arrivals: readonly Arrival[];
   slowBy(factor: number): void;
   failNext: Faults['add'];
+  close(): void;
 }
 
 /** All but HTTP: log, window, latency, answer. */
-const provider = ({ latencyMs = 300, limits = {}, seed = 1, clock = systemClock }: ModelServerOptions): Provider => {
+const provider = ({
+  latencyMs = 300,
+  limits = {},
+  seed = 1,
+  clock = systemClock,
+  log,
+}: ModelServerOptions): Provider => {
   const random = seededRandom(seed);
   const window = slidingWindow(limits);
   const failing = faults();
-  const arrivals: Arrival[] = [];
+  const arrivals = arrivalLog(log);
   let slowness = 1;
 
-  const log = (arrival: Arrival): void => {
-    if (arrivals.length >= arrivalsMax) arrivals.splice(0, arrivalsMax / 10);
-    arrivals.push(arrival);
-  };
-
-  const respond = async (request: ChatRequest): Promise<Reply> => {
-    const atMs = clock.monotonic();
+  const respond = async (request: ChatRequest, note?: Note): Promise<Reply> => {
+    // Never older than one that was counted before: aimock has its own order of turning to them.
+    const atMs = Math.max(note?.bodyMs ?? clock.monotonic(), arrivals.all.at(-1)?.atMs ?? 0);
     const { model } = request;
     const reply = answer(request); // Known before it is given, so that the window can count its tokens as they arrive.
-    const tokens = reply.inputTokens + reply.outputTokens;
+    const tokens = note?.reserved ?? reply.inputTokens + reply.outputMax;
+    const seen = { atMs, headMs: note?.headMs ?? atMs, model, ...(note?.request && { request: note.request }) };
     const admission = window.admit(atMs, tokens);
     if (!admission.admitted) {
-      log({ atMs, model, tokens: 0, outcome: 'refused' });
+      arrivals.add({ ...seen, tokens: 0, outcome: 'refused' });
       return tooMany(admission.retryAfterMs);
     }
     const status = failing.take();
-    log({ atMs, model, tokens, outcome: status === undefined ? 'answered' : 'failed' });
+    arrivals.add({ ...seen, tokens, outcome: status === undefined ? 'answered' : 'failed' });
     if (latencyMs > 0) await clock.sleep(slowness * latency(random, latencyMs));
     return status === undefined ? said(reply, model) : broken(status);
   };
 
-  return { respond, arrivals, failNext: failing.add, slowBy: (factor) => void (slowness = factor) };
+  return {
+    respond,
+    arrivals: arrivals.all,
+    failNext: failing.add,
+    slowBy: (factor) => void (slowness = factor),
+    close: arrivals.close,
+  };
 };
 
 export const startModelServer = async (options: ModelServerOptions = {}): Promise<ModelServer> => {
-  const { respond, arrivals, slowBy, failNext } = provider(options);
+  const { respond, arrivals, slowBy, failNext, close } = provider(options);
+  const { mountable, take } = gate((options.clock ?? systemClock).monotonic);
   const mock = new LLMock({ host: '127.0.0.1', port: options.port ?? 0, journalMaxEntries: 1 });
-  mock.on({ endpoint: 'chat' }, respond);
+  const arrive: ResponseFactory = (request) => respond(request, take(request._context));
+  mock.mount('/v1/chat', mountable);
+  mock.on({ endpoint: 'chat' }, arrive);
   const url = await mock.start();
   return {
     url: `${url}/v1`,
@@ -153,11 +164,14 @@ export const startModelServer = async (options: ModelServerOptions = {}): Promis
       let left = count;
       const cut: ResponseFactory = (request) => {
         left -= 1;
-        return respond(request);
+        return arrive(request);
       };
       const predicate = ({ stream }: ChatRequest): boolean => stream === true && left > 0;
       mock.prependFixture({ match: { endpoint: 'chat', predicate }, response: cut, truncateAfterChunks: chunks });
     },
-    stop: () => mock.stop(),
+    stop: async () => {
+      await mock.stop();
+      close();
+    },
   };
 };

@@ -1,6 +1,7 @@
 /**
- * What a provider allows in any window: requests and tokens, over the last so many milliseconds. A request that does
- * not fit is refused and counts nothing, so that who waits as long as it was told to gets in.
+ * What a provider allows in any window: requests and tokens, over the last so many milliseconds, several windows at
+ * once if need be. A request that does not fit one of them is refused and counts in none, so that who waits as long as
+ * it was told to gets in.
  */
 
 export interface Limit {
@@ -9,14 +10,14 @@ export interface Limit {
 }
 
 export interface Limits {
-  readonly requests?: Limit;
-  readonly tokens?: Limit;
+  readonly requests?: Limit | readonly Limit[];
+  readonly tokens?: Limit | readonly Limit[];
 }
 
 export type Admission = { readonly admitted: true } | { readonly admitted: false; readonly retryAfterMs: number };
 
 export interface Window {
-  /** Takes `tokens` and one request out of the window that ends at `nowMs`, or says when that may be tried again. */
+  /** Takes `tokens` and one request out of the windows that end at `nowMs`, or says when that may be tried again. */
   admit(nowMs: number, tokens: number): Admission;
 }
 
@@ -56,15 +57,19 @@ const meter = ({ limit, perMs }: Limit): Meter => {
   };
 };
 
-export const slidingWindow = ({ requests, tokens }: Limits): Window => {
-  const requestMeter = requests && meter(requests);
-  const tokenMeter = tokens && meter(tokens);
+export const slidingWindow = ({ requests = [], tokens = [] }: Limits): Window => {
+  const requestMeters = [requests].flat().map(meter);
+  const tokenMeters = [tokens].flat().map(meter);
   return {
     admit: (nowMs, amount) => {
-      const waitMs = Math.max(requestMeter?.waitMs(nowMs, 1) ?? 0, tokenMeter?.waitMs(nowMs, amount) ?? 0);
+      const waitMs = Math.max(
+        0,
+        ...requestMeters.map((one) => one.waitMs(nowMs, 1)),
+        ...tokenMeters.map((one) => one.waitMs(nowMs, amount)),
+      );
       if (waitMs > 0) return { admitted: false, retryAfterMs: waitMs };
-      requestMeter?.spend({ atMs: nowMs, amount: 1 });
-      tokenMeter?.spend({ atMs: nowMs, amount });
+      for (const one of requestMeters) one.spend({ atMs: nowMs, amount: 1 });
+      for (const one of tokenMeters) one.spend({ atMs: nowMs, amount });
       return { admitted: true };
     },
   };
