@@ -1,6 +1,7 @@
 // What there is to do: tasks, and when they run.
 export { type App, type AppSpec, defineApp, type Schedule, type ScheduleOptions, schedule } from './app/app.ts';
 export { type AnyTask, defineTask, type Policy, type Task, type TaskSpec } from './app/task.ts';
+export type { Batch, BatchHandler, BatchItem, BatchOptions } from './app/batch-types.ts';
 export type { Retry } from './app/retry.ts';
 
 // What a handler is given.

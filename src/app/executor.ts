@@ -7,12 +7,14 @@ import { encodeJson, throughJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { submitTask } from '../task/submit.ts';
+import { gatherer, type GathererOptions } from './batch.ts';
 import { context } from './context.ts';
+import type { BaseCtx, TaskCtx } from './context-types.ts';
 import { envelopeOf } from './envelope.ts';
 import { failureOf, outcomeOf } from './failure.ts';
 import { localCache } from './local.ts';
 import { parseInput, parseOutput, type Registry } from './registry.ts';
-import type { ResolvedTask } from './resolved.ts';
+import type { ResolvedBatch, ResolvedTask } from './resolved.ts';
 import { validate } from './schema.ts';
 import { stepper, type StepRunner } from './steps.ts';
 import type { SubmitOptions } from './submit.ts';
@@ -31,35 +33,25 @@ const depthMax = 8;
 export const executor = (options: ExecutorOptions): Executor => {
   const { registry, ports } = options;
   const local = localCache(ports.clock);
-  let deps: { readonly value: unknown } | undefined;
-  let making: Promise<void> | undefined;
-  /** Once for all who ask; what failed is made anew for the next attempt. */
-  const depsOnce = async (): Promise<unknown> => {
-    making ??= options
-      .deps()
-      .then((value) => {
-        deps = { value };
-      })
-      .finally(() => {
-        making = undefined;
-      });
-    await making;
-    return deps?.value;
-  };
+  const depsOf = once(options.deps);
 
   const runnableOf = (task: ResolvedTask): Runnable => {
     const replays = ports.metrics.stepsReplayed.labels(task.name);
     const runner: StepRunner = { clock: ports.clock, random: ports.random, replayed: () => replays.inc() };
-    const contextOf = (attempt: Attempt, made: unknown) =>
+    const contextOf = (attempt: Attempt, deps: unknown) =>
       context({
         attempt,
-        deps: made,
+        deps,
         local,
         log: ports.log,
         step: stepper(runner, attempt),
         submit: (child, input, submitOptions) => submitChild(options, attempt, child.name, input, submitOptions),
         progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
       });
+
+    const gather =
+      task.batch && batched(options, task, task.batch, async (attempt) => baseOf(contextOf(attempt, await depsOf())));
+    const handler = task.handler ?? handledInBatches;
 
     const run = async (attempt: Attempt): Promise<Outcome> => {
       let input: unknown;
@@ -69,9 +61,11 @@ export const executor = (options: ExecutorOptions): Executor => {
       } catch (error) {
         return { type: 'refused', reason: 'invalid_input', error: failureOf(error) };
       }
+      if (gather) return gather(attempt, input);
       try {
-        const ctx = contextOf(attempt, deps ? deps.value : await depsOnce());
-        const returned = await task.handler(ctx, input);
+        const deps = depsOf();
+        const ctx = contextOf(attempt, deps instanceof Promise ? await deps : deps);
+        const returned = await handler(ctx, input);
         const output = outputOf(task, returned);
         return output instanceof Promise ? await output : output;
       } catch (error) {
@@ -83,6 +77,46 @@ export const executor = (options: ExecutorOptions): Executor => {
 
   const runnables = new Map([...registry.app.tasks].map(([name, task]) => [name, runnableOf(task)]));
   return { task: (type) => runnables.get(type) };
+};
+
+/** What `make` resolves with, once for all who ask: a promise until it is there. What failed is made anew for the next. */
+const once = (make: () => Promise<unknown>): (() => unknown) => {
+  let made: { readonly value: unknown } | undefined;
+  let making: Promise<unknown> | undefined;
+  const begin = (): Promise<unknown> =>
+    make()
+      .then((value) => {
+        made = { value };
+        return value;
+      })
+      .finally(() => {
+        making = undefined;
+      });
+  return () => (made ? made.value : (making ??= begin()));
+};
+
+const batched = (
+  { ports }: ExecutorOptions,
+  task: ResolvedTask,
+  batch: ResolvedBatch,
+  contextOf: GathererOptions['contextOf'],
+) => {
+  const batches = ports.metrics.batches.labels(task.name);
+  return gatherer({
+    batch,
+    clock: ports.clock,
+    now: () => ports.queue.now(),
+    contextOf,
+    outcomeOfOutput: (output) => outputOf(task, output),
+    begun: () => batches.inc(),
+  });
+};
+
+/** A batch has no record of its own to write steps into, and no run to show anything in. */
+const baseOf = ({ step: _step, submit: _submit, progress: _progress, ...base }: TaskCtx): BaseCtx => base;
+
+const handledInBatches = (): never => {
+  throw new Error('this task is handled in batches');
 };
 
 /** A result that its schema refuses is a failure: the next attempt may give a better one. */

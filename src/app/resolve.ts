@@ -52,15 +52,23 @@ type Tasks = ReadonlyMap<string, ResolvedTask>;
 type Pools = ReadonlyMap<string, ResolvedPool>;
 
 const resolveTasks = (given: readonly unknown[], names: Names, report: Report): Tasks => {
-  const shape = taskShape(names);
+  const shapes = { single: taskShape(names), batched: taskShape(names, true) };
   const tasks = new Map<string, ResolvedTask>();
   checkUnique('task', names.tasks, report);
   for (const [index, value] of given.entries()) {
-    const task = parsed(shape, value, labelOf('task', value, index), report);
+    const task = parsed(
+      isBatched(value) ? shapes.batched : shapes.single,
+      value,
+      labelOf('task', value, index),
+      report,
+    );
     if (task !== undefined) tasks.set(task.name, resolveTask(task));
   }
   return tasks;
 };
+
+const isBatched = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'batch' in value && value.batch !== undefined;
 
 const resolveTask = ({ policy, ...task }: z.infer<ReturnType<typeof taskShape>>): ResolvedTask =>
   Object.freeze({

@@ -2,6 +2,7 @@
 import type { ScheduleSpec } from '../bus/queue.ts';
 import type { Lane } from '../bus/subjects.ts';
 import type { ClassifyRule } from '../task/classify.ts';
+import type { BatchHandler } from './batch-types.ts';
 import type { Schema } from './schema.ts';
 import type { Task } from './task.ts';
 
@@ -44,6 +45,12 @@ export interface Choice {
 
 export type Handler = NonNullable<Task['handler']>;
 
+export interface ResolvedBatch {
+  readonly size: number;
+  readonly waitMs: number;
+  readonly handler: BatchHandler;
+}
+
 export interface ResolvedTask {
   readonly name: string;
   readonly input: Schema;
@@ -53,7 +60,9 @@ export interface ResolvedTask {
   readonly retry: ResolvedRetry;
   readonly timeoutMs: number;
   readonly deadlineMs: number | undefined;
-  readonly handler: Handler;
+  /** Of these two one is there. */
+  readonly handler: Handler | undefined;
+  readonly batch: ResolvedBatch | undefined;
   /** Of a parsed input. Throws InvalidInputError where a function of the policy throws, or gives no string. */
   choose(input: unknown): Choice;
 }

@@ -22,7 +22,7 @@ const whenNot =
 const later: ReadonlySet<string> = new Set(
   (
     'budget budgets models embeddings agents signals threads tenants spend fair perTenant perKey share scale ' +
-    'partitions runBatch'
+    'partitions'
   ).split(' '),
 );
 
@@ -53,10 +53,10 @@ export const whole = (min: number, max: number) => {
 };
 
 /** In ms. */
-export const duration = (minMs: number) =>
+export const duration = (minMs: number, maxMs?: number) =>
   z.unknown().transform((value, ctx): number => {
     try {
-      return toMs(value, '', { minMs });
+      return toMs(value, '', { minMs, ...(maxMs !== undefined && { maxMs }) });
     } catch (error) {
       // Its `what` is empty: the path says it.
       ctx.addIssue({

@@ -1,6 +1,7 @@
 /** What a task may say, with each default in its one place. */
 import { z } from 'zod';
-import type { Handler, Names, ResolvedRetry } from './resolved.ts';
+import type { BatchHandler } from './batch-types.ts';
+import type { Handler, Names, ResolvedBatch, ResolvedRetry } from './resolved.ts';
 import type { Schema } from './schema.ts';
 import { closed, duration, fn, known, laneName, token, whole } from './shape.ts';
 
@@ -55,8 +56,18 @@ const standardSchema = z.custom<Schema>(
   { error: 'not a Standard Schema; give a schema of zod, valibot, arktype or the like' },
 );
 
-/** A task as `defineTask` made it. */
-export const taskShape = (names: Names) =>
+const noHandler = "there is none; give `run`, or list here what the task's `.run(...)` returned";
+
+const batch = z
+  .object({
+    size: whole(1, 1_000),
+    wait: duration(0, 10_000).default(50),
+    handler: fn<BatchHandler>(),
+  })
+  .transform(({ wait, ...said }): ResolvedBatch => Object.freeze({ ...said, waitMs: wait }));
+
+/** A task as `defineTask` made it, or `runBatch`. */
+export const taskShape = (names: Names, batched = false) =>
   z.object(
     {
       name: token,
@@ -64,7 +75,8 @@ export const taskShape = (names: Names) =>
       output: standardSchema.optional(),
       progress: standardSchema.optional(),
       policy: policyShape(names),
-      handler: fn<Handler>("there is none; give `run`, or list here what the task's `.run(...)` returned"),
+      handler: batched ? z.undefined().optional() : fn<Handler>(noHandler),
+      batch: batched ? batch : z.undefined().optional(),
     },
     { error: 'not a task; list what `defineTask` returned' },
   );

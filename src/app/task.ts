@@ -1,5 +1,6 @@
 import type { Lane } from '../bus/subjects.ts';
 import type { Duration } from '../kernel/duration.ts';
+import type { Batch, BatchHandler, BatchOptions } from './batch-types.ts';
 import type { TaskCtx } from './context-types.ts';
 import type { PoolName } from './register.ts';
 import type { Retry } from './retry.ts';
@@ -52,10 +53,19 @@ export interface Task<
   readonly progress?: P;
   /** What it was defined with; checked and completed when an app boots. */
   readonly policy: Policy<never>;
-  /** What a worker runs. Absent in a contract. */
+  /** What a worker runs. Absent in a contract, and where there is a `batch`. */
   handler?(ctx: TaskCtx<P>, input: Out<I>): Promise<In<O>>;
   /** The same task with this handler, as a new value: list that one in `defineApp`. */
   run(handler: (ctx: TaskCtx<P>, input: Out<I>) => Promise<In<O>>): Task<N, I, O, P>;
+  /** What a worker runs with many tasks at once. */
+  readonly batch?: Batch<I, O>;
+  /**
+   * The same task, handled many at a time: for whatever costs as much for a hundred as for one. A call is given the
+   * tasks of this process that run at that moment, at most `size`, so their pool needs `workers.min` of about `size`.
+   * Each stays a task of its own: with its retries, its timeout (which counts the gathering), its result. One that is
+   * neither completed nor failed when the handler ends, or throws, has failed, and is handled alone from then on.
+   */
+  runBatch(batch: BatchOptions, handler: BatchHandler<I, O>): Task<N, I, O, P>;
 }
 
 /** A task of any types: `any`, because a schema stands on both sides of its task's functions. */
@@ -74,6 +84,7 @@ interface Definition extends Policy<never> {
   readonly output?: Schema;
   readonly progress?: Schema;
   readonly run?: Handler;
+  readonly batch?: Batch;
 }
 type Handler = NonNullable<Task['handler']>;
 
@@ -93,7 +104,7 @@ export function defineTask(definition: Definition): Task {
   return completed(definition);
 }
 
-const completed = ({ run, ...contract }: Definition): Task => {
+const completed = ({ run, batch, ...contract }: Definition): Task => {
   const { name, input, output, progress, ...policy } = contract;
   return Object.freeze({
     name,
@@ -102,6 +113,9 @@ const completed = ({ run, ...contract }: Definition): Task => {
     ...(progress && { progress }),
     policy: Object.freeze(policy),
     ...(run && { handler: run }),
+    ...(batch && { batch }),
     run: (handler: Handler) => completed({ ...contract, run: handler }),
+    runBatch: (options: BatchOptions, handler: BatchHandler) =>
+      completed({ ...contract, batch: Object.freeze({ ...options, handler }) }),
   });
 };

@@ -13,6 +13,8 @@ export type Outcome =
       readonly error: Failure;
       readonly retryAfterMs?: number;
       readonly forget?: readonly string[];
+      /** Every later attempt goes by itself, where it would share a batch. */
+      readonly alone?: boolean;
     }
   /** Never worth another: its own handler said so. */
   | { readonly type: 'rejected'; readonly error: Failure }
@@ -27,6 +29,8 @@ export interface Attempt {
   readonly number: number;
   /** Of attempt 1; epoch ms. */
   readonly startedAt: number;
+  /** Not to be handled together with others: it may be what broke them. */
+  readonly alone: boolean;
   readonly journal: Journal;
   /** Aborts with the reason: cancel, timeout, deadline, drain, lost claim. */
   readonly signal: AbortSignal;

@@ -45,6 +45,7 @@ export const attempted = ({ ports, task, runnable, record, writer, life }: Attem
     input: input.value,
     number: record.attempt,
     startedAt: record.startedAt === undefined ? ports.queue.now() : Date.parse(record.startedAt),
+    alone: record.alone === true || record.lost !== undefined,
     journal: journal(ports, writer),
     signal: life.signal,
     emit: emitter(ports, task, record.attempt),

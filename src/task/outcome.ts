@@ -31,7 +31,7 @@ export const recordAfter = (record: TaskRecord, outcome: Outcome, circumstances:
 
 const afterFailure = (
   record: TaskRecord,
-  { error, retryAfterMs, forget = [] }: Extract<Outcome, { type: 'failed' }>,
+  { error, retryAfterMs, forget = [], alone }: Extract<Outcome, { type: 'failed' }>,
   { retry, now, random }: Circumstances,
 ): TaskRecord => {
   const failures = record.failures + 1;
@@ -42,7 +42,7 @@ const afterFailure = (
     return dead({ ...record, failures }, 'deadline', pastDeadline(record, error), now);
   const kept =
     forget.length === 0 ? record : { ...record, steps: record.steps.filter(({ name }) => !forget.includes(name)) };
-  return failed(kept, error, until, delayMs > nakMaxMs);
+  return failed(alone ? { ...kept, alone } : kept, error, until, delayMs > nakMaxMs);
 };
 
 const pastDeadline = ({ deadline }: TaskRecord, last: Failure): Failure => ({

@@ -54,6 +54,8 @@ export const taskRecord = z.object({
   failures: z.number().int(),
   /** Attempts since the last recorded outcome that ended without one: their worker is gone. */
   lost: z.number().int().optional(),
+  /** An attempt of a batch did not say what became of it: the next go by themselves. */
+  alone: z.boolean().optional(),
   worker: z.string().optional(),
   /** The stored message in whose name the task runs. Any other message for the same task is a twin. */
   held: z.object({ stream: z.string(), seq: z.number().int() }).optional(),

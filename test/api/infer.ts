@@ -125,6 +125,30 @@ export const checkDated = async (client: Client): Promise<void> => {
   same<typeof at, string>(true);
 };
 
+// a batch: the parsed input, the wire form of the output, and no more than a batch can do
+export const batched = defineTask({
+  name: 'batched',
+  input: z.object({ text: z.string(), at: z.coerce.date().optional() }),
+  output: z.object({ length: z.number().default(0) }),
+}).runBatch({ size: 100, wait: '20ms' }, async (ctx, items) => {
+  // @ts-expect-error a batch has no steps
+  await ctx.step('x', () => 1);
+  for (const item of items) {
+    same<typeof item.input, { text: string; at?: Date | undefined }>(true);
+    if (item.attempt > 1) item.fail(new Error('again'));
+    // @ts-expect-error length is a number
+    item.complete({ length: '1' });
+    item.complete({});
+  }
+});
+// @ts-expect-error a batch has a size
+export const sizeless = defineTask({ name: 'sizeless', input: z.object({}) }).runBatch({}, async () => {});
+export const checkBatched = async (client: Client): Promise<void> => {
+  same<Awaited<ReturnType<Awaited<ReturnType<typeof client.submit<typeof batched>>>['result']>>, { length: number }>(
+    true,
+  );
+};
+
 // another Standard Schema library
 export const vt = defineTask({
   name: 'vt',

@@ -36,6 +36,7 @@ const setup = async (of: Task = task) => {
       input: null,
       number: 3,
       startedAt: 5,
+      alone: false,
       journal: journal(ports, new Promise(() => {})),
       signal: life.signal,
       emit: () => {},

@@ -32,6 +32,7 @@ const setup = async () => {
         input: null,
         number: 1,
         startedAt: 0,
+        alone: false,
         journal: journal(ports, Promise.resolve(writer)),
         signal: life.signal,
         emit: (event) => events.push(event),

@@ -16,12 +16,19 @@ describe('defineTask', () => {
       policy: { pool: 'bulk', timeout: '2m' },
       handler: run,
       run: expect.any(Function),
+      runBatch: expect.any(Function),
     });
   });
 
   test('makes a contract where there is no handler', () => {
     const contract = defineTask({ name: 'a', input });
-    expect(contract).toEqual({ name: 'a', input, policy: {}, run: expect.any(Function) });
+    expect(contract).toEqual({
+      name: 'a',
+      input,
+      policy: {},
+      run: expect.any(Function),
+      runBatch: expect.any(Function),
+    });
   });
 
   test('a contract is completed as a new task, and stays what it was', () => {
