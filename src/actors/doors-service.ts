@@ -91,7 +91,12 @@ const withinBytes = (answer: StatusAnswer, bytesMax: number): object => {
   return outputBytes <= bytesMax - spareBytes ? answer : { ...rest, outputBytes };
 };
 
-const errorAnswer = (ports: Pick<TaskPorts, 'log' | 'metrics'>, error: unknown, message: Message): ErrorAnswer => {
+/** The answer to a request that failed; counted and logged. */
+export const errorAnswer = (
+  ports: Pick<TaskPorts, 'log' | 'metrics'>,
+  error: unknown,
+  message: Message,
+): ErrorAnswer => {
   const [door = '', type = ''] = message.subject.split('.', 2);
   const input = message.data.length > 0 ? message.data : message.subject;
   const problem = accountFor(ports, { door, type, input }, error);

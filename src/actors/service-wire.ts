@@ -5,6 +5,8 @@ export interface Endpoint {
   /** May hold wildcards. */
   readonly subject: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Every service of the name gets every request, instead of one of them; false. */
+  readonly everyone?: boolean;
 }
 
 export interface Identity {
@@ -52,10 +54,10 @@ export const info = ({ description, ...identity }: Identity, endpoints: readonly
   ...pong({ description, ...identity }),
   type: 'io.nats.micro.v1.info_response',
   description,
-  endpoints: endpoints.map(({ name, subject, metadata = {} }) => ({
+  endpoints: endpoints.map(({ name, subject, metadata = {}, everyone = false }) => ({
     name,
     subject,
-    queue_group: queueGroup,
+    queue_group: everyone ? '' : queueGroup,
     metadata,
   })),
 });

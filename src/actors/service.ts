@@ -27,8 +27,11 @@ import {
 } from './service-wire.ts';
 
 export interface ServiceEndpoint extends Endpoint {
-  /** The answer's body. `signal` aborts when the service stops: what waits for something then answers at once. */
-  readonly handle: (message: Message, signal: AbortSignal) => Promise<Uint8Array>;
+  /**
+   * The answer's body; `undefined` if it is answered otherwise. `signal` aborts when the service stops: what waits for
+   * something then answers at once.
+   */
+  readonly handle: (message: Message, signal: AbortSignal) => Promise<Uint8Array | undefined>;
 }
 
 /** What an error becomes. */
@@ -49,7 +52,7 @@ export interface ServiceOptions extends Omit<Identity, 'id'> {
 }
 
 interface Answer {
-  readonly body: Uint8Array;
+  readonly body: Uint8Array | undefined;
   readonly headers?: Headers;
 }
 
@@ -71,7 +74,7 @@ export const service =
 
     const answer = answering(options, inHand, signal);
     const reply = ({ reply: to }: Message, { body, headers }: Answer): void => {
-      if (to !== undefined && isAnswerable(to)) bus.publish(to, body, headers && { headers });
+      if (body && to !== undefined && isAnswerable(to)) bus.publish(to, body, headers && { headers });
     };
     const serve = async (message: Message, each: Served): Promise<void> => reply(message, await answer(message, each));
     const about = {
@@ -90,7 +93,7 @@ export const service =
         // It answers every error; what is left is an answer that the bus does not take any more.
         void serve(message, each).catch((error: unknown) => log.error({ err: error, service: name }, 'no answer'));
       };
-      return bus.subscribe(each.endpoint.subject, receive, { queue: queueGroup });
+      return bus.subscribe(each.endpoint.subject, receive, each.endpoint.everyone ? {} : { queue: queueGroup });
     });
     return {
       exit: aborted(signal).then(() => {
@@ -116,7 +119,8 @@ const answering =
         throw new OverloadedError(`the service "${name}" has more requests in hand than it has room for`, {
           retryAfterMs,
         });
-      return { body: fitting(bus, await endpoint.handle(message, signal)) };
+      const body = await endpoint.handle(message, signal);
+      return { body: body && fitting(bus, body) };
     } catch (error) {
       const { status, message: text, body } = errorAnswer(error, message);
       const line = asLine(text);

@@ -36,6 +36,16 @@ export const plus = (a: Amount, b: Amount): Amount => ({
   outputTokens: a.outputTokens + b.outputTokens,
 });
 
+export const minus = (a: Amount, b: Amount): Amount => ({
+  requests: a.requests - b.requests,
+  tokens: a.tokens - b.tokens,
+  inputTokens: a.inputTokens - b.inputTokens,
+  outputTokens: a.outputTokens - b.outputTokens,
+});
+
+/** Whether `a` has at least as much of each unit. */
+export const covers = (a: Amount, b: Amount): boolean => units.every((unit) => a[unit] >= b[unit]);
+
 /** One request with so many tokens in and, at most, out. */
 export const amountOf = (inputTokens: number, outputTokens: number): Amount => ({
   requests: 1,

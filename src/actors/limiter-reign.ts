@@ -1,0 +1,125 @@
+/** One limiter's time: from when it has written itself into the budget's key until another has, or it is told to stop. */
+import type { Bucket } from '../kv/kv.ts';
+import { writeUntilKnown } from '../kv/write.ts';
+import { aborted, linked } from '../kernel/signal.ts';
+import type { Timer } from '../kernel/clock.ts';
+import { grantor } from '../limiter/granting/grantor.ts';
+import type { InheritedSlice } from '../limiter/granting/inherited.ts';
+import { encode } from '../limiter/json.ts';
+import { decodeKey, encodeKey } from '../limiter/granting/key.ts';
+import type { Slice } from '../limiter/granting/slices.ts';
+import type { LimiterOptions } from './limiter.ts';
+import { limiterService } from './limiter-service.ts';
+
+export interface ReignOptions extends LimiterOptions {
+  readonly epoch: number;
+  /** Of the key, by which this limiter has taken over. */
+  readonly revision: number;
+  readonly inherited: readonly InheritedSlice[];
+  readonly closedMs: number;
+  readonly limits: Bucket;
+  readonly leaseMs: number;
+}
+
+/** Resolves when it is over. */
+export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<void> => {
+  const { budget, bus, clock, random, log, metrics, limits, epoch, node, leaseMs } = options;
+  const over = linked(stop);
+  const mind = grantor({ ...options, nowMs: clock.monotonic() });
+  let revision = options.revision;
+  let keptAtMs = clock.monotonic();
+  let writing: Promise<void> | undefined;
+  let wanted: 'no' | 'write' = 'no';
+  let alarm: Timer | undefined;
+  let due = false;
+
+  /** Writes what is known now over the last revision; one at a time. Ends the reign if the key is another's. */
+  const write = async (holder: string, signal: AbortSignal): Promise<void> => {
+    const now = clock.monotonic();
+    const w = random.nonce();
+    const written = await writeUntilKnown(limits, {
+      key: budget.name,
+      value: encodeKey({ w, epoch, node: holder, closedMs: mind.closedMs(now), slices: mind.kept(now) }),
+      expected: revision,
+      isMine: ({ value }) => decodeKey(value)?.w === w,
+      clock,
+      random,
+      signal,
+    });
+    if (written.type === 'lost') return over.abort();
+    revision = written.revision;
+    keptAtMs = now;
+  };
+
+  const save = (slice?: Slice): Promise<void> => {
+    const done = write(node, over.signal)
+      .then(() => {
+        if (slice && !over.signal.aborted) mind.opened(slice);
+      })
+      .catch((error: unknown) => {
+        if (!over.signal.aborted) log.error({ err: error, budget: budget.name }, 'the key of a budget was not written');
+        over.abort();
+      })
+      .finally(() => {
+        writing = undefined;
+        if (wanted === 'write') keep();
+        soon();
+      });
+    writing = done;
+    return done;
+  };
+
+  /** The key is written anew, now or as soon as it can be. */
+  const keep = (): void => {
+    wanted = writing ? 'write' : 'no';
+    if (!writing) void save(); // Never rejects.
+  };
+
+  const work = (): void => {
+    due = false;
+    if (over.signal.aborted) return;
+    const now = clock.monotonic();
+    const { answers, take, againAtMs } = mind.work(now, writing === undefined);
+    for (const { reply, grants } of answers) {
+      metrics.limiterGrants.labels(budget.name).inc(grants.grants.length);
+      bus.publish(reply, encode(grants));
+    }
+    if (take) void save(take); // Never rejects.
+    alarm?.cancel();
+    if (Number.isFinite(againAtMs)) alarm = clock.timer(Math.max(0, againAtMs - now), soon);
+  };
+
+  /** What a turn of the event loop brings is looked at together. */
+  const soon = (): void => {
+    if (due || over.signal.aborted) return;
+    due = true;
+    clock.immediate(work);
+  };
+
+  const beat = clock.every(leaseMs / 8, () => {
+    const silentMs = clock.monotonic() - keptAtMs;
+    if (silentMs > leaseMs) return over.abort(); // Others may take over by now.
+    if (silentMs > leaseMs / 4 && !writing) keep();
+  });
+  const service = await limiterService({ ...options, mind, soon, keep })(over.signal);
+  soon();
+  await aborted(over.signal);
+  beat.cancel();
+  alarm?.cancel();
+  await writing;
+  if (stop.aborted) await handOver(options, write);
+  await service.exit;
+};
+
+/** A successor need not wait until it is sure that this one is gone. */
+const handOver = async (
+  { clock, leaseMs, log, budget }: ReignOptions,
+  write: (holder: string, signal: AbortSignal) => Promise<void>,
+): Promise<void> => {
+  const patience = new AbortController();
+  const timer = clock.timer(leaseMs, () => patience.abort());
+  await write('', patience.signal).catch((error: unknown) =>
+    log.debug({ err: error, budget: budget.name }, 'a budget was not handed over: others take it over in their time'),
+  );
+  timer.cancel();
+};

@@ -1,0 +1,85 @@
+/** A budget's limiter as a service: `acquire`, `settle`, `penalize` and `status`, for clients and for `nats`. */
+import { z } from 'zod';
+import type { Message } from '../bus/bus.ts';
+import { subjects } from '../bus/subjects.ts';
+import { InvalidInputError } from '../kernel/errors.ts';
+import type { Start } from '../kernel/process.ts';
+import type { Grantor } from '../limiter/granting/grantor.ts';
+import { encode } from '../limiter/json.ts';
+import { acquire, penalize, settle } from '../limiter/messages.ts';
+import { errorAnswer } from './doors-service.ts';
+import type { LimiterOptions } from './limiter.ts';
+import { service, type ServiceEndpoint } from './service.ts';
+
+export interface LimiterServiceOptions extends LimiterOptions {
+  readonly epoch: number;
+  readonly mind: Grantor;
+  /** Something has changed: it is time to look who can be granted. */
+  readonly soon: () => void;
+  /** A successor has to know what has changed. */
+  readonly keep: () => void;
+}
+
+export const limiterService = (options: LimiterServiceOptions): Start => {
+  const { budget, node, epoch, mind, clock, metrics, soon, keep } = options;
+
+  const endpoint = (
+    verb: 'acquire' | 'settle' | 'penalize' | 'status',
+    takes: string,
+    answer: (message: Message) => object | undefined,
+  ): ServiceEndpoint => ({
+    name: verb,
+    subject: subjects.limiter(budget.name, verb),
+    metadata: { takes },
+    // Who has just been deposed, or stands still, must not keep what the one after it has to hear.
+    everyone: true,
+    handle: (message) => {
+      const body = answer(message);
+      return Promise.resolve(body && encode(body));
+    },
+  });
+
+  return service({
+    ...options,
+    name: 'limiter',
+    description: `grants permits of budget ${budget.name}`,
+    metadata: { node, budget: budget.name, epoch: String(epoch) },
+    endpoints: [
+      endpoint('acquire', '{"client":"<name>","waiting":[{"id":"<any>","tokens":100}]}', (message) => {
+        mind.list(parsed(acquire, message), message.reply, clock.monotonic());
+        soon();
+        return undefined;
+      }),
+      endpoint('settle', '{"client":"<name>","permits":[{"permit":"<id>","type":"unsent"}]}', (message) => {
+        const { unknown, late } = mind.settle(parsed(settle, message).permits, clock.monotonic());
+        if (late > 0) metrics.limiterLate.labels(budget.name).inc(late);
+        soon();
+        return { unknown };
+      }),
+      endpoint('penalize', '{"retryAfterMs":1000}', (message) => {
+        const { retryAfterMs } = parsed(penalize, message);
+        mind.penalize(retryAfterMs, clock.monotonic());
+        metrics.limiterPenalties.labels(budget.name).inc();
+        keep();
+        return { closedMs: mind.closedMs(clock.monotonic()) };
+      }),
+      endpoint('status', 'nothing', () => ({ budget: budget.name, node, epoch, ...mind.status(clock.monotonic()) })),
+    ],
+    errorAnswer: (error, message) => errorAnswer(options, error, message),
+  });
+};
+
+const parsed = <Schema extends z.ZodType>(schema: Schema, { data, subject }: Message): z.output<Schema> => {
+  const { success, data: value, error } = schema.safeParse(jsonOf(data));
+  if (success) return value;
+  const [issue] = error.issues;
+  throw new InvalidInputError(`${subject}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'no valid request'}`);
+};
+
+const jsonOf = (data: Uint8Array): unknown => {
+  try {
+    return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString());
+  } catch {
+    throw new InvalidInputError('the request is no JSON');
+  }
+};

@@ -1,0 +1,80 @@
+/**
+ * What a node has seen of a budget's key, and when, by its own clock: whether its limiter lives, and since when each slice
+ * has been there. A successor that has watched from the start dates what it inherits by that.
+ */
+import type { Bus } from '../bus/bus.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Bucket } from '../kv/kv.ts';
+import type { InheritedSlice } from '../limiter/granting/inherited.ts';
+import { decodeKey, type LimiterKey } from '../limiter/granting/key.ts';
+
+export interface Sight {
+  /** The key's revision; 0 without one. */
+  readonly revision: () => number;
+  /** What the key says; `undefined` without one, or if no limiter wrote it. */
+  readonly key: () => LimiterKey | undefined;
+  /** For how long nothing has been heard, while it could have been, in ms. */
+  silentMs(): number;
+  /** Its slices, each with when it was seen first; those older than this sight, as if they were new. */
+  inherited(): readonly InheritedSlice[];
+  close(): void;
+}
+
+export interface SightOptions {
+  readonly bus: Bus;
+  readonly limits: Bucket;
+  readonly budget: string;
+  readonly clock: Clock;
+  /** The key has changed. */
+  readonly changed: () => void;
+}
+
+/** Resolves when what there is has been read. */
+export const sightOf = async ({ bus, limits, budget, clock, changed }: SightOptions): Promise<Sight> => {
+  const ready = Promise.withResolvers<void>();
+  const seenAt = new Map<number, number>();
+  let caughtUp = false;
+  let heardAtMs = clock.monotonic();
+  let revision = 0;
+  let key: LimiterKey | undefined;
+
+  const note = (slices: LimiterKey['slices']): void => {
+    const there = new Set(slices.map(({ n }) => n));
+    for (const n of seenAt.keys()) if (!there.has(n)) seenAt.delete(n);
+    // Those that were there before have been granted from for nobody knows how long: their successor dates them.
+    if (caughtUp) for (const n of there) if (!seenAt.has(n)) seenAt.set(n, heardAtMs);
+  };
+
+  const watching = await limits.watch(
+    budget,
+    (_key, entry) => {
+      heardAtMs = clock.monotonic();
+      revision = entry?.revision ?? 0;
+      key = entry && decodeKey(entry.value);
+      note(key?.slices ?? []);
+      changed();
+    },
+    {
+      caughtUp: () => {
+        caughtUp = true;
+        ready.resolve();
+      },
+    },
+  );
+  const connection = bus.onConnection(() => {
+    heardAtMs = clock.monotonic();
+  });
+  await ready.promise;
+
+  return {
+    revision: () => revision,
+    key: () => key,
+    silentMs: () => (bus.connection === 'connected' ? clock.monotonic() - heardAtMs : 0),
+    inherited: () =>
+      (key?.slices ?? []).map((slice) => ({ ...slice, seenAtMs: seenAt.get(slice.n) ?? clock.monotonic() })),
+    close: () => {
+      watching.unsubscribe();
+      connection.unsubscribe();
+    },
+  };
+};

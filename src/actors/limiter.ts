@@ -1,0 +1,109 @@
+/**
+ * The limiter of one budget: on every node one stands by, and one of them all grants. Whoever grants keeps the budget's key
+ * fresh; who has seen nothing new there for a while takes over by writing over it. Only who writes it can take more.
+ */
+import type { Bus } from '../bus/bus.ts';
+import type { Queue } from '../bus/queue.ts';
+import { buckets, named } from '../bus/subjects.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Metrics } from '../kernel/metrics.ts';
+import type { Start } from '../kernel/process.ts';
+import type { Random } from '../kernel/random.ts';
+import { aborted } from '../kernel/signal.ts';
+import { bucket } from '../kv/bucket.ts';
+import { writeUntilKnown } from '../kv/write.ts';
+import { type Budget, heldMs, timingOf } from '../limiter/budget.ts';
+import { decodeKey, encodeKey } from '../limiter/granting/key.ts';
+import { reign, type ReignOptions } from './limiter-reign.ts';
+import { type Sight, sightOf } from './limiter-sight.ts';
+
+export interface LimiterOptions {
+  readonly budget: Budget;
+  readonly bus: Bus;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly node: string;
+  /** Troupe's, for `nats micro`. */
+  readonly version: string;
+}
+
+/** T: the key is fresh for so long. Its holder gives up after that, and others take over a little later. */
+export const leaseMs = 2_000;
+const lookMs = 250;
+
+export const limiter =
+  (options: LimiterOptions): Start =>
+  async (signal) => {
+    const { budget, clock, random, log } = options;
+    const limits = bucket(options.queue, buckets.limits);
+    let wake = (): void => {};
+    const sight = await sightOf({ ...options, limits, budget: named('budget', budget.name), changed: () => wake() });
+
+    /** Resolves after a while, or when the key has changed. */
+    const look = (ms: number): Promise<void> =>
+      new Promise((resolve) => {
+        const timer = clock.timer(ms, resolve);
+        wake = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+
+    const life = async (): Promise<void> => {
+      while (!signal.aborted) {
+        const patienceMs = leaseMs * (1.1 + 0.15 * random.next());
+        while (!signal.aborted && !isVacant(sight, patienceMs)) await look(lookMs);
+        if (signal.aborted) return;
+        const won = await takeOver(options, sight, signal);
+        if (!won) continue;
+        log.info({ budget: budget.name, epoch: won.epoch }, 'this node limits the budget');
+        await reign({ ...options, ...won, limits, leaseMs }, signal);
+        if (!signal.aborted) log.warn({ budget: budget.name, epoch: won.epoch }, 'another node limits the budget now');
+      }
+    };
+
+    signal.addEventListener('abort', () => wake(), { once: true });
+    const exit = Promise.all([life(), aborted(signal)]).then(() => sight.close());
+    return { exit };
+  };
+
+const isVacant = (sight: Sight, patienceMs: number): boolean =>
+  sight.revision() === 0 || sight.key()?.node === '' || sight.silentMs() > patienceMs;
+
+type Won = Pick<ReignOptions, 'epoch' | 'revision' | 'inherited' | 'closedMs'>;
+
+/** Writes this node into the key; `undefined` if another was faster. */
+const takeOver = async (options: LimiterOptions, sight: Sight, signal: AbortSignal): Promise<Won | undefined> => {
+  const { budget, queue, clock, random, node } = options;
+  const expected = sight.revision();
+  const before = sight.key();
+  const slices = before?.slices ?? [];
+  const epoch = (before?.epoch ?? 0) + 1;
+  // Somebody has written over the key what no limiter writes: what had been taken is not known. Nothing for a window, then.
+  const closedMs = expected > 0 && !before ? longestMs(budget) : (before?.closedMs ?? 0);
+  const w = random.nonce();
+  const written = await writeUntilKnown(bucket(queue, buckets.limits), {
+    key: budget.name,
+    value: encodeKey({ w, epoch, node, closedMs, slices }),
+    expected,
+    isMine: ({ value }) => decodeKey(value)?.w === w,
+    clock,
+    random,
+    signal,
+  }).catch((error: unknown) => {
+    if (signal.aborted) return undefined;
+    throw error;
+  });
+  if (written?.type !== 'written') return undefined;
+  return { epoch, revision: written.revision, inherited: sight.inherited(), closedMs };
+};
+
+const longestMs = (budget: Budget): number => {
+  const timing = timingOf(budget);
+  const held = Math.max(0, ...budget.windows.map((window) => heldMs(window, timing)));
+  return held + timing.sliceMs + timing.permitMs + timing.travelMs;
+};

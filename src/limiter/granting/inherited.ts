@@ -1,0 +1,81 @@
+/** Slices of earlier limiters: nobody here knows their permits, so each counts whole from the latest its requests can have arrived. */
+import type { Timing } from '../budget.ts';
+import type { KeptSlice } from './key.ts';
+import { clientLeaseMs, type Fate } from '../messages.ts';
+import type { Windows } from './windows.ts';
+
+export interface InheritedSlice extends KeptSlice {
+  /** When this limiter first saw it, or took over; its own clock. */
+  readonly seenAtMs: number;
+}
+
+export interface Inherited {
+  /** Calls that may be going on. */
+  readonly active: () => number;
+  /** Whether the permit is of one of these slices. */
+  has(permit: string): boolean;
+  /** What is known of the permit's call; what it used stays as it was reserved. */
+  settle(fate: Fate, nowMs: number): void;
+  advance(nowMs: number): void;
+  kept(nowMs: number): readonly KeptSlice[];
+}
+
+interface Kept {
+  readonly slice: KeptSlice;
+  readonly leavesAtMs: number;
+  /** Permits whose calls have ended. */
+  readonly ended: Set<string>;
+  active: number;
+  activeUntilMs: number;
+}
+
+/** The slice that a permit is of. */
+const sliceOf = (permit: string): number => Number(permit.split('.')[1]);
+
+export const inherit = (
+  slices: readonly InheritedSlice[],
+  windows: Windows,
+  { sliceMs, permitMs, travelMs }: Timing,
+  nowMs: number,
+): Inherited => {
+  const all = new Map<number, Kept>();
+  for (const slice of slices) {
+    // Who was deposed may have granted from it until V was over.
+    const arrivedAtMs = slice.seenAtMs + sliceMs + permitMs + travelMs;
+    windows.reserve(slice.amount);
+    windows.date(slice.amount, arrivedAtMs);
+    all.set(slice.n, {
+      slice,
+      leavesAtMs: arrivedAtMs + windows.longestMs,
+      ended: new Set(),
+      active: slice.active,
+      activeUntilMs: nowMs + slice.holdMs,
+    });
+  }
+
+  return {
+    active: () => [...all.values()].reduce((sum, { active }) => sum + active, 0),
+    has: (permit) => all.has(sliceOf(permit)),
+    settle: ({ type, permit }, now) => {
+      const kept = all.get(sliceOf(permit));
+      if (!kept) return;
+      if (type === 'alive') kept.activeUntilMs = Math.max(kept.activeUntilMs, now + clientLeaseMs);
+      if ((type !== 'settled' && type !== 'unsent') || kept.active === 0 || kept.ended.has(permit)) return;
+      kept.ended.add(permit);
+      kept.active -= 1;
+    },
+    advance: (now) => {
+      for (const [n, kept] of all) {
+        if (now > kept.activeUntilMs) kept.active = 0;
+        if (kept.leavesAtMs <= now && kept.active === 0) all.delete(n);
+      }
+    },
+    kept: (now) =>
+      [...all.values()].map(({ slice: { n, amount }, active, activeUntilMs }) => ({
+        n,
+        amount,
+        active,
+        holdMs: Math.max(0, activeUntilMs - now),
+      })),
+  };
+};

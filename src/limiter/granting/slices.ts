@@ -1,0 +1,150 @@
+/**
+ * What a limiter has taken of a budget, ahead of granting it. A slice counts whole from before its write is sent until its
+ * rest is given up, and each of its permits has a date that has left the windows.
+ */
+import { type Amount, type Budget, covers, minus, noAmount, plus, type Timing, type Unit } from '../budget.ts';
+import type { KeptSlice } from './key.ts';
+import type { Windows } from './windows.ts';
+
+/** Of each limit. What a takeover wastes is in proportion to it. */
+const share = 0.005;
+/** Slices that are granted from, or on their way to the key. */
+const openMax = 2;
+
+export interface Slice {
+  readonly n: number;
+  /** When it was reserved: V counts from before its write was sent. */
+  readonly takenAtMs: number;
+  status: 'writing' | 'open' | 'closed';
+  /** What has not been granted. */
+  left: Amount;
+  /** What may count still. */
+  amount: Amount;
+  granted: number;
+  /** Permits that have no date. */
+  undated: number;
+  /** Permits whose calls may be going on, and until when at most. */
+  active: number;
+  holdUntilMs: number;
+  /** When the last of its dates has left every window. */
+  leavesAtMs: number;
+}
+
+export interface Slices {
+  /** Reserves a slice that `amount` can be granted from; `undefined` if it does not fit, or enough are open. */
+  reserve(amount: Amount, nowMs: number): Slice | undefined;
+  /** One that has `amount` left and may be granted from. */
+  find(amount: Amount, nowMs: number): Slice | undefined;
+  /** Gives up what may not be granted any more, and forgets what counts nowhere. */
+  advance(nowMs: number): void;
+  kept(nowMs: number): readonly KeptSlice[];
+  /** When the next one is to be closed. */
+  nextMs(): number;
+  readonly all: ReadonlyMap<number, Slice>;
+}
+
+export interface SlicesOptions {
+  readonly budget: Budget;
+  readonly timing: Timing;
+  readonly windows: Windows;
+  /** The number of the last one that was ever taken. */
+  readonly last: number;
+}
+
+export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slices => {
+  const all = new Map<number, Slice>();
+  let count = last;
+
+  const openOnes = (): readonly Slice[] => [...all.values()].filter(({ status }) => status !== 'closed');
+
+  const close = (slice: Slice): void => {
+    const rest = counted(slice.left);
+    windows.release(rest);
+    slice.amount = minus(slice.amount, rest);
+    slice.left = noAmount;
+    slice.status = 'closed';
+  };
+
+  const take = (left: Amount, nowMs: number): Slice => {
+    count += 1;
+    const amount = counted(left);
+    windows.reserve(amount);
+    const status = 'writing';
+    const empty = { granted: 0, undated: 0, active: 0, holdUntilMs: 0, leavesAtMs: 0 };
+    const slice: Slice = { n: count, takenAtMs: nowMs, status, left, amount, ...empty };
+    all.set(count, slice);
+    return slice;
+  };
+
+  /** `least` of each unit, or the slice's share of its limit, if that is more. Of what no window counts there is no end. */
+  const sized = (least: Amount, part: number): Amount => {
+    const of = (unit: Unit): number =>
+      windows.limits[unit] === Number.POSITIVE_INFINITY
+        ? Number.POSITIVE_INFINITY
+        : Math.max(least[unit], Math.floor(windows.limits[unit] * part));
+    const calls = budget.concurrent === undefined ? Number.POSITIVE_INFINITY : Math.max(1, budget.concurrent * part);
+    return {
+      requests: Math.max(least.requests, Math.min(of('requests'), Math.floor(calls))),
+      tokens: of('tokens'),
+      inputTokens: of('inputTokens'),
+      outputTokens: of('outputTokens'),
+    };
+  };
+
+  return {
+    all,
+    reserve: (amount, nowMs) => {
+      const open = openOnes();
+      if (open.length >= openMax) {
+        // None of them has enough left for whose turn it is: the oldest has done its part.
+        const done = open.find(({ status }) => status === 'open');
+        if (!done) return undefined;
+        close(done);
+      }
+      const fitting = [sized(amount, share), sized(amount, 0)].find((slice) => windows.fits(counted(slice)));
+      return fitting && take(fitting, nowMs);
+    },
+    find: (amount, nowMs) =>
+      openOnes().find(
+        ({ status, left, takenAtMs }) =>
+          status === 'open' && nowMs <= takenAtMs + timing.sliceMs && covers(left, amount),
+      ),
+    advance: (nowMs) => {
+      for (const [n, slice] of all) {
+        if (slice.status === 'open' && nowMs > slice.takenAtMs + timing.sliceMs) close(slice);
+        const counts = slice.undated > 0 || slice.active > 0 || slice.leavesAtMs > nowMs;
+        if (slice.status === 'closed' && !counts) all.delete(n);
+      }
+    },
+    kept: (nowMs) =>
+      [...all.values()].map(({ n, amount, left, active, holdUntilMs }) => {
+        // Of what is left calls may begin without another word to the key.
+        const unbegun = budget.concurrent === undefined ? 0 : left.requests;
+        return {
+          n,
+          amount,
+          active: active + unbegun,
+          holdMs: Math.max(unbegun > 0 ? longestHoldMs : 0, holdUntilMs - nowMs),
+        };
+      }),
+    nextMs: () => Math.min(Number.POSITIVE_INFINITY, ...openOnes().map(({ takenAtMs }) => takenAtMs + timing.sliceMs)),
+  };
+};
+
+/** What a call may take that nobody has asked for yet. */
+const longestHoldMs = 600_000;
+
+const finite = (amount: number): number => (Number.isFinite(amount) ? amount : 0);
+
+/** Without the units that no window counts. */
+const counted = ({ requests, tokens, inputTokens, outputTokens }: Amount): Amount => ({
+  requests: finite(requests),
+  tokens: finite(tokens),
+  inputTokens: finite(inputTokens),
+  outputTokens: finite(outputTokens),
+});
+
+/** Adds what is more than was reserved. */
+export const grown = (slice: Slice, before: Amount, after: Amount): void => {
+  slice.amount = plus(slice.amount, minus(after, before));
+};
