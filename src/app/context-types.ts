@@ -1,3 +1,4 @@
+import type { ToolSet } from 'ai';
 import type { Duration } from '../kernel/duration.ts';
 import type { Deps } from './register.ts';
 import type { In, Jsonified, Schema } from './schema.ts';
@@ -64,6 +65,13 @@ export interface WorkCtx<P extends Schema = Schema> extends BaseCtx {
    * `fn` throws is thrown on, and nothing is recorded. Throws FencedError where another attempt holds the task by now.
    */
   step<T>(name: string, fn: (step: StepInput) => T | Promise<T>, options?: StepOptions): Promise<Jsonified<T>>;
+  /**
+   * AI SDK tools whose executions are steps, named `tool:<name>` with the call's id as their key: a later attempt gives
+   * the model what was recorded, and a tool runs anew only if it had not come to its end. `execute` is given the task's
+   * signal too, and in its options an `idempotencyKey` that is the same on every attempt. What a tool throws is not
+   * recorded. Of one that streams only the last value is seen. Tools without `execute` are left as they are.
+   */
+  tools<T extends ToolSet>(tools: T): T;
   /** Shown to whoever follows the run. Not recorded: the last one may be lost with the process. */
   progress(value: In<P>): void;
   /**

@@ -2,6 +2,7 @@
 import type { Log as NodeLog } from '../kernel/log.ts';
 import type { Attempt } from '../task/executor.ts';
 import type { Deps } from './register.ts';
+import { journaled } from './tools.ts';
 import type { Local, Log, StepInput, StepOptions, TaskCtx } from './context-types.ts';
 
 export interface ContextOptions {
@@ -29,6 +30,7 @@ export const context = ({ attempt, deps, local, log, step, submit, progress }: C
     log: logOf(log, { task: task.type, id: task.id, attempt: number }),
     local,
     step: step as TaskCtx['step'], // The journal gives back what JSON makes of `fn`'s value: Jsonified<T>.
+    tools: journaled(step),
     submit,
     progress,
   };

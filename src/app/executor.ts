@@ -113,7 +113,8 @@ const batched = (
 };
 
 /** A batch has no record of its own to write steps into, and no run to show anything in. */
-const baseOf = ({ step: _step, submit: _submit, progress: _progress, ...base }: TaskCtx): BaseCtx => base;
+const baseOf = ({ step: _step, tools: _tools, submit: _submit, progress: _progress, ...base }: TaskCtx): BaseCtx =>
+  base;
 
 const handledInBatches = (): never => {
   throw new Error('this task is handled in batches');

@@ -1,0 +1,43 @@
+/** `ctx.tools`: what a model asks a tool to do is done once, whatever happens to the attempt. */
+import type { ToolExecutionOptions, ToolSet } from 'ai';
+import type { StepInput, StepOptions } from './context-types.ts';
+
+type Step = (name: string, fn: (step: StepInput) => unknown, options?: StepOptions) => Promise<unknown>;
+type AnyTool = ToolSet[string];
+type Options = ToolExecutionOptions<unknown>;
+
+/** Tools without `execute` are left as they are: a provider or a client runs them. */
+export const journaled =
+  (step: Step) =>
+  <T extends ToolSet>(tools: T): T => {
+    const wrapped = Object.entries(tools).map(([name, tool]) => [name, journaledTool(step, name, tool)] as const);
+    return Object.fromEntries(wrapped) as T; // The same names, and each the same tool to its caller.
+  };
+
+const journaledTool = (step: Step, name: string, tool: AnyTool): AnyTool => {
+  const { execute } = tool;
+  if (execute === undefined) return tool;
+  const once = (input: unknown, options: Options): Promise<unknown> =>
+    step(`tool:${name}`, (given) => lastOf(execute.call(tool, input, completed(options, given))), {
+      key: options.toolCallId,
+    });
+  return { ...tool, execute: once };
+};
+
+/** With the task's signal beside the call's, and a key that no other task's call has. */
+const completed = (options: Options, { abortSignal, idempotencyKey }: StepInput) => ({
+  ...options,
+  abortSignal: options.abortSignal ? AbortSignal.any([options.abortSignal, abortSignal]) : abortSignal,
+  idempotencyKey,
+});
+
+/** A tool that streams shows what it has so far again and again: the last is its result. */
+const lastOf = async (result: unknown): Promise<unknown> => {
+  if (!isStream(result)) return result;
+  let last: unknown;
+  for await (const each of result) last = each;
+  return last;
+};
+
+const isStream = (value: unknown): value is AsyncIterable<unknown> =>
+  typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
