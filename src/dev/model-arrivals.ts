@@ -13,6 +13,8 @@ export interface Arrival {
   readonly model: string;
   /** Input and output, as the window counted them; 0 for what was not admitted. */
   readonly tokens: number;
+  /** What its admission would have counted: as `tokens`, but for what was refused, too. */
+  readonly asked: number;
   readonly outcome: 'answered' | 'refused' | 'failed';
   /** Its `x-request-id`. */
   readonly request?: string;

@@ -123,7 +123,13 @@ const provider = ({
     const { model } = request;
     const reply = answer(request); // Known before it is given, so that the window can count its tokens as they arrive.
     const tokens = note?.reserved ?? reply.inputTokens + reply.outputMax;
-    const seen = { atMs, headMs: note?.headMs ?? atMs, model, ...(note?.request && { request: note.request }) };
+    const seen = {
+      atMs,
+      headMs: note?.headMs ?? atMs,
+      model,
+      asked: tokens,
+      ...(note?.request && { request: note.request }),
+    };
     const admission = window.admit(atMs, tokens);
     if (!admission.admitted) {
       arrivals.add({ ...seen, tokens: 0, outcome: 'refused' });

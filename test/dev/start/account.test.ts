@@ -117,7 +117,7 @@ describe('the account', () => {
   });
 
   it('adds up on the terminal', () => {
-    const arrival = { atMs: 0, headMs: 0, model: 'gpt', tokens: 110 };
+    const arrival = { atMs: 0, headMs: 0, model: 'gpt', tokens: 110, asked: 110 };
     const arrivals = [{ ...arrival, outcome: 'answered' } as const, { ...arrival, outcome: 'refused' } as const];
     const text = accountLines(account, 'b1', arrivals).join('\n');
     expect(text).toContain('1 answered, 1 refused with 429');
