@@ -103,6 +103,21 @@ export class LimiterTimeoutError extends TroupeError {
   override readonly code = 'limiter_timeout';
 }
 
+/**
+ * None of a model's providers gave an answer: they could not be reached, failed, or broke off. The attempt fails, and
+ * the task is tried again, not before `retryAfterMs` where that is known. `cause` is the last provider's error.
+ */
+export class ModelUnavailableError extends TroupeError {
+  override readonly name = 'ModelUnavailableError';
+  override readonly code = 'model_unavailable';
+  readonly retryAfterMs?: number;
+
+  constructor(message: string, { retryAfterMs, ...cause }: Cause & { readonly retryAfterMs?: number } = {}) {
+    super(message, cause);
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+  }
+}
+
 /** The id is taken by a task with another input. */
 export class IdConflictError extends TroupeError {
   override readonly name = 'IdConflictError';

@@ -1,10 +1,11 @@
 /** What a task has done so far. A recorded step is answered from the record and never runs again. */
 import { AmbiguousStepError, FencedError, NonRetryableError } from '../kernel/errors.ts';
+import { optional } from '../kernel/optional.ts';
 import { valueOf } from './fit.ts';
 import { throughJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
-import { type Json, type Step, stepsMax } from './record.ts';
-import { stepped } from './transitions.ts';
+import { type Json, type OpenCall, type Step, stepsMax, type Usage } from './record.ts';
+import { called, stepped } from './transitions.ts';
 import type { RecordWriter } from './writer.ts';
 
 export interface Stepped {
@@ -13,12 +14,29 @@ export interface Stepped {
   readonly ms: number;
 }
 
+/** What a step is given that calls somebody else's service. */
+export interface Underway {
+  /** Such a call of an attempt that vanished, whose answer had begun. */
+  readonly interrupted: OpenCall | undefined;
+  /**
+   * Writes down that the answer has begun, under the service's own name for the request. Rejects as `step` does; who
+   * must not wait for it goes on meanwhile.
+   */
+  begun(requestId: string): Promise<void>;
+}
+
 export interface Journal {
   /**
    * The recorded result of the step, or else what `run` answers, once that is recorded. Throws `AmbiguousStepError` for
-   * a pair of name and key that this attempt has used, `FencedError` if the task is another's by now, and what `run` throws.
+   * a pair of name and key that this attempt has used, unless it failed, `FencedError` if the task is another's by now,
+   * and what `run` throws. `usageOf`: what a result that was not replayed has cost; counted in the same write.
    */
-  step(name: string, key: string | undefined, run: () => unknown): Promise<Stepped>;
+  step(
+    name: string,
+    key: string | undefined,
+    run: (underway: Underway) => unknown,
+    usageOf?: (result: Json | undefined) => Usage,
+  ): Promise<Stepped>;
 }
 
 const identity = (name: string, key: string | undefined): string => `${name}\u0000${key ?? ''}`;
@@ -27,6 +45,7 @@ const identity = (name: string, key: string | undefined): string => `${name}\u00
 export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefined>): Journal => {
   let used: Set<string> | undefined;
   let recorded: ReadonlyMap<string, Step> | undefined;
+  let interrupted: readonly OpenCall[] | undefined;
 
   const claim = (name: string, key: string | undefined): string => {
     const pair = identity(name, key);
@@ -40,27 +59,42 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
     return pair;
   };
 
+  /** Not recorded yet: answers how long it took too. */
+  const make = async (
+    held: RecordWriter,
+    { name, key }: Pick<Step, 'name' | 'key'>,
+    run: Parameters<Journal['step']>[2],
+    usageOf: Parameters<Journal['step']>[3],
+  ): Promise<Stepped> => {
+    const what = key === undefined ? { name } : { name, key };
+    const now = (): string => new Date(ports.queue.now()).toISOString();
+    const from = ports.clock.monotonic();
+    const answered = await run({
+      interrupted: interrupted?.find((call) => call.name === name && call.key === key),
+      begun: (requestId) => held.write((record) => called(record, { ...what, requestId, at: now() })),
+    });
+    const result = throughJson(answered, `the result of step "${name}"`);
+    const ms = Math.round(ports.clock.monotonic() - from);
+    const step: Step = { ...what, ...(result === undefined ? {} : { result }), at: now(), ms };
+    await held.write((record) => stepped(record, step, usageOf?.(result)));
+    return { value: result, replayed: false, ms };
+  };
+
   return {
-    step: async (name, key, run) => {
+    step: async (name, key, run, usageOf) => {
       const pair = claim(name, key);
       const held = await writer;
       if (!held) throw new FencedError(`step "${name}" was not run: the task is another attempt's`);
+      interrupted ??= held.record().calls ?? [];
       recorded ??= new Map(held.record().steps.map((step) => [identity(step.name, step.key), step]));
       const known = recorded.get(pair);
       if (known) return { value: await valueOf(ports, known.result, known.ref), replayed: true, ms: known.ms };
-
-      const from = ports.clock.monotonic();
-      const result = throughJson(await run(), `the result of step "${name}"`);
-      const ms = Math.round(ports.clock.monotonic() - from);
-      const step: Step = {
-        name,
-        ...(key === undefined ? {} : { key }),
-        ...(result === undefined ? {} : { result }),
-        at: new Date(ports.queue.now()).toISOString(),
-        ms,
-      };
-      await held.write((record) => stepped(record, step));
-      return { value: result, replayed: false, ms };
+      try {
+        return await make(held, optional({ name, key }), run, usageOf);
+      } catch (error) {
+        used?.delete(pair); // Nothing is recorded under it: who catches this may try again.
+        throw error;
+      }
     },
   };
 };

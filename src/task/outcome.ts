@@ -2,7 +2,7 @@
 import type { Random } from '../kernel/random.ts';
 import { backoffMs } from './backoff.ts';
 import type { Outcome, Runnable } from './executor.ts';
-import type { Failure, TaskRecord } from './record.ts';
+import type { Failure, Step, TaskRecord } from './record.ts';
 import { completed, dead, failed, rejected } from './transitions.ts';
 
 /** A longer wait goes through SCHED: a nak'ed message takes one of its consumer's places while it waits. */
@@ -35,15 +35,20 @@ const afterFailure = (
   { retry, now, random }: Circumstances,
 ): TaskRecord => {
   const failures = record.failures + 1;
-  if (failures >= retry.max) return dead({ ...record, failures }, 'exhausted', error, now);
+  // A dead task's too: a redrive begins with its steps.
+  const kept =
+    forget.length === 0 ? record : { ...record, steps: record.steps.filter((step) => !isNamed(step, forget)) };
+  if (failures >= retry.max) return dead({ ...kept, failures }, 'exhausted', error, now);
   const delayMs = retryAfterMs ?? backoffMs(retry, failures, random);
   const until = now + delayMs;
   if (record.deadline !== undefined && until >= Date.parse(record.deadline))
-    return dead({ ...record, failures }, 'deadline', pastDeadline(record, error), now);
-  const kept =
-    forget.length === 0 ? record : { ...record, steps: record.steps.filter(({ name }) => !forget.includes(name)) };
+    return dead({ ...kept, failures }, 'deadline', pastDeadline(record, error), now);
   return failed(alone ? { ...kept, alone } : kept, error, until, delayMs > nakMaxMs);
 };
+
+/** By its name, which all its keys share, or by `<name>:<key>`. */
+const isNamed = ({ name, key }: Pick<Step, 'name' | 'key'>, names: readonly string[]): boolean =>
+  names.includes(name) || (key !== undefined && names.includes(`${name}:${key}`));
 
 const pastDeadline = ({ deadline }: TaskRecord, last: Failure): Failure => ({
   code: 'deadline_exceeded',

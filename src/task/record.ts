@@ -21,6 +21,14 @@ const recordedStep = z.object({
   ms: z.number(),
 });
 
+const openCall = z.object({
+  name: z.string(),
+  key: z.string().optional(),
+  /** The provider's own name for the request. */
+  requestId: z.string(),
+  at: time,
+});
+
 const failure = z.object({ code: z.string(), message: z.string(), stack: z.string().optional() });
 
 const waiting = z.object({
@@ -66,6 +74,9 @@ export const taskRecord = z.object({
   redriveOf: z.string().optional(),
   deadline: time.optional(),
   steps: z.array(recordedStep).default([]),
+  /** Calls whose answer has begun, but is not recorded yet: what the steps of an attempt that vanished were doing. */
+  calls: z.array(openCall).optional(),
+  /** What all its calls of models used, those included whose answers were forgotten. */
   usage: usage.optional(),
   result: json.optional(),
   resultRef: z.string().optional(),
@@ -82,6 +93,8 @@ export const taskRecord = z.object({
 
 export type TaskRecord = Readonly<z.infer<typeof taskRecord>>;
 export type Step = Readonly<z.infer<typeof recordedStep>>;
+/** A call that is under way. */
+export type OpenCall = Readonly<z.infer<typeof openCall>>;
 export type Failure = Readonly<z.infer<typeof failure>>;
 export type Usage = Readonly<z.infer<typeof usage>>;
 export type RecordStatus = TaskRecord['status'];

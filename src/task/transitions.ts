@@ -2,7 +2,7 @@
 import type { Delivery } from '../bus/queue.ts';
 import type { Route } from '../bus/subjects.ts';
 import { iso } from '../kernel/iso.ts';
-import type { DeadReason, Failure, Json, RecordStatus, Step, TaskRecord } from './record.ts';
+import type { DeadReason, Failure, Json, OpenCall, RecordStatus, Step, TaskRecord, Usage } from './record.ts';
 
 /** What a task is before anything has become of it. */
 export interface Origin {
@@ -74,6 +74,7 @@ const ended = (record: TaskRecord, status: RecordStatus, now: number): TaskRecor
   status,
   lost: undefined,
   waiting: undefined,
+  calls: undefined,
   finishedAt: iso(now),
 });
 
@@ -109,6 +110,7 @@ export const failed = (record: TaskRecord, error: Failure, until: number, schedu
     status: 'waiting',
     failures: record.failures + 1,
     lost: undefined,
+    calls: undefined,
     error,
     waits: n,
     waiting: { for: 'retry', n, until: iso(until), scheduled },
@@ -122,9 +124,31 @@ export const handedBack = (record: TaskRecord, now: number): TaskRecord => {
     ...record,
     status: 'waiting',
     attempt: Math.max(record.attempt - 1, 0),
+    calls: undefined,
     waits: n,
     waiting: { for: 'handback', n, until: iso(now), scheduled: false },
   };
 };
 
-export const stepped = (record: TaskRecord, step: Step): TaskRecord => ({ ...record, steps: [...record.steps, step] });
+/** `used`: what the step paid for. */
+export const stepped = (record: TaskRecord, step: Step, used?: Usage): TaskRecord => {
+  const { steps, usage, calls } = record;
+  return {
+    ...record,
+    steps: [...steps, step],
+    ...(used && { usage: usage ? total(usage, used) : used }),
+    ...(calls && { calls: calls.filter(({ name, key }) => name !== step.name || key !== step.key) }),
+  };
+};
+
+const total = (a: Usage, b: Usage): Usage => ({
+  inputTokens: a.inputTokens + b.inputTokens,
+  outputTokens: a.outputTokens + b.outputTokens,
+  usd: a.usd + b.usd,
+});
+
+/** A step's answer has begun. */
+export const called = (record: TaskRecord, call: OpenCall): TaskRecord => ({
+  ...record,
+  calls: [...(record.calls ?? []), call],
+});

@@ -1,0 +1,106 @@
+/** A model's answer as the journal keeps it: JSON, whatever the provider gave. */
+import type {
+  LanguageModelV4Content,
+  LanguageModelV4FinishReason,
+  LanguageModelV4GenerateResult,
+  LanguageModelV4Usage,
+  SharedV4ProviderMetadata,
+  SharedV4Warning,
+} from '@ai-sdk/provider';
+import { z } from 'zod';
+import { NonRetryableError } from '../kernel/errors.ts';
+import { optional } from '../kernel/optional.ts';
+import type { Usage } from '../task/record.ts';
+
+/** What came back, from an answer in one piece or from a stream. */
+export interface Answer {
+  readonly content: readonly LanguageModelV4Content[];
+  readonly structuredOutputText?: string;
+  readonly finishReason: LanguageModelV4FinishReason;
+  readonly usage: LanguageModelV4Usage;
+  readonly providerMetadata?: SharedV4ProviderMetadata;
+  readonly warnings: readonly SharedV4Warning[];
+  readonly response: { readonly id: string; readonly modelId?: string; readonly timestamp?: Date };
+}
+
+const object = <T extends object>() => z.custom<T>((value) => typeof value === 'object' && value !== null);
+
+/** What of an answer is written down: bytes as base64, which the AI SDK reads as well; addresses and dates as text. */
+const recorded = z.object({
+  /** `<provider>/<model>`. */
+  by: z.string(),
+  content: z.array(object<LanguageModelV4Content>()),
+  structuredOutputText: z.string().exactOptional(),
+  finishReason: object<LanguageModelV4FinishReason>(),
+  usage: object<LanguageModelV4Usage>(),
+  providerMetadata: object<SharedV4ProviderMetadata>().exactOptional(),
+  warnings: z.array(object<SharedV4Warning>()),
+  response: z.object({
+    id: z.string(),
+    modelId: z.string().exactOptional(),
+    timestamp: z.string().exactOptional(),
+  }),
+  /** The provider's own name for the request. */
+  requestId: z.string().exactOptional(),
+  /** What the call cost when it was made. */
+  billed: z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() }),
+});
+
+export type Recorded = Readonly<z.infer<typeof recorded>>;
+
+export interface Origin {
+  readonly by: string;
+  readonly requestId: string | undefined;
+  readonly billed: Usage;
+}
+
+export const record = (answer: Answer, { by, requestId, billed }: Origin): Recorded => {
+  const { response, content, warnings, ...rest } = answer;
+  return {
+    ...rest,
+    by,
+    billed,
+    content: content.map(written),
+    warnings: [...warnings],
+    response: optional({
+      id: response.id,
+      modelId: response.modelId,
+      timestamp: response.timestamp?.toISOString(),
+    }),
+    ...(requestId === undefined ? {} : { requestId }),
+  };
+};
+
+const written = (part: LanguageModelV4Content): LanguageModelV4Content => {
+  if (part.type !== 'file' && part.type !== 'reasoning-file') return part;
+  const { data } = part;
+  return data.type === 'data' && data.data instanceof Uint8Array
+    ? { ...part, data: { type: 'data', data: Buffer.from(data.data).toString('base64') } }
+    : part;
+};
+
+/** A step's value as the call that was recorded. Throws `NonRetryableError` for what is none. */
+export const recall = (value: unknown, step: string): Recorded => {
+  const { data, error } = recorded.safeParse(value);
+  if (data) return data;
+  throw new NonRetryableError(`step "${step}" is recorded, but not as a model's answer: ${z.prettifyError(error)}`);
+};
+
+/** What the AI SDK is given: the same on the first attempt as on those that replay it. */
+export const answerOf = (said: Recorded): LanguageModelV4GenerateResult & Answer => {
+  const { by: _by, billed: _billed, requestId: _request, response, content, ...rest } = said;
+  return {
+    ...rest,
+    content: content.map(read),
+    response: optional({
+      id: response.id,
+      modelId: response.modelId,
+      timestamp: response.timestamp === undefined ? undefined : new Date(response.timestamp),
+    }),
+  };
+};
+
+const read = (part: LanguageModelV4Content): LanguageModelV4Content =>
+  (part.type === 'file' || part.type === 'reasoning-file') && part.data.type === 'url'
+    ? { ...part, data: { ...part.data, url: new URL(part.data.url) } }
+    : part;
