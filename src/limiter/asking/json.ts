@@ -1,0 +1,12 @@
+/** Messages as bytes and back. Anybody may publish anything: what does not fit is nothing. */
+import type { z } from 'zod';
+
+export const encode = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
+
+export const decode = <Schema extends z.ZodType>(schema: Schema, data: Uint8Array): z.output<Schema> | undefined => {
+  try {
+    return schema.safeParse(JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString())).data;
+  } catch {
+    return undefined;
+  }
+};

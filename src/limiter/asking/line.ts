@@ -1,0 +1,189 @@
+/**
+ * Those of one process that wait for permits of one budget. The limiter's queue is the latest list of each client, so the
+ * whole list is sent again every D/4 while anybody waits, and in the next tick when somebody joins: a limiter that has
+ * just taken over has its queue back at once, and who gives up just vanishes from the list.
+ */
+import type { Bus, Message } from '../../bus/bus.ts';
+import { subjects } from '../../bus/subjects.ts';
+import type { Clock, Timer } from '../../kernel/clock.ts';
+import { LimiterTimeoutError, NonRetryableError, PayloadTooLargeError } from '../../kernel/errors.ts';
+import type { Log } from '../../kernel/log.ts';
+import { decode, encode } from './json.ts';
+import { chosen, lists, type Waiting, wish } from './lists.ts';
+import { type Acquire, type Grants, grants, type Refusal } from '../messages.ts';
+import type { Permit, Wanted } from '../permits.ts';
+import { type Answer, whyNot } from './why.ts';
+
+export interface Line {
+  wait(wanted: Wanted): Promise<Permit>;
+  /** Sends the list now: there is a connection again. */
+  renew(): void;
+  /** Since when the first of those that wait has waited; undefined if nobody does. */
+  readonly oldestMs: number | undefined;
+  /** Nobody waits any more: all are rejected with `reason`. */
+  close(reason: Error): void;
+}
+
+export interface LineOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly client: string;
+  readonly budget: string;
+  readonly permitMs: number;
+  /** Where answers come to. */
+  readonly inbox: string;
+  /** A grant that nobody can use: `stale` if somebody waits for it, but it came too late. */
+  unused(permit: string, stale: boolean): void;
+  /** Makes the permit: in the same turn, so that the same grant coming again finds it. */
+  granted(permit: string, wanted: Wanted, times: { readonly untilMs: number; readonly waitedMs: number }): Permit;
+  timedOut(waitedMs: number): void;
+}
+
+interface Waiter extends Waiting {
+  granted(permit: Permit): void;
+  failed(error: unknown): void;
+}
+
+/** Others have their turn when these have theirs. */
+const mostListed = 1_000;
+/** Lists are written at this pace at most, or a long one would be written anew for each who joins it. */
+const wishesPerMs = 50;
+
+export const line = (options: LineOptions): Line => {
+  const { bus, clock, log, client, budget, permitMs, inbox, unused } = options;
+  const waiting = new Map<string, Waiter>();
+  const sent = lists(permitMs);
+  const subject = subjects.limiter(budget, 'acquire');
+  let count = 0;
+  let soon = false;
+  let closed = false;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let renewal: Timer | undefined;
+  let answer: Answer | undefined;
+
+  const stop = (): void => {
+    renewal?.cancel();
+    renewal = undefined;
+  };
+
+  const publish = (): void => {
+    if (bus.connection !== 'connected') return;
+    // A permit's life counts from here: before anything of the list can have left.
+    lastMs = clock.monotonic();
+    const list = sent.next(lastMs);
+    for (let most = mostListed; ; most = Math.floor(most / 2)) {
+      const wishes = chosen(waiting, most).map((each) => wish(each, lastMs));
+      try {
+        return bus.publish(subject, encode({ client, ...list, waiting: wishes } satisfies Acquire), { reply: inbox });
+      } catch (error) {
+        if (error instanceof PayloadTooLargeError && most > 1) continue;
+        return log.debug({ err: error, budget }, 'a list of those that wait was not sent');
+      }
+    }
+  };
+
+  const renew = (): void => {
+    stop();
+    if (waiting.size === 0) return;
+    publish();
+    renewal = clock.timer(permitMs / 4, renew);
+  };
+
+  /** In this tick's end, or as soon as the pace allows. */
+  const renewSoon = (): void => {
+    if (soon || closed) return;
+    soon = true;
+    const waitMs = lastMs + waiting.size / wishesPerMs - clock.monotonic();
+    const go = (): void => {
+      soon = false;
+      if (closed) return;
+      if (waiting.size > 0) renew();
+      else publish();
+    };
+    if (waitMs < 1) clock.immediate(go);
+    else clock.timer(waitMs, go);
+  };
+
+  const leave = (id: string): Waiter | undefined => {
+    const waiter = waiting.get(id);
+    waiting.delete(id);
+    if (waiting.size === 0) stop();
+    return waiter;
+  };
+
+  /** Without a permit. The others' next list says so; without others it takes a list of its own. */
+  const giveUp = (id: string, error: unknown): void => {
+    leave(id)?.failed(error);
+    if (waiting.size === 0) renewSoon();
+  };
+
+  const grant = ({ id, permit }: Grants['grants'][number], untilMs: number | undefined): void => {
+    const nowMs = clock.monotonic();
+    const waiter = waiting.get(id);
+    if (!waiter || untilMs === undefined || nowMs > untilMs) return unused(permit, waiter !== undefined);
+    leave(id)?.granted(options.granted(permit, waiter.wanted, { untilMs, waitedMs: nowMs - waiter.sinceMs }));
+  };
+
+  const refuse = ({ id, code, message }: Refusal): void => {
+    leave(id)?.failed(code === 'too_large' ? new NonRetryableError(message) : new LimiterTimeoutError(message));
+  };
+
+  const subscription = bus.subscribe(inbox, ({ data }: Message) => {
+    // A server's word that nobody listens is empty.
+    const said = decode(grants, data);
+    if (!said) return;
+    answer = { atMs: clock.monotonic(), waiting: said.waiting, closedMs: said.closedMs };
+    const untilMs = sent.untilMs(said.n);
+    for (const each of said.grants) grant(each, untilMs);
+    for (const each of said.refused) refuse(each);
+  });
+
+  const timeout = (maxWaitMs: number, sinceMs: number): LimiterTimeoutError => {
+    options.timedOut(clock.monotonic() - sinceMs);
+    const why = whyNot({ connected: bus.connection === 'connected', answer, sinceMs, nowMs: clock.monotonic() });
+    return new LimiterTimeoutError(`no permit of budget "${budget}" within ${Math.round(maxWaitMs)} ms: ${why}`);
+  };
+
+  const wait = (wanted: Wanted): Promise<Permit> =>
+    new Promise((resolve, reject) => {
+      count += 1;
+      const id = count.toString(36);
+      const sinceMs = clock.monotonic();
+      const { signal, maxWaitMs } = wanted;
+      const abort = (): void => giveUp(id, signal.reason);
+      const deadline = clock.timer(maxWaitMs, () => giveUp(id, timeout(maxWaitMs, sinceMs)));
+      const done = (): void => {
+        deadline.cancel();
+        signal.removeEventListener('abort', abort);
+      };
+      const granted = (permit: Permit): void => {
+        done();
+        resolve(permit);
+      };
+      const failed = (error: unknown): void => {
+        done();
+        reject(error);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      waiting.set(id, { id, wanted, sinceMs, granted, failed });
+      renewSoon();
+    });
+
+  return {
+    wait,
+    renew,
+    get oldestMs() {
+      const [first] = waiting.values();
+      return first?.sinceMs;
+    },
+    close: (reason) => {
+      const left = [...waiting.keys()];
+      for (const id of left) leave(id)?.failed(reason);
+      if (left.length > 0) publish();
+      closed = true;
+      stop();
+      subscription.unsubscribe();
+    },
+  };
+};

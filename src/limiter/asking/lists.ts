@@ -1,0 +1,68 @@
+/** A client's lists of those that wait: which of them still count, and what goes into one. */
+import { type Lane, lanes } from '../../bus/subjects.ts';
+import type { Wish } from '../messages.ts';
+import type { Wanted } from '../permits.ts';
+
+export interface Waiting {
+  readonly id: string;
+  readonly wanted: Wanted;
+  readonly sinceMs: number;
+}
+
+/** When which list was sent. A list whose time is over is gone for good, whatever answers it later. */
+export const lists = (permitMs: number) => {
+  const sentMs = new Map<number, number>();
+  let n = 0;
+  return {
+    /** Counts a list that is about to be sent. */
+    next: (nowMs: number): { readonly n: number; readonly live: number } => {
+      for (const [list, atMs] of sentMs) {
+        if (atMs + permitMs > nowMs) break;
+        sentMs.delete(list);
+      }
+      n += 1;
+      sentMs.set(n, nowMs);
+      const [live = n] = sentMs.keys();
+      return { n, live };
+    },
+    /** Until when a grant that answers this list may be used; undefined if it never may. */
+    untilMs: (list: number): number | undefined => {
+      const atMs = sentMs.get(list);
+      return atMs === undefined ? undefined : atMs + permitMs;
+    },
+  };
+};
+
+/** Who goes into a list: all, or, where they are too many, of each lane and tenant the same number, in their order. */
+export const chosen = <Each extends Waiting>(waiting: ReadonlyMap<string, Each>, most: number): readonly Each[] => {
+  if (waiting.size <= most) return [...waiting.values()];
+  const groups = new Map<string, Each[]>();
+  for (const each of waiting.values()) {
+    const key = `${each.wanted.lane} ${each.wanted.tenant}`;
+    const group = groups.get(key);
+    if (group) group.push(each);
+    else groups.set(key, [each]);
+  }
+  const picked: Each[] = [];
+  for (let place = 0; picked.length < most; place += 1) {
+    for (const group of groups.values()) {
+      const next = group[place];
+      if (next && picked.length < most) picked.push(next);
+    }
+  }
+  return picked;
+};
+
+const longestMs = 7 * 86_400_000;
+const bounded = (ms: number): number => Math.round(Math.min(longestMs, Math.max(0, ms)));
+const known = (lane: Lane): Lane => (lanes.includes(lane) ? lane : 'normal');
+
+export const wish = ({ id, wanted, sinceMs }: Waiting, nowMs: number): Wish => ({
+  ...wanted.amount,
+  id,
+  lane: known(wanted.lane),
+  tenant: wanted.tenant.slice(0, 512),
+  waitedMs: bounded(nowMs - sinceMs),
+  leftMs: bounded(sinceMs + wanted.maxWaitMs - nowMs),
+  holdMs: bounded(wanted.holdMs),
+});

@@ -1,0 +1,48 @@
+/** Tells the limiter that a provider has refused; nobody waits for that, and it never throws. */
+import type { Bus } from '../../bus/bus.ts';
+import { subjects } from '../../bus/subjects.ts';
+import type { Clock } from '../../kernel/clock.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { Random } from '../../kernel/random.ts';
+import { backoffMs } from './fates.ts';
+import { encode } from './json.ts';
+import type { Penalize } from '../messages.ts';
+
+export interface PenaltiesOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const tries = 5;
+const answerMs = 1_000;
+const longestMs = 7 * 86_400_000;
+
+export const penalties = ({ bus, clock, random, log }: PenaltiesOptions) => {
+  const life = new AbortController();
+
+  const tell = async (budget: string, untilMs: number, why: string): Promise<void> => {
+    for (let failures = 1; failures <= tries; failures += 1) {
+      const retryAfterMs = Math.min(longestMs, untilMs - clock.monotonic());
+      if (retryAfterMs <= 0 || life.signal.aborted) return;
+      const data = encode({ retryAfterMs, why: why.slice(0, 1_000) } satisfies Penalize);
+      try {
+        await bus.request(subjects.limiter(budget, 'penalize'), data, { timeoutMs: answerMs });
+        return;
+      } catch (error) {
+        log.debug({ err: error, budget }, 'the limiter was not told that the provider has refused');
+      }
+      await clock.sleep(backoffMs(failures, random), life.signal).catch(() => {}); // Closed: the loop ends.
+    }
+    log.warn({ budget, why }, 'the limiter cannot be told that the provider has refused');
+  };
+
+  return {
+    penalize: (budget: string, retryAfterMs: number, why: string): void => {
+      // Every rejection is caught within.
+      if (retryAfterMs > 0) void tell(budget, clock.monotonic() + retryAfterMs, why);
+    },
+    close: (): void => life.abort(),
+  };
+};
