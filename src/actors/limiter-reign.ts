@@ -5,7 +5,7 @@ import { aborted, linked } from '../kernel/signal.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { grantor } from '../limiter/granting/grantor.ts';
 import type { InheritedSlice } from '../limiter/granting/inherited.ts';
-import { encode } from '../limiter/json.ts';
+import { encodeJson } from '../task/json.ts';
 import { decodeKey, encodeKey } from '../limiter/granting/key.ts';
 import type { Slice } from '../limiter/granting/slices.ts';
 import type { LimiterOptions } from './limiter.ts';
@@ -82,7 +82,7 @@ export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<v
     const { answers, take, againAtMs } = mind.work(now, writing === undefined);
     for (const { reply, grants } of answers) {
       metrics.limiterGrants.labels(budget.name).inc(grants.grants.length);
-      bus.publish(reply, encode(grants));
+      bus.publish(reply, encodeJson(grants));
     }
     if (take) void save(take); // Never rejects.
     alarm?.cancel();

@@ -5,7 +5,7 @@ import { subjects } from '../bus/subjects.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Grantor } from '../limiter/granting/grantor.ts';
-import { encode } from '../limiter/json.ts';
+import { encodeJson } from '../task/json.ts';
 import { acquire, penalize, settle } from '../limiter/messages.ts';
 import { errorAnswer } from './doors-service.ts';
 import type { LimiterOptions } from './limiter.ts';
@@ -35,7 +35,7 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
     everyone: true,
     handle: (message) => {
       const body = answer(message);
-      return Promise.resolve(body && encode(body));
+      return Promise.resolve(body && encodeJson(body));
     },
   });
 

@@ -79,10 +79,8 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
   /** `least` of each unit, or the slice's share of its limit, if that is more. Of what no window counts there is no end. */
   const sized = (least: Amount, part: number): Amount => {
     const of = (unit: Unit): number =>
-      windows.limits[unit] === Number.POSITIVE_INFINITY
-        ? Number.POSITIVE_INFINITY
-        : Math.max(least[unit], Math.floor(windows.limits[unit] * part));
-    const calls = budget.concurrent === undefined ? Number.POSITIVE_INFINITY : Math.max(1, budget.concurrent * part);
+      windows.limits[unit] === Infinity ? Infinity : Math.max(least[unit], Math.floor(windows.limits[unit] * part));
+    const calls = budget.concurrent === undefined ? Infinity : Math.max(1, budget.concurrent * part);
     return {
       requests: Math.max(least.requests, Math.min(of('requests'), Math.floor(calls))),
       tokens: of('tokens'),
@@ -107,11 +105,11 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
     find: (amount, nowMs) =>
       openOnes().find(
         ({ status, left, takenAtMs }) =>
-          status === 'open' && nowMs <= takenAtMs + timing.sliceMs && covers(left, amount),
+          status === 'open' && nowMs < takenAtMs + timing.sliceMs && covers(left, amount),
       ),
     advance: (nowMs) => {
       for (const [n, slice] of all) {
-        if (slice.status === 'open' && nowMs > slice.takenAtMs + timing.sliceMs) close(slice);
+        if (slice.status === 'open' && nowMs >= slice.takenAtMs + timing.sliceMs) close(slice);
         const counts = slice.undated > 0 || slice.active > 0 || slice.leavesAtMs > nowMs;
         if (slice.status === 'closed' && !counts) all.delete(n);
       }
@@ -127,7 +125,12 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
           holdMs: Math.max(unbegun > 0 ? longestHoldMs : 0, holdUntilMs - nowMs),
         };
       }),
-    nextMs: () => Math.min(Number.POSITIVE_INFINITY, ...openOnes().map(({ takenAtMs }) => takenAtMs + timing.sliceMs)),
+    nextMs: () => {
+      const ends = openOnes().map(({ status, takenAtMs }) =>
+        status === 'open' ? takenAtMs + timing.sliceMs : Infinity,
+      );
+      return Math.min(Infinity, ...ends);
+    },
   };
 };
 
