@@ -123,6 +123,7 @@ export const buckets = {
   crons: 'crons',
   gates: 'gates',
   limits: 'limits',
+  cache: 'cache',
 } as const;
 
 /** What a delivery's subject says of its task. `undefined` for a subject that no `subjects.work` made. */

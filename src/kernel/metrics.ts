@@ -48,6 +48,10 @@ const declare = (registry: prom.Registry) => {
     modelTokens: count('model_tokens_total', 'Tokens as providers counted them', ['model', 'direction']),
     modelUsd: count('model_usd_total', 'What calls of models cost, by the prices in the config', ['model']),
     modelReplays: count('model_replays_total', 'Calls of models answered from the record, unpaid', ['model']),
+    modelCache: count('model_cache_total', 'Looks for an earlier answer of a model, and what came of them', [
+      'model',
+      'outcome',
+    ]),
     poolWorkers: level('pool_workers', 'Workers this node runs', ['pool']),
     poolBusy: level('pool_busy', 'Workers of this node with a task', ['pool']),
   } as const;

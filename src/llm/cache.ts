@@ -4,12 +4,13 @@
  * written is made anew.
  */
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../kernel/clock.ts';
+import { atMost, type Clock } from '../kernel/clock.ts';
+import { TimeoutError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { unlessAborted } from '../kernel/signal.ts';
 import type { Bucket } from '../kv/kv.ts';
-import { encodeJson } from '../task/json.ts';
+import { decodeJson, encodeJson } from '../task/json.ts';
 import type { Json } from '../task/record.ts';
 
 export interface CacheOptions {
@@ -71,19 +72,11 @@ export const cache = (options: CacheOptions): Cache => {
     sizeCalculation: ({ bytes }) => bytes,
   });
   const kv = inKv(options);
-  /** Resolves with `undefined` where nothing came of the call. */
+  /** What is looked for, or called for. Resolves with `undefined` where nothing came of it. */
   const inFlight = new Map<string, Promise<Json | undefined>>();
-  const count = ({ model }: Asked, outcome: 'hit' | 'shared' | 'miss'): void =>
-    metrics.modelCache.labels(model, outcome).inc();
 
-  const look = async (asked: Asked): Promise<Kept | undefined> => {
-    const fresh = (kept: Kept | undefined) => (kept && now() - kept.at < asked.ttlMs ? kept : undefined);
-    const here = fresh(local.get(asked.key));
-    if (here) return here;
-    const there = fresh(await kv.get(asked));
-    if (there) local.set(asked.key, there);
-    return there;
-  };
+  const fresh = ({ ttlMs }: Asked, kept: Kept | undefined): Kept | undefined =>
+    kept && now() - kept.at < ttlMs ? kept : undefined;
 
   const keep = (asked: Asked, value: Json): void => {
     const data = encodeJson(value);
@@ -92,47 +85,76 @@ export const cache = (options: CacheOptions): Cache => {
     if (asked.ttlMs >= kvTtlMinMs) kv.put(asked, data);
   };
 
-  /** The call is the asker's, and others wait for it. */
-  const lead = (asked: Asked): Extract<Found, { type: 'miss' }> => {
-    const { key, signal } = asked;
-    const call = Promise.withResolvers<Json | undefined>();
-    const end = (value: Json | undefined): void => {
-      signal.removeEventListener('abort', drop);
-      if (inFlight.get(key) === call.promise) inFlight.delete(key);
-      call.resolve(value);
-    };
-    const drop = (): void => end(undefined);
-    inFlight.set(key, call.promise);
-    if (signal.aborted) drop();
-    else signal.addEventListener('abort', drop, { once: true });
+  const hit = ({ model }: Asked, value: Json, outcome: 'hit' | 'shared'): Found => {
+    metrics.modelCache.labels(model, outcome).inc();
+    return { type: 'hit', value };
+  };
+  const miss = (asked: Asked, end: (value: Json | undefined) => void): Found => {
+    metrics.modelCache.labels(asked.model, 'miss').inc();
     return {
       type: 'miss',
       keep: (value) => {
         keep(asked, value);
         end(value);
       },
-      drop,
+      drop: () => end(undefined),
     };
   };
 
+  /** Others wait for what this asker comes to, until its signal aborts. */
+  const lead = ({ key, signal }: Asked): ((value: Json | undefined) => void) => {
+    const coming = Promise.withResolvers<Json | undefined>();
+    const end = (value: Json | undefined): void => {
+      signal.removeEventListener('abort', drop);
+      if (inFlight.get(key) === coming.promise) inFlight.delete(key);
+      coming.resolve(value);
+    };
+    const drop = (): void => end(undefined);
+    inFlight.set(key, coming.promise);
+    signal.addEventListener('abort', drop, { once: true });
+    return end;
+  };
+
   const find = async (asked: Asked): Promise<Found> => {
-    const ahead = inFlight.get(asked.key);
+    const { key, signal } = asked;
+    signal.throwIfAborted();
+    const here = fresh(asked, local.get(key));
+    if (here) return hit(asked, here.value, 'hit');
+    const ahead = inFlight.get(key);
     if (ahead) {
-      const value = await unlessAborted(asked.signal, ahead);
-      count(asked, value === undefined ? 'miss' : 'shared');
-      return value === undefined ? byItself(keep, asked) : { type: 'hit', value };
+      const value = await unlessAborted(signal, ahead);
+      return value === undefined ? miss(asked, () => {}) : hit(asked, value, 'shared');
     }
-    // Before the look into KV: who asks meanwhile waits for it, too.
-    const call = lead(asked);
-    const kept = await look(asked);
-    if (!kept) {
-      asked.signal.throwIfAborted();
-      count(asked, 'miss');
-      return call;
-    }
-    settleHit(call, kept.value);
-    count(asked, 'hit');
-    return { type: 'hit', value: kept.value };
+    const end = lead(asked);
+    const there = fresh(asked, await kv.get(asked));
+    signal.throwIfAborted();
+    if (!there) return miss(asked, end);
+    local.set(key, there);
+    end(there.value);
+    return hit(asked, there.value, 'hit');
   };
   return { find };
+};
+
+/** Neither way rejects. */
+const inKv = ({ bucket, clock, log, metrics }: CacheOptions) => {
+  const failed = (asked: Asked, error: unknown): undefined => {
+    metrics.modelCache.labels(asked.model, 'unreachable').inc();
+    log.debug({ err: error, model: asked.model }, 'the cache of model calls could not be reached');
+    return undefined;
+  };
+  return {
+    get: async (asked: Asked): Promise<Kept | undefined> => {
+      const reading = bucket.get(asked.key).catch((error: unknown) => failed(asked, error));
+      if (!(await atMost(clock, lookMs, reading))) return failed(asked, new TimeoutError(`no answer in ${lookMs} ms`));
+      const entry = await reading;
+      const value = entry && decodeJson(entry.value);
+      return value?.type === 'json'
+        ? { value: value.value, bytes: entry?.value.length ?? 0, at: entry?.at ?? 0 }
+        : undefined;
+    },
+    put: (asked: Asked, data: Uint8Array): void => {
+      bucket.put(asked.key, data, { ttlMs: asked.ttlMs }).catch((error: unknown) => failed(asked, error));
+    },
+  };
 };

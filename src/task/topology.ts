@@ -103,6 +103,7 @@ const bucketStreams = ({ replicas }: TopologyOptions): readonly StreamSpec[] =>
     { bucket: buckets.groups, maxBytes: 64 * mb, description: 'which tasks were submitted as one group' },
     { bucket: buckets.crons, maxBytes: 1 * mb, description: 'the last firing of each schedule' },
     { bucket: buckets.gates, maxBytes: 1 * mb, description: 'what keeps submitters out for a while' },
+    { bucket: buckets.cache, maxBytes: 128 * mb, description: 'answers of models that may be given again' },
     { bucket: buckets.limits, maxBytes: 16 * mb, description: 'one key a budget: who grants, and what it has taken' },
   ].map(({ bucket, ...spec }) => ({
     ...spec,
