@@ -1,0 +1,49 @@
+/**
+ * Whether the run kept within what the guarantee assumes, by the clock that all processes of a machine share. It decides
+ * nothing: the verdict is the provider's log. But who reads of a window that held too much wants to know whose fault it was.
+ */
+import type { LoggedArrival, Report } from './reports.ts';
+
+export interface Assumptions {
+  /** A1: from the end of the write to the provider, at most X. */
+  readonly travel: {
+    readonly medianMs: number;
+    readonly longestMs: number;
+    readonly allowedMs: number;
+    readonly beyond: number;
+  };
+  /** Requests that were written after their permit had run out: each was found by the check after the write. */
+  readonly late: number;
+  /** How often, and for how long at most, a process stood still between check and write. */
+  readonly stopped: { readonly count: number; readonly longestMs: number };
+  /** Permits that were granted and not used, and calls that failed, by why. */
+  readonly failed: Readonly<Record<string, number>>;
+}
+
+export const assumptionsOf = (
+  arrivals: readonly LoggedArrival[],
+  reports: readonly Report[],
+  allowedMs: number,
+): Assumptions => {
+  const arrivedMs = new Map(arrivals.map(({ request, atMs }) => [request, atMs]));
+  const sent = reports.filter((report) => report.type === 'sent');
+  const travels = sent
+    .flatMap(({ request, sentMs }) => {
+      const atMs = arrivedMs.get(request);
+      return atMs === undefined ? [] : [Math.max(0, atMs - sentMs)];
+    })
+    .toSorted((a, b) => a - b);
+  const stops = reports.filter((report) => report.type === 'stopped').map(({ fromMs, toMs }) => toMs - fromMs);
+  const failures = reports.filter((report) => report.type === 'failed');
+  return {
+    travel: {
+      medianMs: travels[Math.floor(travels.length / 2)] ?? 0,
+      longestMs: travels.at(-1) ?? 0,
+      allowedMs,
+      beyond: travels.filter((ms) => ms > allowedMs).length,
+    },
+    late: sent.filter(({ inTime }) => !inTime).length,
+    stopped: { count: stops.length, longestMs: Math.max(0, ...stops) },
+    failed: Object.fromEntries([...Map.groupBy(failures, ({ why }) => why)].map(([why, of]) => [why, of.length])),
+  };
+};

@@ -1,0 +1,118 @@
+/** A process of workers, each of which asks for a permit, sends its request, settles, and pauses, until it is told to stop. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { seededRandom } from '../src/kernel/random.ts';
+import { amountOf } from '../src/limiter/budget.ts';
+import type { Permit } from '../src/limiter/permits.ts';
+import { contestantFrom } from './contestant.ts';
+import { failpoint } from './failpoint.ts';
+import { type Pace, tenants, tokensAt } from './load.ts';
+import { type Membership, partsOf } from './parts.ts';
+import { jobOf, machineMs, onOrder, say } from './process.ts';
+import type { Report } from './reports.ts';
+import { jump } from './wall.ts';
+
+export interface WorkersJob extends Membership {
+  readonly contestant: string;
+  readonly url: string;
+  readonly workers: number;
+  readonly pace: Pace;
+  readonly windowMs: number;
+  readonly maxWaitMs: number;
+  readonly seed: number;
+  /** A file. */
+  readonly reports: string;
+}
+
+export type WorkersOrder =
+  | { readonly type: 'begin'; readonly atMs: number }
+  | { readonly type: 'stop'; readonly untilMs: number }
+  | { readonly type: 'jump'; readonly byMs: number }
+  | { readonly type: 'drain' };
+
+const job = jobOf<WorkersJob>();
+const contestant = await contestantFrom(job.contestant);
+const parts = await partsOf(job);
+const permits = contestant.permits(parts);
+const file = openSync(job.reports, 'a');
+const report = (one: Report): void => void writeSync(file, `${JSON.stringify(one)}\n`);
+const point = failpoint((fromMs, toMs) => report({ type: 'stopped', fromMs, toMs }));
+const draining = new AbortController();
+const callTimeoutMs = 30_000;
+let requests = 0;
+
+/** One that ran out before its request left has its place in the budget back, and another one is asked for. */
+const send = async (permit: Permit, tokens: number): Promise<void> => {
+  const request = `${job.name}.${(requests += 1)}`;
+  const wired: Permit = {
+    ...point.wrap(permit),
+    sent: () => {
+      report({ type: 'sent', request, sentMs: machineMs(), inTime: permit.inTime() });
+      permit.sent();
+    },
+  };
+  const body = JSON.stringify({ model: 'proof', messages: [{ role: 'user', content: 'Prove it.' }] });
+  const headers = {
+    'content-type': 'application/json',
+    'x-request-id': request,
+    'x-troupe-reserved': String(tokens),
+  };
+  const signal = AbortSignal.timeout(callTimeoutMs);
+  try {
+    const status = await contestant.send(wired, { url: `${job.url}/chat/completions`, headers, body, signal });
+    report({ type: 'answered', request, status });
+    permit.settle();
+  } catch (error) {
+    permit.unsent(); // Nothing happens if it was sent: then this is what settles it.
+    permit.settle();
+    report({
+      type: 'failed',
+      request,
+      why: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+    });
+  }
+};
+
+const work = async (index: number, beganMs: number): Promise<void> => {
+  const random = seededRandom(job.seed * 1_000 + index);
+  const tenant = tenants[index % tenants.length] ?? '';
+  const { signal } = draining;
+  const pause = (ms: number): Promise<void> => parts.clock.sleep(ms, signal).catch(() => undefined); // Aborted: it drains.
+  await pause(job.pace.pauseMs * random.next());
+  while (!signal.aborted) {
+    const askedMs = machineMs();
+    const tokens = tokensAt(askedMs - beganMs, job.windowMs, random);
+    const wanted = { amount: amountOf(tokens, 0), lane: 'normal', tenant, maxWaitMs: job.maxWaitMs } as const;
+    const permit = await permits
+      .acquire(job.budget.name, { ...wanted, holdMs: callTimeoutMs, signal })
+      .catch((error: unknown) => {
+        if (!signal.aborted) report({ type: 'failed', request: '', why: `no permit: ${String(error)}` });
+        return undefined;
+      });
+    report({ type: 'waited', tenant, waitedMs: machineMs() - askedMs, granted: permit !== undefined });
+    if (permit) await send(permit, tokens);
+    await pause(job.pace.pauseMs * (0.5 + random.next()));
+  }
+};
+
+const begin = async (beganMs: number): Promise<void> => {
+  await Promise.all(Array.from({ length: job.workers }, (_, index) => work(index, beganMs)));
+  await permits.close();
+  await parts.bus.close();
+  closeSync(file);
+  say('drained');
+};
+
+onOrder<WorkersOrder>((order) => {
+  switch (order.type) {
+    case 'begin':
+      // What fails ends the process, and the run with it.
+      return void begin(order.atMs);
+    case 'stop':
+      return point.arm(order.untilMs);
+    case 'jump':
+      return jump(order.byMs);
+    case 'drain':
+      return draining.abort(new Error('the run is over'));
+  }
+});
+say('ready');
