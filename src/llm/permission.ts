@@ -65,16 +65,20 @@ const waitedFor = (budgets: readonly string[]): string =>
   `a permit of ${budgets.map((budget) => `budget "${budget}"`).join(' and ')}`;
 
 /**
+ * Runs a call under permits that it has been granted: says when it was sent, or throws `LatePermitError` where nothing
+ * was sent and nothing will be.
+ */
+export type Wire = <T>(granted: readonly Permit[], call: () => Promise<T>) => Promise<T>;
+
+/**
  * For a call whose first byte nobody sees: asks right before it begins, and takes that as the moment it is sent.
  * Between that and the wire are JSON, DNS and TCP, so a process that stands still there is late without being told.
  */
-export const checked = async <T>(granted: readonly Permit[], call: () => PromiseLike<T>): Promise<T> => {
+export const checked: Wire = async (granted, call) => {
   if (!granted.every((permit) => permit.inTime())) {
     for (const permit of granted) permit.unsent();
     throw new LatePermitError('a permit came too late');
   }
   for (const permit of granted) permit.sent();
-  const result = await call();
-  for (const permit of granted) permit.heard();
-  return result;
+  return call();
 };

@@ -61,13 +61,17 @@ const refuseLarge = (size: number): void => {
 const named = ({ id, modelId, timestamp }: Partial<Answer['response']>, otherwise: string): Answer['response'] =>
   optional({ id: id ?? otherwise, modelId, timestamp });
 
-/** What was said up to a failure has been shown by then: `begun` tells where another provider may still be tried. */
+/** Parts that only say what is coming: kept back until it comes, as until then another provider may take over. */
+const isPrelude = ({ type }: LanguageModelV4StreamPart): boolean =>
+  type === 'stream-start' || type === 'response-metadata';
+
 export const stream = async (call: ProviderCall, sink: Sink): Promise<Answer> => {
   const { model, params, signal, id, heard } = call;
   const opened = await unlessAborted(signal, Promise.resolve(model.doStream(params)));
   heard(opened.response?.headers ?? {});
   const parts = opened.stream.getReader();
   const collected = collector();
+  const prelude: LanguageModelV4StreamPart[] = [];
   try {
     for (;;) {
       const { done, value } = await unlessAborted(signal, parts.read());
@@ -76,7 +80,9 @@ export const stream = async (call: ProviderCall, sink: Sink): Promise<Answer> =>
       collected.add(value);
       refuseLarge(collected.size());
       if (value.type === 'finish') continue;
-      await unlessAborted(signal, sink.part(value));
+      const part = value.type === 'response-metadata' ? { ...value, id: value.id ?? id } : value;
+      if (isPrelude(part)) prelude.push(part);
+      else for (const each of [...prelude.splice(0), part]) await unlessAborted(signal, sink.part(each));
     }
   } catch (error) {
     void parts.cancel(error).catch(() => {}); // The provider's stream is of no use any more, whatever it says to that.

@@ -27,3 +27,6 @@ export const bill = ({ inputTokens, outputTokens }: LanguageModelV4Usage, price:
     : 0;
   return { inputTokens: input, outputTokens: output, usd };
 };
+
+/** Of an answer that somebody else has paid for. */
+export const noBill: Usage = { inputTokens: 0, outputTokens: 0, usd: 0 };

@@ -1,0 +1,247 @@
+/**
+ * One call of a model, from the handler to the provider and back: route → cache → journal → permit → call → settle. The
+ * journal is asked first of all, for a call that is recorded needs nothing else.
+ */
+import type { LanguageModelV4CallOptions } from '@ai-sdk/provider';
+import { ModelUnavailableError, TimeoutError } from '../kernel/errors.ts';
+import { linked } from '../kernel/signal.ts';
+import type { Permit, Permits } from '../limiter/permits.ts';
+import type { Attempt } from '../task/executor.ts';
+import type { Underway } from '../task/journal.ts';
+import { throughJson } from '../task/json.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import type { Cache } from './cache.ts';
+import { type Answer, answerOf, type Recorded, recall, record } from './content.ts';
+import type { Estimator } from './estimate.ts';
+import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
+import { callHash, type Equals } from './key.ts';
+import { permitted, type Wire } from './permission.ts';
+import { generate, stream } from './provider.ts';
+import type { Passage } from './passage.ts';
+import { type Provider, route } from './route.ts';
+import { actual, bill, noBill } from './usage.ts';
+import { type Patience, patience } from './waiting.ts';
+
+/** What all calls of a process share. */
+export interface CallPorts {
+  readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
+  readonly permits: Permits;
+  readonly estimates: Estimator;
+  readonly wire: Wire;
+  readonly cache: Cache | undefined;
+}
+
+/** What all calls of one attempt, or of one of its models, share. */
+export interface CallScope {
+  readonly attempt: Pick<Attempt, 'task' | 'journal' | 'signal' | 'emit'>;
+  readonly equals: Equals;
+  readonly name: string;
+  readonly providers: readonly Provider[];
+  /** Of the call's options; `undefined`: the model's own. */
+  readonly cacheMs: number | false | undefined;
+  readonly maxWaitMs: number | undefined;
+  /** Of one provider's call. */
+  readonly timeoutMs: number;
+  /** A recorded answer has come back: by what the AI SDK calls its response. */
+  answered(responseId: string, key: string): void;
+}
+
+interface Call {
+  readonly all: CallPorts;
+  readonly scope: CallScope;
+  readonly params: LanguageModelV4CallOptions;
+  readonly hash: string;
+  readonly key: string;
+  /** The task's and the call's own. */
+  readonly signal: AbortSignal;
+  readonly patience: Patience;
+  /** Where the parts of a stream go. */
+  readonly passage: Passage | undefined;
+}
+
+/** The call's answer, once it is recorded. Throws what `thrownFor` says, `FencedError`, and the signals' reasons. */
+export const call = async (
+  all: CallPorts,
+  scope: CallScope,
+  params: LanguageModelV4CallOptions,
+  passage?: Passage,
+): Promise<Answer & ReturnType<typeof answerOf>> => {
+  const { attempt, name } = scope;
+  const { metrics, clock, queue } = all.ports;
+  const hash = callHash(name, params);
+  const { key, release } = scope.equals.take(hash);
+  const life = linkedToBoth(attempt.signal, params.abortSignal);
+  const limits = { maxWaitMs: scope.maxWaitMs, deadlineAt: attempt.task.deadlineAt };
+  const waiting = patience(clock, () => queue.now(), limits);
+  const one: Call = { all, scope, params, hash, key, signal: life.signal, patience: waiting, passage };
+  const step = `model:${name}`;
+  try {
+    const run = (underway: Underway): Promise<Recorded> => cached(one, underway);
+    const stepped = await attempt.journal.step(step, key, run, (value) => recall(value, step).billed);
+    const { value, replayed, ms } = stepped;
+    if (replayed) metrics.modelReplays.labels(name).inc();
+    attempt.emit({ type: 'step', name: step, key, ms, replayed });
+    const answer = answerOf(recall(value, step));
+    scope.answered(answer.response.id, key);
+    return answer;
+  } catch (error) {
+    release();
+    throw error;
+  } finally {
+    life.abort();
+  }
+};
+
+const linkedToBoth = (task: AbortSignal, own: AbortSignal | undefined): AbortController => {
+  const life = linked(task);
+  const follow = (): void => life.abort(own?.reason);
+  if (own?.aborted) follow();
+  else own?.addEventListener('abort', follow, { signal: life.signal });
+  return life;
+};
+
+/** What another call has paid for costs this one nothing. */
+const cached = async (one: Call, underway: Underway): Promise<Recorded> => {
+  const { all, scope, hash: key, signal, patience: waiting } = one;
+  const { name: model } = scope;
+  const providers = route(scope.providers, all.permits, waiting.leftMs());
+  const ttlMs = scope.cacheMs ?? providers[0]?.cacheMs ?? false;
+  if (ttlMs === false || !all.cache) return firstOf(one, providers, underway);
+  const found = await all.cache.find({ model, key, ttlMs, signal });
+  if (found.type === 'hit') return { ...recall(found.value, `model:${model}`), billed: noBill };
+  try {
+    const answer = await firstOf(one, providers, underway);
+    found.keep(throughJson(answer, `the answer of model "${model}"`) ?? null);
+    return answer;
+  } catch (error) {
+    found.drop();
+    throw error;
+  }
+};
+
+/** The answer of the first provider that gives one. */
+const firstOf = async (one: Call, providers: readonly Provider[], underway: Underway): Promise<Recorded> => {
+  const { scope, signal, passage } = one;
+  const failures: ModelFailure[] = [];
+  tellInterrupted(one, underway);
+  for (const provider of providers) {
+    const { breaker } = provider;
+    if (!breaker.enter()) continue;
+    try {
+      const answer = await paid(one, provider, underway);
+      breaker.succeeded();
+      return answer;
+    } catch (error) {
+      const failure = failed(one, provider, error);
+      if (signal.aborted) throw signal.reason;
+      failures.push(failure);
+      // What has been shown cannot be taken back: from there on only another attempt helps.
+      if (!failure.elsewhere || passage?.shown()) break;
+    }
+  }
+  if (failures.length > 0) throw thrownFor(scope.name, failures);
+  one.all.ports.metrics.modelErrors.labels(scope.name, 'broken').inc();
+  const retryAfterMs = Math.min(...providers.map(({ breaker }) => breaker.waitMs()));
+  const message = `model "${scope.name}": its providers have failed too often; they are tried again in ${retryAfterMs} ms`;
+  throw new ModelUnavailableError(message, { retryAfterMs });
+};
+
+/** The process that made the call is gone, and whether its provider ended it nobody knows: its log will tell. */
+const tellInterrupted = ({ all: { ports }, scope, key }: Call, { interrupted }: Underway): void => {
+  if (!interrupted) return;
+  const { recordKey } = scope.attempt.task;
+  ports.metrics.modelCalls.labels(scope.name, 'repeated').inc();
+  ports.log.warn(
+    { task: recordKey, model: scope.name, key, requestId: interrupted.requestId },
+    'a call was interrupted before its answer was recorded; it is made again under the same idempotency key',
+  );
+};
+
+const failed = (one: Call, provider: Provider, error: unknown): ModelFailure => {
+  const { all, scope, signal } = one;
+  const { metrics, queue, log } = all.ports;
+  const failure = failureOf(error, queue.now());
+  provider.breaker.failed(failure.ill && !signal.aborted);
+  metrics.modelCalls.labels(scope.name, signal.aborted ? 'aborted' : 'failed').inc();
+  if (signal.aborted) return failure;
+  metrics.modelErrors.labels(scope.name, failure.reason).inc();
+  const by = nameOf(provider);
+  log.debug({ err: error, model: scope.name, by, reason: failure.reason }, 'a call of a model failed');
+  if (failure.reason === 'busy' && failure.retryAfterMs !== undefined)
+    for (const budget of provider.budgets) all.permits.penalize(budget, failure.retryAfterMs, `${by} is busy`);
+  return failure;
+};
+
+const nameOf = ({ model }: Provider): string => `${model.provider}/${model.modelId}`;
+
+/** Waits for the permits, asks the provider, settles. */
+const paid = async (one: Call, provider: Provider, underway: Underway): Promise<Recorded> => {
+  const { all, scope, params, signal, patience: waiting } = one;
+  const { task } = scope.attempt;
+  const { budgets, model, price } = provider;
+  const request = {
+    budgets,
+    amount: await all.estimates.amount(model, params),
+    lane: task.route.lane,
+    tenant: task.tenant ?? '',
+    holdMs: scope.timeoutMs,
+    signal,
+    patience: waiting,
+  };
+  const { answer, requestId } = await permitted(
+    all.permits,
+    request,
+    (granted) => asked(one, provider, granted, underway),
+    ({ answer: { usage } }) => actual(usage),
+  );
+  const billed = bill(answer.usage, price);
+  const { modelCalls, modelTokens, modelUsd } = all.ports.metrics;
+  modelCalls.labels(scope.name, 'answered').inc();
+  modelTokens.labels(scope.name, 'input').inc(billed.inputTokens);
+  modelTokens.labels(scope.name, 'output').inc(billed.outputTokens);
+  modelUsd.labels(scope.name).inc(billed.usd);
+  return record(answer, { by: nameOf(provider), requestId, billed });
+};
+
+/** The provider's time begins here: waiting for the permits was not its own. */
+const asked = async (one: Call, { model }: Provider, granted: readonly Permit[], underway: Underway) => {
+  const { all, scope, params, signal, key, passage } = one;
+  const { timeoutMs, name } = scope;
+  const life = linked(signal);
+  const timer = all.ports.clock.timer(timeoutMs, () =>
+    life.abort(new TimeoutError(`model "${name}" gave no answer within ${timeoutMs} ms`)),
+  );
+  let requestId: string | undefined;
+  const id = `${scope.attempt.task.recordKey}:${key}`;
+  /**
+   * One more write of the record for each stream, beside the reading of its body: it delays no part. If the process dies
+   * now, the next attempt knows that the provider had begun to answer, and which of its requests that was.
+   */
+  const heard = (headers: Readonly<Record<string, string>>): void => {
+    for (const permit of granted) permit.heard();
+    requestId = requestIdOf(headers);
+    if (passage && requestId !== undefined) underway.begun(requestId).catch((error: unknown) => life.abort(error));
+  };
+  const called = {
+    model,
+    params: { ...params, abortSignal: life.signal, headers: { ...params.headers, 'idempotency-key': id } },
+    signal: life.signal,
+    id,
+    heard,
+  };
+  try {
+    const answer = await all.wire(granted, () => (passage ? stream(called, passage) : generate(called)));
+    return { answer, requestId };
+  } finally {
+    timer.cancel();
+    life.abort();
+  }
+};
+
+const requestIdHeaders = ['x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'cf-ray'];
+
+const requestIdOf = (headers: Readonly<Record<string, string>>): string | undefined =>
+  requestIdHeaders
+    .map((name) => headers[name])
+    .find((id) => id !== undefined)
+    ?.slice(0, 200);

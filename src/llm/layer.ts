@@ -1,0 +1,169 @@
+/** The models of an app, for its tasks: what is behind `ctx.model` and `ctx.permit`. */
+import type { LanguageModelV4 } from '@ai-sdk/provider';
+import { NonRetryableError } from '../kernel/errors.ts';
+import type { Amount } from '../limiter/budget.ts';
+import type { Permits } from '../limiter/permits.ts';
+import type { TaskPorts } from '../task/ports.ts';
+import { breaker } from './breaker.ts';
+import type { Cache } from './cache.ts';
+import { call, type CallPorts, type CallScope } from './call.ts';
+import { estimator } from './estimate.ts';
+import { equals } from './key.ts';
+import type { ModelEntry, Models } from './models.ts';
+import { passage } from './passage.ts';
+import { checked, permitted, type Wire } from './permission.ts';
+import type { Provider } from './route.ts';
+import { count } from './usage.ts';
+import { patience } from './waiting.ts';
+
+export interface LayerOptions {
+  readonly models: Models;
+  readonly permits: Permits;
+  readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
+  /** None: every call is made. */
+  readonly cache?: Cache;
+  /** How a call goes out under its permits; by the weak check where nobody sees its first byte. */
+  readonly wire?: Wire;
+}
+
+/** Durations in ms. */
+export interface ModelOptions {
+  readonly cacheMs?: number | false | undefined;
+  readonly maxWaitMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface PermitOptions {
+  readonly tokens?: number | undefined;
+  readonly maxWaitMs?: number | undefined;
+}
+
+/** What one attempt does with models. */
+export interface AttemptModels {
+  /** `undefined` for a name that the app does not have. */
+  model(name: string, options: ModelOptions): LanguageModelV4 | undefined;
+  permit<T>(budget: string, call: () => Promise<T>, options: PermitOptions): Promise<T>;
+  /** The steps whose recorded answers an error of the AI SDK blames: to be made anew by the next attempt. */
+  blamed(error: unknown): readonly string[];
+}
+
+export interface ModelLayer {
+  of(attempt: CallScope['attempt']): AttemptModels;
+}
+
+/** How long a provider's call may take where nobody says. */
+const defaultTimeoutMs = 600_000;
+
+/** Loads the AI SDK and the tokenizers that the models need; without models, neither. */
+export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => {
+  const { models, permits, ports, cache, wire = checked } = options;
+  if (models.size === 0) return { of: (attempt) => attemptModels(options, attempt, () => undefined) };
+  const { wrapLanguageModel } = await import('ai');
+  const estimates = estimator(ports);
+  const all: CallPorts = { ports, permits, estimates, wire, cache };
+
+  const providerOf = ({ model, ...entry }: ModelEntry): Provider => ({
+    ...entry,
+    model: wrapLanguageModel({ model, middleware: [] }), // Older specifications become v4.
+    breaker: breaker(ports.clock),
+  });
+  const providers = new Map([...models].map(([name, entries]) => [name, entries.map(providerOf)]));
+  await estimates.prepare([...providers.values()].flatMap((list) => list.map(({ model }) => model)));
+
+  const modelOf = (scope: CallScope): LanguageModelV4 | undefined => {
+    const [first, second] = scope.providers;
+    if (!first) return undefined;
+    return wrapLanguageModel({
+      model: first.model,
+      middleware: {
+        specificationVersion: 'v4',
+        // What one provider fetches by itself, another may not: where there are several, the AI SDK fetches it.
+        ...(second && { overrideSupportedUrls: () => ({}) }),
+        wrapGenerate: ({ params }) => call(all, scope, params),
+        wrapStream: ({ params }) => streamed(all, scope, params),
+      },
+    });
+  };
+  return {
+    of: (attempt) =>
+      attemptModels(options, attempt, (name, scope) => {
+        const listed = providers.get(name);
+        return listed && modelOf({ ...scope, name, providers: listed });
+      }),
+  };
+};
+
+/** Reads what comes while it comes; its last part follows when the whole is recorded. */
+const streamed = async (all: CallPorts, scope: CallScope, params: Parameters<typeof call>[2]) => {
+  const life = new AbortController();
+  const { abortSignal } = params;
+  if (abortSignal?.aborted) life.abort(abortSignal.reason);
+  abortSignal?.addEventListener('abort', () => life.abort(abortSignal.reason), { signal: life.signal });
+  const through = passage((reason) => life.abort(reason));
+  // Whoever reads the stream is told how it ends.
+  void call(all, scope, { ...params, abortSignal: life.signal }, through)
+    .then(through.finish)
+    .catch(through.fail);
+  await through.opened;
+  return { stream: through.readable };
+};
+
+const attemptModels = (
+  { permits, ports, wire = checked }: LayerOptions,
+  attempt: CallScope['attempt'],
+  modelOf: (name: string, scope: Omit<CallScope, 'name' | 'providers'>) => LanguageModelV4 | undefined,
+): AttemptModels => {
+  const same = equals();
+  const answers = new Map<string, string>();
+  return {
+    model: (name, { cacheMs, maxWaitMs, timeoutMs = defaultTimeoutMs }) =>
+      modelOf(name, {
+        attempt,
+        equals: same,
+        cacheMs,
+        maxWaitMs,
+        timeoutMs,
+        answered: (responseId, key) => void answers.set(responseId, `model:${name}:${key}`),
+      }),
+    permit: (budget, made, { tokens = 0, maxWaitMs }) => {
+      const { clock, queue } = ports;
+      const { task, signal } = attempt;
+      const request = {
+        budgets: [budget],
+        amount: amountOfTokens(tokens),
+        lane: task.route.lane,
+        tenant: task.tenant ?? '',
+        holdMs: defaultTimeoutMs,
+        signal,
+        patience: patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: task.deadlineAt }),
+      };
+      return permitted(
+        permits,
+        request,
+        (granted) => wire(granted, made),
+        () => undefined,
+      );
+    },
+    blamed: (error) => responsesOf(error).flatMap((id) => answers.get(id) ?? []),
+  };
+};
+
+/** Which way they go is not known: they count as tokens, and as input. */
+const amountOfTokens = (tokens: number): Amount => {
+  if (count(tokens) === undefined)
+    throw new NonRetryableError(`the tokens of a permit are ${tokens}; it takes a number from 0 to 1,000,000,000`);
+  return { requests: 1, tokens, inputTokens: tokens, outputTokens: 0 };
+};
+
+const deepest = 8;
+
+/** Of `NoObjectGeneratedError`, whichever copy of the AI SDK threw it, and whatever it was wrapped in. */
+const responsesOf = (error: unknown, depth = 0): readonly string[] => {
+  if (!(error instanceof Error) || depth > deepest) return [];
+  const inner = responsesOf(error.cause, depth + 1);
+  if (error.name !== 'AI_NoObjectGeneratedError' || !('response' in error)) return inner;
+  const { response } = error;
+  return typeof response === 'object' && response !== null && 'id' in response && typeof response.id === 'string'
+    ? [response.id, ...inner]
+    : inner;
+};
