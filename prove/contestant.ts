@@ -5,7 +5,7 @@ import type { Clock } from '../src/kernel/clock.ts';
 import type { Log } from '../src/kernel/log.ts';
 import type { Random } from '../src/kernel/random.ts';
 import type { Budget } from '../src/limiter/budget.ts';
-import type { Permit, Permits } from '../src/limiter/permits.ts';
+import type { Permit, Wanted } from '../src/limiter/permits.ts';
 
 export interface Parts {
   readonly bus: Bus;
@@ -23,17 +23,24 @@ export interface Request {
   readonly signal: AbortSignal;
 }
 
+/** A process that calls the provider. */
+export interface Caller {
+  acquire(wanted: Wanted): Promise<Permit>;
+  /**
+   * Sends the request on `first`, or on what `next` gets in its place if that comes too late for the wire, and settles.
+   * Answers the status once the answer has been read. Rejects with what went wrong.
+   */
+  call(first: Permit, next: () => Promise<Permit>, request: Request): Promise<number>;
+  /** Resolves when the limiter knows all that there is to know. */
+  close(): Promise<void>;
+}
+
 export interface Contestant {
   /** Makes what all of them find on the server. */
   provision(parts: Pick<Parts, 'queue'>): Promise<void>;
   /** Stands by for the budget, under the name of `node`, until the process ends. Resolves when it is ready. */
   candidate(parts: Parts & { readonly node: string }): Promise<void>;
-  permits(parts: Parts): Permits & { close(): Promise<void> };
-  /**
-   * Sends the request on its permit, asked right before the first byte; the caller settles. Answers the status once the
-   * answer has been read; rejects if nothing was sent.
-   */
-  send(permit: Permit, request: Request): Promise<number>;
+  caller(parts: Parts): Caller;
 }
 
 /** As `test/prove` and a module of one's own give it: by its URL. */

@@ -1,6 +1,6 @@
 /** A process of workers, each of which asks for a permit, sends its request, settles, and pauses, until it is told to stop. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { seededRandom } from '../src/kernel/random.ts';
+import { type Random, seededRandom } from '../src/kernel/random.ts';
 import { amountOf } from '../src/limiter/budget.ts';
 import type { Permit } from '../src/limiter/permits.ts';
 import { contestantFrom } from './contestant.ts';
@@ -32,7 +32,7 @@ export type WorkersOrder =
 const job = jobOf<WorkersJob>();
 const contestant = await contestantFrom(job.contestant);
 const parts = await partsOf(job);
-const permits = contestant.permits(parts);
+const caller = contestant.caller(parts);
 const file = openSync(job.reports, 'a');
 const report = (one: Report): void => void writeSync(file, `${JSON.stringify(one)}\n`);
 const point = failpoint((fromMs, toMs) => report({ type: 'stopped', fromMs, toMs }));
@@ -40,30 +40,58 @@ const draining = new AbortController();
 const callTimeoutMs = 30_000;
 let requests = 0;
 
-/** One that ran out before its request left has its place in the budget back, and another one is asked for. */
-const send = async (permit: Permit, tokens: number): Promise<void> => {
-  const request = `${job.name}.${(requests += 1)}`;
-  const wired: Permit = {
-    ...point.wrap(permit),
+interface Worker {
+  readonly tenant: string;
+  readonly random: Random;
+  readonly beganMs: number;
+}
+
+const acquire = async (tenant: string, tokens: number): Promise<Permit> => {
+  const askedMs = machineMs();
+  const waited = (granted: boolean): void =>
+    report({ type: 'waited', tenant, waitedMs: machineMs() - askedMs, granted });
+  const wanted = { amount: amountOf(tokens, 0), lane: 'normal', tenant, maxWaitMs: job.maxWaitMs } as const;
+  try {
+    const permit = await caller.acquire({ ...wanted, holdMs: callTimeoutMs, signal: draining.signal });
+    waited(true);
+    return point.wrap(permit);
+  } catch (error) {
+    waited(false);
+    throw error;
+  }
+};
+
+/** Reports when its request was written. */
+const reporting = (permit: Permit, request: string): Permit => {
+  let sent = false;
+  return {
+    ...permit,
     sent: () => {
-      report({ type: 'sent', request, sentMs: machineMs(), inTime: permit.inTime() });
+      const inTime = permit.inTime();
       permit.sent();
+      if (!sent) report({ type: 'sent', request, sentMs: machineMs(), inTime });
+      sent = true;
     },
   };
+};
+
+const callOnce = async ({ tenant, random, beganMs }: Worker): Promise<void> => {
+  const tokens = tokensAt(machineMs() - beganMs, job.windowMs, random);
+  const request = `${job.name}.${(requests += 1)}`;
+  const permit = async (): Promise<Permit> => reporting(await acquire(tenant, tokens), request);
   const body = JSON.stringify({ model: 'proof', messages: [{ role: 'user', content: 'Prove it.' }] });
   const headers = {
     'content-type': 'application/json',
     'x-request-id': request,
     'x-troupe-reserved': String(tokens),
   };
-  const signal = AbortSignal.timeout(callTimeoutMs);
   try {
-    const status = await contestant.send(wired, { url: `${job.url}/chat/completions`, headers, body, signal });
+    const first = await permit();
+    const signal = AbortSignal.timeout(callTimeoutMs);
+    const status = await caller.call(first, permit, { url: `${job.url}/chat/completions`, headers, body, signal });
     report({ type: 'answered', request, status });
-    permit.settle();
   } catch (error) {
-    permit.unsent(); // Nothing happens if it was sent: then this is what settles it.
-    permit.settle();
+    if (draining.signal.aborted) return;
     report({
       type: 'failed',
       request,
@@ -74,29 +102,19 @@ const send = async (permit: Permit, tokens: number): Promise<void> => {
 
 const work = async (index: number, beganMs: number): Promise<void> => {
   const random = seededRandom(job.seed * 1_000 + index);
-  const tenant = tenants[index % tenants.length] ?? '';
+  const worker = { tenant: tenants[index % tenants.length] ?? '', random, beganMs };
   const { signal } = draining;
   const pause = (ms: number): Promise<void> => parts.clock.sleep(ms, signal).catch(() => undefined); // Aborted: it drains.
   await pause(job.pace.pauseMs * random.next());
   while (!signal.aborted) {
-    const askedMs = machineMs();
-    const tokens = tokensAt(askedMs - beganMs, job.windowMs, random);
-    const wanted = { amount: amountOf(tokens, 0), lane: 'normal', tenant, maxWaitMs: job.maxWaitMs } as const;
-    const permit = await permits
-      .acquire(job.budget.name, { ...wanted, holdMs: callTimeoutMs, signal })
-      .catch((error: unknown) => {
-        if (!signal.aborted) report({ type: 'failed', request: '', why: `no permit: ${String(error)}` });
-        return undefined;
-      });
-    report({ type: 'waited', tenant, waitedMs: machineMs() - askedMs, granted: permit !== undefined });
-    if (permit) await send(permit, tokens);
+    await callOnce(worker);
     await pause(job.pace.pauseMs * (0.5 + random.next()));
   }
 };
 
 const begin = async (beganMs: number): Promise<void> => {
   await Promise.all(Array.from({ length: job.workers }, (_, index) => work(index, beganMs)));
-  await permits.close();
+  await caller.close();
   await parts.bus.close();
   closeSync(file);
   say('drained');
