@@ -45,80 +45,93 @@ export const limitsOf = (windowMs: number): readonly Limit[] =>
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 
-/** `ends` gets what has to be done at the end, in the order of its start, also if something fails on the way. */
-const assemble = async (options: Options, dir: string, env: Env, ends: (() => Promise<void>)[]): Promise<Crew> => {
-  const { windowMs, contestant, seed } = options;
-  const budget = budgetOf(windowMs);
-  const pace = paceOf(windowMs, options.workers);
+interface Ends {
+  /** What has to be done at the end, in the order of its start, also if something fails on the way. */
+  readonly ends: (() => Promise<void>)[];
+}
+
+/** What every process of a run is started with. */
+interface Run extends Ends {
+  readonly options: Options;
+  readonly dir: string;
+  readonly env: Env;
+  readonly natsPort: number;
+}
+
+const begin = <Job, Order extends object>({ env, ends }: Run, script: string, job: Job): Running<Order> => {
+  const running = run<Job, Order>(script, job, env);
+  ends.push(async () => {
+    running.signal('SIGKILL');
+    await running.exit;
+  });
+  return running;
+};
+
+/** Who takes part reaches NATS through a proxy of its own. */
+const member = async ({ options, dir, natsPort, ends }: Run, name: string, seed: number) => {
+  const proxy = await startProxy({ to: natsPort, random: seededRandom(seed) });
+  ends.push(proxy.stop);
+  const { contestant, windowMs } = options;
+  const log = join(dir, `${name}.log`);
+  return { proxy, job: { name, natsPort: proxy.port, budget: budgetOf(windowMs), log, contestant } };
+};
+
+const startCandidate = async (of: Run, index: number): Promise<Candidate> => {
+  const name = `candidate-${index + 1}`;
+  const { proxy, job } = await member(of, name, of.options.seed + index);
+  const launch = () => begin<CandidateJob, CandidateOrder>(of, 'candidate', job);
+  const one: Candidate = {
+    name,
+    proxy,
+    running: launch(),
+    again: async () => {
+      one.running = launch();
+      await one.running.said('ready');
+    },
+  };
+  await one.running.said('ready');
+  return one;
+};
+
+const reportFile = (dir: string, index: number): string => join(dir, `workers-${index + 1}.jsonl`);
+
+const startWorkers = async (of: Run, index: number, url: string): Promise<Running<WorkersOrder>> => {
+  const { workers, nodes, windowMs, seed } = of.options;
+  const { job } = await member(of, `workers-${index + 1}`, seed + 100 + index);
+  const running = begin<WorkersJob, WorkersOrder>(of, 'workers', {
+    ...job,
+    url,
+    windowMs,
+    workers: Math.floor(workers / nodes) + (index < workers % nodes ? 1 : 0),
+    pace: paceOf(windowMs, workers),
+    maxWaitMs: 30 * windowMs,
+    seed: seed + index,
+    reports: reportFile(of.dir, index),
+  });
+  await running.said('ready');
+  return running;
+};
+
+const assemble = async (options: Options, dir: string, env: Env, { ends }: Ends): Promise<Crew> => {
+  const { windowMs, workers: count, seed } = options;
   const nats = await startNatsServer({ dir: join(dir, 'nats') });
   ends.push(() => nats.kill());
   const ports = { clock: systemClock, random: systemRandom, log: silentLog };
   const { bus, queue } = await connectNats({ ...ports, servers: nats.url, name: 'proof' });
   ends.push(() => bus.close());
-  await (await contestantFrom(contestant)).provision({ queue });
+  await (await contestantFrom(options.contestant)).provision({ queue });
 
-  const begin = <Job, Order extends object>(script: string, job: Job): Running<Order> => {
-    const running = run<Job, Order>(script, job, env);
-    ends.push(async () => {
-      running.signal('SIGKILL');
-      await running.exit;
-    });
-    return running;
-  };
-  const proxied = async (index: number): Promise<Proxy> => {
-    const proxy = await startProxy({ to: nats.port, random: seededRandom(seed + index) });
-    ends.push(proxy.stop);
-    return proxy;
-  };
-
-  const arrivalsFile = join(dir, 'arrivals.jsonl');
+  const of: Run = { options, dir, env, ends, natsPort: nats.port };
+  const log = join(dir, 'arrivals.jsonl');
   const limits = limitsOf(windowMs);
-  const provider = begin<ProviderJob, ProviderOrder>('provider', {
-    limits,
-    latencyMs: pace.latencyMs,
-    log: arrivalsFile,
-    seed,
-  });
+  const { latencyMs } = paceOf(windowMs, count);
+  const provider = begin<ProviderJob, ProviderOrder>(of, 'provider', { limits, latencyMs, log, seed });
   const url = await provider.said('ready');
-
-  const candidate = async (index: number): Promise<Candidate> => {
-    const name = `candidate-${index + 1}`;
-    const proxy = await proxied(index);
-    const job = { name, natsPort: proxy.port, budget, log: join(dir, `${name}.log`), contestant };
-    const launch = () => begin<CandidateJob, CandidateOrder>('candidate', job);
-    const one: Candidate = {
-      name,
-      proxy,
-      running: launch(),
-      again: async () => {
-        one.running = launch();
-        await one.running.said('ready');
-      },
-    };
-    await one.running.said('ready');
-    return one;
-  };
-  const candidates = await Promise.all(upTo(options.candidates).map(candidate));
-
-  const reportFile = (index: number): string => join(dir, `workers-${index + 1}.jsonl`);
-  const share = (index: number): number =>
-    Math.floor(options.workers / options.nodes) + (index < options.workers % options.nodes ? 1 : 0);
-  const node = async (index: number): Promise<Running<WorkersOrder>> => {
-    const name = `workers-${index + 1}`;
-    const { port: natsPort } = await proxied(100 + index);
-    const running = begin<WorkersJob, WorkersOrder>('workers', {
-      ...{ name, natsPort, budget, contestant, url, pace, windowMs, log: join(dir, `${name}.log`) },
-      workers: share(index),
-      maxWaitMs: 30 * windowMs,
-      seed: seed + index,
-      reports: reportFile(index),
-    });
-    await running.said('ready');
-    return running;
-  };
-  const workers = await Promise.all(upTo(options.nodes).map(node));
-  const reportFiles = upTo(options.nodes).map(reportFile);
-  return { bus, limits, provider, candidates, workers, arrivalsFile, reportFiles, stop: () => endAll(ends) };
+  const candidates = await Promise.all(upTo(options.candidates).map((index) => startCandidate(of, index)));
+  const workers = await Promise.all(upTo(options.nodes).map((index) => startWorkers(of, index, url)));
+  const reportFiles = upTo(options.nodes).map((index) => reportFile(dir, index));
+  const stop = (): Promise<void> => endAll(ends);
+  return { bus, limits, provider, candidates, workers, arrivalsFile: log, reportFiles, stop };
 };
 
 const endAll = async (ends: (() => Promise<void>)[]): Promise<void> => {
@@ -129,7 +142,7 @@ const endAll = async (ends: (() => Promise<void>)[]): Promise<void> => {
 export const startCrew = async (options: Options, dir: string, env: Env): Promise<Crew> => {
   const ends: (() => Promise<void>)[] = [];
   try {
-    return await assemble(options, dir, env, ends);
+    return await assemble(options, dir, env, { ends });
   } catch (error) {
     await endAll(ends);
     throw error;

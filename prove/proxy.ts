@@ -32,46 +32,61 @@ const listen = (server: Server): Promise<number> =>
     });
   });
 
-export const startProxy = async ({ to, random }: ProxyOptions): Promise<Proxy> => {
-  const sockets = new Set<Socket>();
+/** Calls back in the order in which it was asked to, each no sooner than after its delay. */
+const inOrder = (delayMs: () => number) => {
+  const line: (() => void)[] = [];
+  let lastMs = 0;
+  return (act: () => void): void => {
+    const dueMs = Math.max(lastMs, nowMs() + delayMs());
+    lastMs = dueMs;
+    line.push(act);
+    // Timers of different lengths may fire in another order than they are due, where something holds them up.
+    const next = (): void => line.shift()?.();
+    const waitMs = dueMs - nowMs();
+    if (waitMs > 0) setTimeout(next, waitMs);
+    else next();
+  };
+};
+
+/** What happens once the network is whole: at once, or when it is healed, in order. */
+const network = () => {
   const held: (() => void)[] = [];
   let isCut = false;
+  return {
+    whenWhole: (act: () => void): void => {
+      if (isCut) held.push(act);
+      else act();
+    },
+    cut: (): void => void (isCut = true),
+    heal: (): void => {
+      isCut = false;
+      for (const act of held.splice(0)) act();
+    },
+  };
+};
+
+export const startProxy = async ({ to, random }: ProxyOptions): Promise<Proxy> => {
+  const sockets = new Set<Socket>();
+  const { whenWhole, cut, heal } = network();
   let mostMs = 0;
 
-  /** Runs `act` once the network is whole. */
-  const whenWhole = (act: () => void): void => {
-    if (isCut) held.push(act);
-    else act();
-  };
-
-  /** Hands on in order what comes in at its own time. */
   const forward = (from: Socket, into: Socket): void => {
-    let lastMs = 0;
-    const line: (() => void)[] = [];
-    const after = (act: () => void): void => {
-      const dueMs = Math.max(lastMs, nowMs() + mostMs * random.next());
-      lastMs = dueMs;
-      const waitMs = dueMs - nowMs();
-      // Timers of one length fire in order, those of different lengths only if nothing holds them up: hence the queue.
-      line.push(act);
-      const next = (): void => whenWhole(() => line.shift()?.());
-      if (waitMs > 0) setTimeout(next, waitMs);
-      else next();
-    };
+    const later = inOrder(() => mostMs * random.next());
+    const after = (act: () => void): void => later(() => whenWhole(act));
     from.on('data', (chunk) => after(() => into.destroyed || into.write(chunk)));
     from.on('end', () => after(() => into.end()));
     from.on('close', () => after(() => into.destroy()));
-    from.on('error', () => undefined); // 'close' follows.
+  };
+  const keep = (socket: Socket): Socket => {
+    sockets.add(socket);
+    socket.on('error', () => undefined); // 'close' follows.
+    return socket.once('close', () => sockets.delete(socket));
   };
 
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
-    sockets.add(near);
-    near.once('close', () => sockets.delete(near));
-    near.on('error', () => undefined);
+    keep(near);
     whenWhole(() => {
-      const far = connect({ port: to, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
-      sockets.add(far);
-      far.once('close', () => sockets.delete(far));
+      const far = keep(connect({ port: to, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }));
       forward(near, far);
       forward(far, near);
     });
@@ -80,11 +95,8 @@ export const startProxy = async ({ to, random }: ProxyOptions): Promise<Proxy> =
 
   return {
     port,
-    cut: () => void (isCut = true),
-    heal: () => {
-      isCut = false;
-      for (const act of held.splice(0)) act();
-    },
+    cut,
+    heal,
     delay: (ms) => void (mostMs = ms),
     stop: () =>
       new Promise((resolve) => {
