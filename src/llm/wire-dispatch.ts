@@ -8,12 +8,14 @@ import type { Dispatcher } from 'undici';
 import { LimiterTimeoutError } from '../kernel/errors.ts';
 import type { OpenCall, Passage } from './wire-call.ts';
 
-/** A request, and what became of it. */
+/** One call of `fetch`: a request, or several where it is redirected. */
 export interface Sending {
-  readonly call: OpenCall;
-  readonly body: Uint8Array | null;
+  /** Sends by permits of its call, and anew by others as long as they come too late. Never rejects. */
+  send(dispatch: Dispatch, options: Options, handler: Handler): Promise<void>;
+  /** Nobody waits for the answer any more: what has not been written will not be. */
+  giveUp(): void;
   /** Why no permit was to be had. */
-  failed(error: unknown): void;
+  readonly failure: { readonly error: unknown } | undefined;
 }
 
 type Dispatch = Dispatcher.Dispatch;
@@ -31,24 +33,49 @@ class LateError extends Error {
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
-/** Sends one request by permits of its call, and anew by others as long as they come too late. Never rejects. */
-export const send = async (dispatch: Dispatch, options: Options, handler: Handler, sending: Sending): Promise<void> => {
-  const { call, body, failed } = sending;
-  const whole = { ...options, body: options.body ? body : null };
-  const isLate = (passage: Passage): Promise<boolean> =>
-    new Promise((resolve) => {
-      dispatch(whole, checked(passage, handler, resolve));
-    });
-  try {
-    let passage = await call.begin();
-    for (let tries = 1; await isLate(passage); tries += 1) {
+export const sending = (call: OpenCall, body: Uint8Array | null): Sending => {
+  let passage: Passage | undefined;
+  let over = false;
+  let failure: { readonly error: unknown } | undefined;
+
+  const go = async (dispatch: Dispatch, options: Options, handler: Handler): Promise<void> => {
+    const whole = { ...options, body: options.body ? body : null };
+    for (let tries = 1; ; tries += 1) {
+      const current = await (passage ? passage.renew() : call.begin());
+      passage = current;
+      if (over) giveBack(current);
+      const late = await new Promise<boolean>((resolve) => {
+        dispatch(whole, checked(current, handler, resolve));
+      });
+      if (!late) break;
+      if (over) throw new LateError('nobody waits for the answer any more');
       if (tries === mostTries) throw new LimiterTimeoutError(`${tries} permits in a row ${tooLate}`);
-      passage = await passage.renew();
     }
-  } catch (error) {
-    failed(error);
-    handler.onResponseError?.(nobody, asError(error));
-  }
+    passage = undefined;
+  };
+
+  return {
+    send: async (dispatch, options, handler) => {
+      try {
+        await go(dispatch, options, handler);
+      } catch (error) {
+        failure = { error };
+        handler.onResponseError?.(nobody, asError(error));
+      }
+    },
+    giveUp: () => {
+      over = true;
+      // What has been written has been sent by now: to that this word means nothing.
+      if (passage) giveBack(passage);
+    },
+    get failure() {
+      return failure;
+    },
+  };
+};
+
+const giveBack = ({ permits }: Passage): void => {
+  for (const permit of permits) permit.unsent();
 };
 
 /** There is no request yet that could be paused or aborted. */
@@ -64,12 +91,13 @@ const nobody: Dispatcher.DispatchController = {
 };
 
 /** `begins` is told whether the permits are too late; if they are, they have been given back. */
-const checked = ({ permits, end }: Passage, handler: Handler, begins: (late: boolean) => void): Handler => {
+const checked = (passage: Passage, handler: Handler, begins: (late: boolean) => void): Handler => {
+  const { permits } = passage;
   let begun = false;
   const over = (): void => {
     if (begun) for (const permit of permits) permit.sent();
-    else for (const permit of permits) permit.unsent();
-    end();
+    else giveBack(passage);
+    passage.end();
   };
   return {
     onRequestStart: (controller, context) => {

@@ -7,7 +7,7 @@ import { Agent, type Dispatcher, fetch as send, type RequestInit as Init } from 
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { currentCall } from './wire-call.ts';
-import { type Sending, send as sendChecked } from './wire-dispatch.ts';
+import { type Sending, sending } from './wire-dispatch.ts';
 
 export { type PermitSource, type WireCall, withPermit } from './wire-call.ts';
 
@@ -35,9 +35,9 @@ export const limitedFetch = ({ log, metrics, connect }: LimitedFetchOptions): Li
   const agent = new Agent({ ...limits, ...(connect && { connect }) });
   const sendings = new AsyncLocalStorage<Sending>();
   const dispatcher = agent.compose((dispatch: Dispatcher.Dispatch) => (options, handler) => {
-    const sending = sendings.getStore();
-    if (!sending) return dispatch(options, handler);
-    void sendChecked(dispatch, options, handler, sending); // Never rejects: what is wrong is told to the handler.
+    const current = sendings.getStore();
+    if (!current) return dispatch(options, handler);
+    void current.send(dispatch, options, handler); // Never rejects: what is wrong is told to the handler.
     return true;
   });
   let told = false;
@@ -57,14 +57,14 @@ export const limitedFetch = ({ log, metrics, connect }: LimitedFetchOptions): Li
       return send(url, { ...options, dispatcher });
     }
     call.enter();
-    let failure: { readonly error: unknown } | undefined;
-    const sending: Sending = { call, body, failed: (error) => (failure = { error }) };
+    const current = sending(call, body);
     return sendings
-      .run(sending, () => send(url, { ...options, dispatcher }))
+      .run(current, () => send(url, { ...options, dispatcher }))
       .catch((error: unknown) => {
+        current.giveUp();
         call.leave();
         // The limiter's word as it is, and not as the cause of some failure to connect.
-        throw failure ? failure.error : error;
+        throw current.failure ? current.failure.error : error;
       });
   };
 

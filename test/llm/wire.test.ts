@@ -1,9 +1,10 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { buildConnector } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { LimiterTimeoutError } from '../../src/kernel/errors.ts';
 import { type Log, silentLog } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';
-import { limitedFetch, type PermitSource, withPermit } from '../../src/llm/wire.ts';
+import { limitedFetch, type LimitedFetchOptions, type PermitSource, withPermit } from '../../src/llm/wire.ts';
 import type { Permit } from '../../src/limiter/permits.ts';
 
 type Answer = (socket: Socket, request: string) => void;
@@ -71,9 +72,9 @@ const source = (...inTime: readonly boolean[]) => {
   return { words, make, source: made };
 };
 
-const open = (log: Log = silentLog) => {
+const open = (log: Log = silentLog, connect?: LimitedFetchOptions['connect']) => {
   const metrics = createMetrics();
-  const made = limitedFetch({ log, metrics });
+  const made = limitedFetch({ log, metrics, ...(connect && { connect }) });
   onTestFinished(() => made.close());
   return { ...made, metrics };
 };
@@ -177,7 +178,29 @@ describe('a request', () => {
     expect(words).toEqual(['p1 sent']);
   });
 
-  test('that is aborted before it was written returns its permit', async () => {
+  test('that is aborted before it was written returns its permit at once', async () => {
+    const { url, seen } = await listen();
+    const connected = Promise.withResolvers<void>();
+    const connecting = Promise.withResolvers<void>();
+    const { fetch } = open(silentLog, (options, callback) => {
+      connecting.resolve();
+      void connected.promise.then(() => buildConnector({})(options, callback));
+    });
+    const { source: permits, words } = source();
+    const life = new AbortController();
+    const asked = withPermit(permits, () => fetch(url, { ...post, signal: life.signal }));
+    await connecting.promise;
+    life.abort(new Error('enough'));
+    await expect(asked).rejects.toThrow('enough');
+    expect(words).toEqual(['p1 unsent']);
+    connected.resolve();
+    const { source: others } = source();
+    await withPermit(others, async () => (await fetch(url, post)).text());
+    expect(words).toEqual(['p1 unsent']);
+    expect(seen.requests).toHaveLength(1);
+  });
+
+  test('that is aborted while it waits for another permit gives that back', async () => {
     const { url, seen } = await listen();
     const { fetch } = open();
     const { source: permits, words } = source(false);
