@@ -29,7 +29,7 @@ export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<v
   let revision = options.revision;
   let keptAtMs = clock.monotonic();
   let writing: Promise<void> | undefined;
-  let wanted: 'no' | 'write' = 'no';
+  let next: Promise<void> | undefined;
   let alarm: Timer | undefined;
   let due = false;
 
@@ -62,17 +62,20 @@ export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<v
       })
       .finally(() => {
         writing = undefined;
-        if (wanted === 'write') keep();
         soon();
       });
     writing = done;
     return done;
   };
 
-  /** The key is written anew, now or as soon as it can be. */
-  const keep = (): void => {
-    wanted = writing ? 'write' : 'no';
-    if (!writing) void save(); // Never rejects.
+  /** Resolves when what is known now is in the key, or the reign is over. Never rejects. */
+  const keep = (): Promise<void> => {
+    if (!writing) return save();
+    next ??= writing.then(() => {
+      next = undefined;
+      return save();
+    });
+    return next;
   };
 
   const work = (): void => {
@@ -99,14 +102,14 @@ export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<v
   const beat = clock.every(leaseMs / 8, () => {
     const silentMs = clock.monotonic() - keptAtMs;
     if (silentMs > leaseMs) return over.abort(); // Others may take over by now.
-    if (silentMs > leaseMs / 4 && !writing) keep();
+    if (silentMs > leaseMs / 4 && !writing) void keep();
   });
   const service = await limiterService({ ...options, mind, soon, keep })(over.signal);
   soon();
   await aborted(over.signal);
   beat.cancel();
   alarm?.cancel();
-  await writing;
+  await (next ?? writing);
   if (stop.aborted) await handOver(options, write);
   await service.exit;
 };

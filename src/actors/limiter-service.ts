@@ -1,5 +1,5 @@
 /** A budget's limiter as a service: `acquire`, `settle`, `penalize` and `status`, for clients and for `nats`. */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Message } from '../bus/bus.ts';
 import { subjects } from '../bus/subjects.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
@@ -16,8 +16,8 @@ export interface LimiterServiceOptions extends LimiterOptions {
   readonly mind: Grantor;
   /** Something has changed: it is time to look who can be granted. */
   readonly soon: () => void;
-  /** A successor has to know what has changed. */
-  readonly keep: () => void;
+  /** Resolves when a successor would know what has changed. */
+  readonly keep: () => Promise<void>;
 }
 
 export const limiterService = (options: LimiterServiceOptions): Start => {
@@ -26,16 +26,16 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
   const endpoint = (
     verb: 'acquire' | 'settle' | 'penalize' | 'status',
     takes: string,
-    answer: (message: Message) => object | undefined,
+    answer: (message: Message) => object | undefined | Promise<object>,
   ): ServiceEndpoint => ({
     name: verb,
     subject: subjects.limiter(budget.name, verb),
     metadata: { takes },
     // Who has just been deposed, or stands still, must not keep what the one after it has to hear.
     everyone: true,
-    handle: (message) => {
-      const body = answer(message);
-      return Promise.resolve(body && encodeJson(body));
+    handle: async (message) => {
+      const body = await answer(message);
+      return body && encodeJson(body);
     },
   });
 
@@ -50,17 +50,20 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
         soon();
         return undefined;
       }),
-      endpoint('settle', '{"client":"<name>","permits":[{"permit":"<id>","type":"unsent"}]}', (message) => {
+      endpoint('settle', '{"client":"<name>","permits":[{"permit":"<id>","type":"unsent"}]}', async (message) => {
         const { unknown, late } = mind.settle(parsed(settle, message).permits, clock.monotonic());
-        if (late > 0) metrics.limiterLate.labels(budget.name).inc(late);
         soon();
+        if (late > 0) {
+          metrics.limiterLate.labels(budget.name).inc(late);
+          await keep();
+        }
         return { unknown };
       }),
-      endpoint('penalize', '{"retryAfterMs":1000}', (message) => {
+      endpoint('penalize', '{"retryAfterMs":1000}', async (message) => {
         const { retryAfterMs } = parsed(penalize, message);
         mind.penalize(retryAfterMs, clock.monotonic());
         metrics.limiterPenalties.labels(budget.name).inc();
-        keep();
+        await keep();
         return { closedMs: mind.closedMs(clock.monotonic()) };
       }),
       endpoint('status', 'nothing', () => ({ budget: budget.name, node, epoch, ...mind.status(clock.monotonic()) })),

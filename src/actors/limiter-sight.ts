@@ -15,6 +15,8 @@ export interface Sight {
   readonly key: () => LimiterKey | undefined;
   /** For how long nothing has been heard, while it could have been, in ms. */
   silentMs(): number;
+  /** When this process last missed something: it was cut off, or stood still. What it saw next, it saw too late. */
+  readonly missedAtMs: () => number;
   /** Its slices, each with when it was seen first; those older than this sight, as if they were new. */
   inherited(): readonly InheritedSlice[];
   close(): void;
@@ -29,10 +31,16 @@ export interface SightOptions {
   readonly changed: () => void;
 }
 
+const tickMs = 100;
+/** A busy process is that late now and then. */
+const standstillMs = 500;
+
 /** Resolves when what there is has been read. */
 export const sightOf = async ({ bus, limits, budget, clock, changed }: SightOptions): Promise<Sight> => {
   const ready = Promise.withResolvers<void>();
   const seenAt = new Map<number, number>();
+  let missedAtMs = clock.monotonic();
+  let tickedAtMs = clock.monotonic();
   let caughtUp = false;
   let heardAtMs = clock.monotonic();
   let revision = 0;
@@ -63,6 +71,12 @@ export const sightOf = async ({ bus, limits, budget, clock, changed }: SightOpti
   );
   const connection = bus.onConnection(() => {
     heardAtMs = clock.monotonic();
+    missedAtMs = heardAtMs;
+  });
+  const ticking = clock.every(tickMs, () => {
+    const nowMs = clock.monotonic();
+    if (nowMs - tickedAtMs > standstillMs) missedAtMs = nowMs;
+    tickedAtMs = nowMs;
   });
   await ready.promise;
 
@@ -70,11 +84,13 @@ export const sightOf = async ({ bus, limits, budget, clock, changed }: SightOpti
     revision: () => revision,
     key: () => key,
     silentMs: () => (bus.connection === 'connected' ? clock.monotonic() - heardAtMs : 0),
+    missedAtMs: () => missedAtMs,
     inherited: () =>
       (key?.slices ?? []).map((slice) => ({ ...slice, seenAtMs: seenAt.get(slice.n) ?? clock.monotonic() })),
     close: () => {
       watching.unsubscribe();
       connection.unsubscribe();
+      ticking.cancel();
     },
   };
 };

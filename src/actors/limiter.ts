@@ -32,8 +32,8 @@ export interface LimiterOptions {
 }
 
 /** T: the key is fresh for so long. Its holder gives up after that, and others take over a little later. */
-export const leaseMs = 2_000;
-const lookMs = 250;
+export const leaseMs = 1_000;
+const lookMs = 100;
 
 export const limiter =
   (options: LimiterOptions): Start =>
@@ -55,8 +55,9 @@ export const limiter =
 
     const life = async (): Promise<void> => {
       while (!signal.aborted) {
-        const patienceMs = leaseMs * (1.1 + 0.15 * random.next());
-        while (!signal.aborted && !isVacant(sight, patienceMs)) await look(lookMs);
+        const share = random.next();
+        const patienceMs = (): number => leaseMs * (1.1 + 0.15 * share + (knowsAll(options, sight) ? 0 : 0.5));
+        while (!signal.aborted && !isVacant(sight, patienceMs())) await look(lookMs);
         if (signal.aborted) return;
         const won = await takeOver(options, sight, signal);
         if (!won) continue;
@@ -73,6 +74,13 @@ export const limiter =
 
 const isVacant = (sight: Sight, patienceMs: number): boolean =>
   sight.revision() === 0 || sight.key()?.node === '' || sight.silentMs() > patienceMs;
+
+/**
+ * Whether it has seen each slice come that counts still. Who has not would date some too late, and what they hold would be
+ * granted again later than it might: so it lets the others go first.
+ */
+const knowsAll = ({ budget, clock }: LimiterOptions, sight: Sight): boolean =>
+  clock.monotonic() - sight.missedAtMs() > longestMs(budget);
 
 type Won = Pick<ReignOptions, 'epoch' | 'revision' | 'inherited' | 'closedMs'>;
 

@@ -6,7 +6,9 @@ import { createMetrics } from '../../src/kernel/metrics.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { amountOf, type Budget } from '../../src/limiter/budget.ts';
-import { type Grants, grants as grantsShape } from '../../src/limiter/messages.ts';
+import { type Grants, grants as grantsShape, type Wish } from '../../src/limiter/messages.ts';
+
+type Asked = Partial<Wish> & Pick<Wish, 'id'>;
 
 const decoder = new TextDecoder();
 
@@ -73,7 +75,7 @@ export const opened = async (budget: Partial<Budget> = {}, seed = 1) => {
       list,
       permits: () => heard.flatMap(({ grants }) => grants.map(({ permit }) => permit)),
       /** Waits for all of `wishes` as a client does, for `ms`; answers the permits of those that it got. */
-      wait: async (wishes: readonly { readonly id: string }[], ms: number) => {
+      wait: async (wishes: readonly Asked[], ms: number) => {
         const got = new Map<string, string>();
         const from = clock.monotonic();
         for (let seen = heard.length; clock.monotonic() - from < ms && got.size < wishes.length; ) {

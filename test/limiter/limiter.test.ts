@@ -89,7 +89,7 @@ describe('a limiter', () => {
     const { node, client } = await opened();
     await node('a');
     const one = client('one');
-    await one.wait([{ id: 'large', requests: 11 } as { readonly id: string }], 100);
+    await one.wait([{ id: 'large', requests: 11 }], 100);
     expect(one.heard[0]?.refused).toEqual([
       { id: 'large', code: 'too_large', message: 'budget "tier1" allows 10 requests; this asks for 11' },
     ]);

@@ -16,7 +16,10 @@ export const unconfirmedMs = 300_000;
 const sweepMs = 250;
 
 interface Call {
+  /** That it was granted from. */
   readonly slice: Slice;
+  /** That it counts in: the same one, unless it was late. */
+  counts: Slice;
   readonly amount: Amount;
   readonly grantedAtMs: number;
   readonly holdUntilMs: number;
@@ -24,7 +27,10 @@ interface Call {
   datedAtMs: number | undefined;
 }
 
-/** What a fate was to the ledger. `late`: it escaped the permit's time, and has been counted from now. */
+/**
+ * What a fate was to the ledger. `late`: the request escaped its permit's time, and counts from now; which a successor has
+ * to hear of, for by the slice's own date it is gone too soon.
+ */
 export type Told = 'known' | 'unknown' | 'late';
 
 export interface Ledger {
@@ -73,6 +79,14 @@ export const ledger = (options: LedgerOptions): Ledger => {
   let undated = 0;
   let sweptAtMs = options.nowMs;
 
+  /** It counts no more as one without a date. */
+  const undate = ({ slice, amount }: Call): void => {
+    slice.undated -= 1;
+    undated -= 1;
+    windows.release(amount);
+    slice.amount = minus(slice.amount, amount);
+  };
+
   const date = (call: Call, atMs: number): void => {
     if (call.datedAtMs !== undefined) return;
     call.datedAtMs = atMs;
@@ -82,36 +96,40 @@ export const ledger = (options: LedgerOptions): Ledger => {
     windows.date(call.amount, atMs);
   };
 
+  const isLate = (call: Call, nowMs: number): void => {
+    if (call.datedAtMs !== undefined) return;
+    call.datedAtMs = nowMs;
+    undate(call);
+    call.counts = slices.late(call.amount, nowMs);
+  };
+
   const forget = (permit: string, { slice }: Call): void => {
     if (calls.delete(permit)) slice.active -= 1;
   };
 
   /** As if it had never been granted. */
   const drop = (permit: string, call: Call): void => {
-    if (call.datedAtMs === undefined) {
-      call.slice.undated -= 1;
-      undated -= 1;
-      windows.release(call.amount);
-      call.slice.amount = minus(call.slice.amount, call.amount);
-    }
+    if (call.datedAtMs === undefined) undate(call);
     forget(permit, call);
   };
 
-  const end = (permit: string, call: Call, actual: Amount | undefined, nowMs: number): void => {
-    date(call, nowMs);
+  /** Whoever ends without having said when it was sent was late. */
+  const end = (permit: string, call: Call, actual: Amount | undefined, nowMs: number): Told => {
+    const told = call.datedAtMs === undefined ? 'late' : 'known';
+    isLate(call, nowMs);
     if (actual) {
       windows.replace(call.amount, actual, call.datedAtMs ?? nowMs, nowMs);
-      grown(call.slice, call.amount, actual);
-      call.slice.leavesAtMs = Math.max(call.slice.leavesAtMs, nowMs + windows.longestMs);
+      grown(call.counts, call.amount, windows.counted(actual));
+      call.counts.leavesAtMs = Math.max(call.counts.leavesAtMs, nowMs + windows.longestMs);
     }
     forget(permit, call);
+    return told;
   };
 
   const settleUnknown = (fate: Fate, nowMs: number): Told => {
     const foreign = Number(fate.permit.split('.')[0]) !== epoch;
     if (fate.type === 'late' && (foreign || lost.delete(fate.permit))) {
-      windows.reserve(fate.amount);
-      windows.date(fate.amount, nowMs);
+      slices.late(fate.amount, nowMs);
       return 'late';
     }
     if (!foreign || !earlier.has(fate.permit)) return 'unknown';
@@ -155,7 +173,8 @@ export const ledger = (options: LedgerOptions): Ledger => {
       const holdUntilMs = nowMs + timing.permitMs + holdMs;
       slice.holdUntilMs = Math.max(slice.holdUntilMs, holdUntilMs);
       const permit = `${epoch}.${slice.n}.${slice.granted}`;
-      calls.set(permit, { slice, amount, grantedAtMs: nowMs, holdUntilMs, aliveAtMs: nowMs, datedAtMs: undefined });
+      const times = { grantedAtMs: nowMs, holdUntilMs, aliveAtMs: nowMs, datedAtMs: undefined };
+      calls.set(permit, { slice, counts: slice, amount: windows.counted(amount), ...times });
       return permit;
     },
     reserve: slices.reserve,
@@ -165,12 +184,22 @@ export const ledger = (options: LedgerOptions): Ledger => {
     settle: (fate, nowMs) => {
       const call = calls.get(fate.permit);
       if (!call) return settleUnknown(fate, nowMs);
-      if (fate.type === 'sent') date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
-      else if (fate.type === 'late') date(call, nowMs);
-      else if (fate.type === 'unsent') drop(fate.permit, call);
-      else if (fate.type === 'settled') end(fate.permit, call, fate.actual, nowMs);
-      else call.aliveAtMs = nowMs;
-      return fate.type === 'late' ? 'late' : 'known';
+      switch (fate.type) {
+        case 'sent':
+          date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
+          return 'known';
+        case 'late':
+          isLate(call, nowMs);
+          return 'late';
+        case 'unsent':
+          drop(fate.permit, call);
+          return 'known';
+        case 'settled':
+          return end(fate.permit, call, fate.actual, nowMs);
+        case 'alive':
+          call.aliveAtMs = nowMs;
+          return 'known';
+      }
     },
     kept: (nowMs) => [...earlier.kept(nowMs), ...slices.kept(nowMs)],
     nextMs: () => Math.min(windows.nextMs(), slices.nextMs()),

@@ -35,6 +35,8 @@ export interface Slices {
   reserve(amount: Amount, nowMs: number): Slice | undefined;
   /** One that has `amount` left and may be granted from. */
   find(amount: Amount, nowMs: number): Slice | undefined;
+  /** One of its own for what arrived `nowMs` at the latest, and not when its permit said. */
+  late(amount: Amount, nowMs: number): Slice;
   /** Gives up what may not be granted any more, and forgets what counts nowhere. */
   advance(nowMs: number): void;
   kept(nowMs: number): readonly KeptSlice[];
@@ -58,18 +60,16 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
   const openOnes = (): readonly Slice[] => [...all.values()].filter(({ status }) => status !== 'closed');
 
   const close = (slice: Slice): void => {
-    const rest = counted(slice.left);
+    const rest = windows.counted(slice.left);
     windows.release(rest);
     slice.amount = minus(slice.amount, rest);
     slice.left = noAmount;
     slice.status = 'closed';
   };
 
-  const take = (left: Amount, nowMs: number): Slice => {
+  const add = (status: Slice['status'], amount: Amount, left: Amount, nowMs: number): Slice => {
     count += 1;
-    const amount = counted(left);
     windows.reserve(amount);
-    const status = 'writing';
     const empty = { granted: 0, undated: 0, active: 0, holdUntilMs: 0, leavesAtMs: 0 };
     const slice: Slice = { n: count, takenAtMs: nowMs, status, left, amount, ...empty };
     all.set(count, slice);
@@ -99,8 +99,14 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
         if (!done) return undefined;
         close(done);
       }
-      const fitting = [sized(amount, share), sized(amount, 0)].find((slice) => windows.fits(counted(slice)));
-      return fitting && take(fitting, nowMs);
+      const fitting = [sized(amount, share), sized(amount, 0)].find((slice) => windows.fits(windows.counted(slice)));
+      return fitting && add('writing', windows.counted(fitting), fitting, nowMs);
+    },
+    late: (amount, nowMs) => {
+      const slice = add('closed', windows.counted(amount), noAmount, nowMs);
+      windows.date(amount, nowMs);
+      slice.leavesAtMs = nowMs + windows.longestMs;
+      return slice;
     },
     find: (amount, nowMs) =>
       openOnes().find(
@@ -136,16 +142,6 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
 
 /** What a call may take that nobody has asked for yet. */
 const longestHoldMs = 600_000;
-
-const finite = (amount: number): number => (Number.isFinite(amount) ? amount : 0);
-
-/** Without the units that no window counts. */
-const counted = ({ requests, tokens, inputTokens, outputTokens }: Amount): Amount => ({
-  requests: finite(requests),
-  tokens: finite(tokens),
-  inputTokens: finite(inputTokens),
-  outputTokens: finite(outputTokens),
-});
 
 /** Adds what is more than was reserved. */
 export const grown = (slice: Slice, before: Amount, after: Amount): void => {

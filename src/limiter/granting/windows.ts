@@ -1,5 +1,5 @@
 /** All windows of one budget, which hold at the same time. */
-import { type Amount, type Budget, type Timing, type Unit, units } from '../budget.ts';
+import type { Amount, Budget, Timing, Unit } from '../budget.ts';
 import { type WindowCount, windowCount } from './window-count.ts';
 
 export interface Windows {
@@ -8,6 +8,8 @@ export interface Windows {
   readonly longestMs: number;
   /** The least that any window allows of a unit; Infinity where none counts it. */
   readonly limits: Readonly<Record<Unit, number>>;
+  /** Without the units that no window counts. */
+  counted(amount: Amount): Amount;
   fits(amount: Amount): boolean;
   reserve(amount: Amount): void;
   release(amount: Amount): void;
@@ -21,19 +23,24 @@ export interface Windows {
 export const windowsOf = ({ windows }: Budget, timing: Timing): Windows => {
   const counts = windows.map((window) => windowCount(window, timing));
   const limitOf = (unit: Unit): number =>
-    Math.min(Number.POSITIVE_INFINITY, ...windows.filter((window) => window.unit === unit).map(({ limit }) => limit));
-  const [requests, tokens, inputTokens, outputTokens] = units.map(limitOf);
-  const none = Number.POSITIVE_INFINITY;
+    Math.min(Infinity, ...windows.filter((window) => window.unit === unit).map(({ limit }) => limit));
+  const limits = {
+    requests: limitOf('requests'),
+    tokens: limitOf('tokens'),
+    inputTokens: limitOf('inputTokens'),
+    outputTokens: limitOf('outputTokens'),
+  };
 
   return {
     counts,
     longestMs: Math.max(0, ...counts.map(({ lastingMs }) => lastingMs)) + timing.grainMs,
-    limits: {
-      requests: requests ?? none,
-      tokens: tokens ?? none,
-      inputTokens: inputTokens ?? none,
-      outputTokens: outputTokens ?? none,
-    },
+    limits,
+    counted: ({ requests, tokens, inputTokens, outputTokens }) => ({
+      requests: limits.requests === Infinity ? 0 : requests,
+      tokens: limits.tokens === Infinity ? 0 : tokens,
+      inputTokens: limits.inputTokens === Infinity ? 0 : inputTokens,
+      outputTokens: limits.outputTokens === Infinity ? 0 : outputTokens,
+    }),
     fits: (amount) => counts.every(({ window, total }) => total() + amount[window.unit] <= window.limit),
     reserve: (amount) => {
       for (const count of counts) count.reserve(amount[count.window.unit]);
@@ -57,6 +64,6 @@ export const windowsOf = ({ windows }: Budget, timing: Timing): Windows => {
     expire: (nowMs) => {
       for (const count of counts) count.expire(nowMs);
     },
-    nextMs: () => Math.min(Number.POSITIVE_INFINITY, ...counts.map((count) => count.nextMs())),
+    nextMs: () => Math.min(Infinity, ...counts.map((count) => count.nextMs())),
   };
 };
