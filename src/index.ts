@@ -5,14 +5,32 @@ export type { Batch, BatchHandler, BatchItem, BatchOptions } from './app/batch-t
 export type { Retry } from './app/retry.ts';
 
 // What a handler is given.
-export type { BaseCtx, Local, Log, StepInput, StepOptions, TaskCtx, WorkCtx } from './app/context-types.ts';
+export type {
+  BaseCtx,
+  CallOptions,
+  Local,
+  Log,
+  PermitOptions,
+  StepInput,
+  StepOptions,
+  TaskCtx,
+  WorkCtx,
+} from './app/context-types.ts';
 
 // What an operator owns.
-export { type Config, defineConfig, type LaneShare, type Pool } from './app/config.ts';
+export {
+  type Budget,
+  type Config,
+  defineConfig,
+  type Entry,
+  type LaneShare,
+  type Pool,
+  type Rate,
+} from './app/config.ts';
 export type { ClassifyRule, Incoming } from './task/classify.ts';
 
 // The words of the signatures above and below.
-export type { Deps, PoolName, Register } from './app/register.ts';
+export type { BudgetName, Deps, ModelName, PoolName, Register } from './app/register.ts';
 export type { In, Jsonified, None, Out, Schema } from './app/schema.ts';
 export type { Contract, SubmitOptions } from './app/submit.ts';
 export type { Lane } from './bus/subjects.ts';
@@ -49,6 +67,8 @@ export {
   InvalidNameError,
   type Issue,
   isTroupeError,
+  LimiterTimeoutError,
+  ModelUnavailableError,
   NonRetryableError,
   NotFoundError,
   OverloadedError,

@@ -29,6 +29,10 @@ import type { Metrics } from './kernel/metrics.ts';
 import type { Start } from './kernel/process.ts';
 import type { Random } from './kernel/random.ts';
 import { bucket } from './kv/bucket.ts';
+import { noPermits } from './limiter/no-permits.ts';
+import type { Permits } from './limiter/permits.ts';
+import { cache } from './llm/cache.ts';
+import { modelLayer } from './llm/layer.ts';
 import type { Store } from './store/store.ts';
 import type { ChildSpec } from './supervisor/child.ts';
 import { supervisor, type SupervisorEvent } from './supervisor/supervisor.ts';
@@ -59,6 +63,8 @@ export interface RuntimeOptions {
   readonly recordLifeMs: number;
   readonly replicas: number;
   readonly queueBytes: number;
+  /** What grants the budgets; without it nothing goes that needs one. */
+  readonly permits?: Permits;
 }
 
 export interface Runtime {
@@ -105,7 +111,14 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     await setSchedules(queue, app.schedules);
     const life = new AbortController();
     const deps = (): Promise<unknown> => app.deps(life.signal);
-    const run = executor({ registry: names, admission: parts.admission, ports, deps });
+    const answers = cache({ ...options, bucket: bucket(queue, buckets.cache), now: () => queue.now() });
+    const models = await modelLayer({
+      models: app.models,
+      permits: options.permits ?? noPermits,
+      ports,
+      cache: answers,
+    });
+    const run = executor({ registry: names, admission: parts.admission, ports, deps, models });
     const pools = [...app.pools.values()].map((resolved) =>
       pool({
         pool: { ...resolved, max: resolved.workers.max },

@@ -46,7 +46,7 @@ export interface App<T extends AnyTask = AnyTask> {
 }
 
 /** What `defineApp` takes: a config, and what runs under it. */
-export interface AppSpec<T extends AnyTask, D> extends Config<D> {
+export interface AppSpec<T extends AnyTask, B extends string, D> extends Config<B, D> {
   /** With their handlers. Names are unique. */
   readonly tasks?: readonly T[];
   readonly schedules?: readonly Schedule[];
@@ -58,7 +58,7 @@ export interface AppSpec<T extends AnyTask, D> extends Config<D> {
  * Puts an app together. Nothing is checked here: `createClient({ app })`, `testRuntime(app)` and the node report
  * every mistake at once, as a ConfigurationError.
  */
-export const defineApp = <D, T extends AnyTask = never>(app: AppSpec<T, D>): App<T> => {
+export const defineApp = <const B extends string, D, T extends AnyTask = never>(app: AppSpec<T, B, D>): App<T> => {
   const { tasks = [], schedules = [], ...config } = app;
   return Object.freeze({ tasks, schedules, config });
 };

@@ -173,7 +173,7 @@ const togetherOf = (members: readonly Member[], signal: AbortSignal): Attempt =>
 
 const unrecorded: Journal = {
   step: async (name, _key, run) => ({
-    value: throughJson(await run(), `the result of "${name}"`),
+    value: throughJson(await run({ interrupted: undefined, begun: async () => {} }), `the result of "${name}"`),
     replayed: false,
     ms: 0,
   }),

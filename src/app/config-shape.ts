@@ -40,14 +40,16 @@ const reserved = (shares: Readonly<Record<string, ResolvedLane>>): number =>
 
 const error = 'not available in this version; leave it empty';
 
-const poolsError = ({ code }: { readonly code: string }): string =>
-  code === 'invalid_key' ? `no name; give ${tokenRule}` : 'not an object of pools by name';
+const byName =
+  (what: string) =>
+  ({ code }: { readonly code: string }): string =>
+    code === 'invalid_key' ? `no name; give ${tokenRule}` : `not an object of ${what} by name`;
 
-/** Pools are shaped one by one, so that a mistake in one hides none in another. */
+/** Pools, budgets and models are shaped one by one, so that a mistake in one hides none in another. */
 export const configShape = ({ pools }: Names) =>
   closed(
     {
-      pools: z.record(token, z.unknown(), { error: poolsError }).default({}),
+      pools: z.record(token, z.unknown(), { error: byName('pools') }).default({}),
       classify: z
         .array(
           closed({
@@ -60,8 +62,8 @@ export const configShape = ({ pools }: Names) =>
         .default([]),
       deps: fn<(signal: AbortSignal) => unknown>().optional(),
       version: z.string({ error: 'not a text' }).optional(),
-      budgets: z.strictObject({}, { error }).optional(),
-      models: z.strictObject({}, { error }).optional(),
+      budgets: z.record(token, z.unknown(), { error: byName('budgets') }).default({}),
+      models: z.record(token, z.unknown(), { error: byName('models') }).default({}),
       agents: z.tuple([], { error }).optional(),
     },
     ['tasks', 'schedules'],

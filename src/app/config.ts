@@ -1,4 +1,6 @@
+import type { LanguageModel } from 'ai';
 import type { Lane } from '../bus/subjects.ts';
+import type { Duration } from '../kernel/duration.ts';
 import type { ClassifyRule } from '../task/classify.ts';
 
 /** How much of a pool's workers a lane is given. */
@@ -29,8 +31,45 @@ export interface Pool {
   };
 }
 
-/** What an operator owns. Everything has a default. `D` is what handlers find in `ctx.deps`. */
-export interface Config<D = unknown> {
+/** No more than `limit` in any window of this length, wherever it begins. */
+export interface Rate {
+  /** More than 0. */
+  readonly limit: number;
+  /** 1s to 1d. */
+  readonly per: Duration;
+}
+
+/**
+ * What a provider allows. All of it holds at the same time, over all nodes; it says one thing at least. Several rates of
+ * one unit are as many windows.
+ */
+export interface Budget {
+  readonly requests?: Rate | readonly Rate[];
+  /** Input and output together. */
+  readonly tokens?: Rate | readonly Rate[];
+  readonly inputTokens?: Rate | readonly Rate[];
+  readonly outputTokens?: Rate | readonly Rate[];
+  /** Calls at once; any number. */
+  readonly concurrent?: number;
+}
+
+/** One way to reach a model. `M` is what a provider's package makes, `B` the app's budgets. */
+export interface Entry<M = LanguageModel, B extends string = string> {
+  /** The provider's model object, such as `openai('gpt-5-mini')`; never its name alone. */
+  readonly model: Exclude<M, string>;
+  /** What its calls are counted by. Several must all have room, such as an organisation's and a model's. */
+  readonly budget: B | readonly B[];
+  /** $ per 1,000,000 tokens; without it calls cost nothing. `output` is 0, `cachedInput` as `input`. */
+  readonly price?: { readonly input: number; readonly output?: number; readonly cachedInput?: number };
+  /** How long an answer may be given again to an equal call; `false`: never. */
+  readonly cache?: Duration | false;
+}
+
+/**
+ * What an operator owns. Everything has a default. `B` are the names of its budgets, `D` is what handlers find in
+ * `ctx.deps`.
+ */
+export interface Config<B extends string = string, D = unknown> {
   /** By name: 1 to 64 of `A-Z a-z 0-9 _ -`. A pool `default` is always there. */
   readonly pools?: Readonly<Record<string, Pool>>;
   /**
@@ -45,11 +84,15 @@ export interface Config<D = unknown> {
   readonly deps?: (signal: AbortSignal) => D | Promise<D>;
   /** Of the app, for people; none. */
   readonly version?: string;
-  /** Empty: budgets come with the limiter. */
-  readonly budgets?: Readonly<Record<string, never>>;
-  /** Empty: models come with the limiter. */
-  readonly models?: Readonly<Record<string, never>>;
+  /** By name: 1 to 64 of `A-Z a-z 0-9 _ -`. */
+  readonly budgets?: Readonly<Record<B, Budget>>;
+  /**
+   * By the name that `ctx.model` takes: the ways to reach it, the first that has room before the others. What one cannot
+   * answer, the next is asked.
+   */
+  readonly models?: Readonly<Record<string, readonly Entry<LanguageModel, NoInfer<B>>[]>>;
 }
 
 /** The config itself, with its names kept for `Register` and for completion. Checked when an app boots. */
-export const defineConfig = <D, const C extends Config<D>>(config: C & Config<D>): C => config;
+export const defineConfig = <const B extends string, D, const C extends Config<B, D>>(config: C & Config<B, D>): C =>
+  config;

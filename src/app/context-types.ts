@@ -1,7 +1,9 @@
+import type { LanguageModelV4 } from '@ai-sdk/provider';
 import type { ToolSet } from 'ai';
 import type { Duration } from '../kernel/duration.ts';
-import type { Deps } from './register.ts';
+import type { BudgetName, Deps, ModelName } from './register.ts';
 import type { In, Jsonified, Schema } from './schema.ts';
+import type { StreamSource } from './stream-types.ts';
 import type { Contract, SubmitOptions } from './submit.ts';
 import type { Retry } from './retry.ts';
 
@@ -37,6 +39,39 @@ export interface BaseCtx {
   readonly deps: Deps;
   readonly log: Log;
   readonly local: Local;
+  /**
+   * A model of the AI SDK, for `generateText`, `streamText` and the like. Its calls are routed, limited and metered, and
+   * recorded like steps: a later attempt is given the answer, and pays nothing. Providers are retried by Troupe alone,
+   * whatever `maxRetries` says. Throws NonRetryableError for a name that the app does not have; a call throws
+   * ModelUnavailableError, RetryAfterError, LimiterTimeoutError, DeadlineExceededError, PayloadTooLargeError (an answer of
+   * more than 4 MiB), and NonRetryableError for what a provider refuses for good.
+   */
+  model(name: ModelName, options?: CallOptions): LanguageModelV4;
+  /**
+   * Runs `call` under a permit of a budget: for any API that has a limit. The permit is checked right before `call`
+   * begins, not at the wire, so `call` must send its one request at once. Throws LimiterTimeoutError,
+   * DeadlineExceededError, NonRetryableError for a budget that there is not, or for more than it ever allows, and what
+   * `call` throws.
+   */
+  permit<T>(budget: BudgetName, call: () => Promise<T>, options?: PermitOptions): Promise<T>;
+}
+
+/** How calls of a model are made. */
+export interface CallOptions {
+  /** For how long an answer may be given again to an equal call; by default what the model's entry says. */
+  readonly cache?: Duration | false;
+  /** For permits, in all; by default until the task's deadline. Then LimiterTimeoutError. */
+  readonly maxWait?: Duration;
+  /** Of one provider's call, from its permit on; 10m. */
+  readonly timeout?: Duration;
+}
+
+/** How a call is counted. */
+export interface PermitOptions {
+  /** At most so many, counted as input; 0. */
+  readonly tokens?: number;
+  /** By default until the task's deadline. Then LimiterTimeoutError. */
+  readonly maxWait?: Duration;
 }
 
 /** What a step is given. */
@@ -74,6 +109,12 @@ export interface WorkCtx<P extends Schema = Schema> extends BaseCtx {
   tools<T extends ToolSet>(tools: T): T;
   /** Shown to whoever follows the run. Not recorded: the last one may be lost with the process. */
   progress(value: In<P>): void;
+  /**
+   * Shows what a model says, as it is being said, to whoever follows the run: `run.events()` and
+   * `run.uiMessageStream()`. Nothing else a model says leaves the task. Resolves when all has been said; rejects with
+   * what broke it off, so that the task is tried again, and followers see that message anew.
+   */
+  stream(source: StreamSource): Promise<void>;
   /**
    * Submits another task, once: a later attempt submits nothing anew. Throws InvalidInputError, IdConflictError,
    * OverloadedError.

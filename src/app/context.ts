@@ -11,11 +11,25 @@ export interface ContextOptions {
   readonly local: Local;
   readonly log: NodeLog;
   readonly step: (name: string, fn: (step: StepInput) => unknown, options?: StepOptions) => Promise<unknown>;
+  readonly stream: TaskCtx['stream'];
   readonly submit: TaskCtx['submit'];
   readonly progress: (value: unknown) => void;
+  readonly model: TaskCtx['model'];
+  readonly permit: TaskCtx['permit'];
 }
 
-export const context = ({ attempt, deps, local, log, step, submit, progress }: ContextOptions): TaskCtx => {
+export const context = ({
+  attempt,
+  deps,
+  local,
+  log,
+  step,
+  stream,
+  submit,
+  progress,
+  model,
+  permit,
+}: ContextOptions): TaskCtx => {
   const { task, number, startedAt, signal } = attempt;
   return {
     id: task.id,
@@ -29,8 +43,11 @@ export const context = ({ attempt, deps, local, log, step, submit, progress }: C
     deps: deps as Deps, // The app's own `deps` made it.
     log: logOf(log, { task: task.type, id: task.id, attempt: number }),
     local,
+    model,
+    permit,
     step: step as TaskCtx['step'], // The journal gives back what JSON makes of `fn`'s value: Jsonified<T>.
     tools: journaled(step),
+    stream,
     submit,
     progress,
   };

@@ -1,6 +1,8 @@
 /** Runs an app's handlers for the workers: parses what comes in, checks what goes out, names what went wrong. */
 import { createHash } from 'node:crypto';
 import { InvalidInputError, NonRetryableError } from '../kernel/errors.ts';
+import { once } from '../kernel/once.ts';
+import type { AttemptModels, ModelLayer } from '../llm/layer.ts';
 import type { Admission } from '../task/admission.ts';
 import type { Attempt, Executor, Outcome, Runnable } from '../task/executor.ts';
 import { encodeJson, throughJson } from '../task/json.ts';
@@ -13,10 +15,12 @@ import type { BaseCtx, TaskCtx } from './context-types.ts';
 import { envelopeOf } from './envelope.ts';
 import { failureOf, outcomeOf } from './failure.ts';
 import { localCache } from './local.ts';
+import { modelsOf } from './models.ts';
 import { parseInput, parseOutput, type Registry } from './registry.ts';
 import type { ResolvedBatch, ResolvedTask } from './resolved.ts';
 import { validate } from './schema.ts';
 import { stepper, type StepRunner } from './steps.ts';
+import { streamed } from './stream.ts';
 import type { SubmitOptions } from './submit.ts';
 
 export interface ExecutorOptions {
@@ -25,6 +29,7 @@ export interface ExecutorOptions {
   readonly ports: TaskPorts;
   /** Made once, before the first task. */
   readonly deps: () => Promise<unknown>;
+  readonly models: ModelLayer;
 }
 
 /** Tasks that submit tasks that submit tasks: no deeper than this. */
@@ -38,13 +43,20 @@ export const executor = (options: ExecutorOptions): Executor => {
   const runnableOf = (task: ResolvedTask): Runnable => {
     const replays = ports.metrics.stepsReplayed.labels(task.name);
     const runner: StepRunner = { clock: ports.clock, random: ports.random, replayed: () => replays.inc() };
-    const contextOf = (attempt: Attempt, deps: unknown) =>
+    const contextOf = (attempt: Attempt, deps: unknown, models: AttemptModels = options.models.of(attempt)) =>
       context({
+        ...modelsOf(registry.app, models),
         attempt,
         deps,
         local,
         log: ports.log,
         step: stepper(runner, attempt),
+        stream: streamed({
+          clock: ports.clock,
+          log: ports.log,
+          signal: attempt.signal,
+          show: (chunk) => attempt.emit({ type: 'chunk', chunk }),
+        }),
         submit: (child, input, submitOptions) => submitChild(options, attempt, child.name, input, submitOptions),
         progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
       });
@@ -62,14 +74,15 @@ export const executor = (options: ExecutorOptions): Executor => {
         return { type: 'refused', reason: 'invalid_input', error: failureOf(error) };
       }
       if (gather) return gather(attempt, input);
+      const models = options.models.of(attempt);
       try {
         const deps = depsOf();
-        const ctx = contextOf(attempt, deps instanceof Promise ? await deps : deps);
+        const ctx = contextOf(attempt, deps instanceof Promise ? await deps : deps, models);
         const returned = await handler(ctx, input);
         const output = outputOf(task, returned);
         return output instanceof Promise ? await output : output;
       } catch (error) {
-        return outcomeOf(error, ports.queue.now());
+        return outcomeOf(error, ports.queue.now(), models.blamed(error));
       }
     };
     return { timeoutMs: task.timeoutMs, retry: task.retry, run };
@@ -77,22 +90,6 @@ export const executor = (options: ExecutorOptions): Executor => {
 
   const runnables = new Map([...registry.app.tasks].map(([name, task]) => [name, runnableOf(task)]));
   return { task: (type) => runnables.get(type) };
-};
-
-/** What `make` resolves with, once for all who ask: a promise until it is there. What failed is made anew for the next. */
-const once = (make: () => Promise<unknown>): (() => unknown) => {
-  let made: { readonly value: unknown } | undefined;
-  let making: Promise<unknown> | undefined;
-  const begin = (): Promise<unknown> =>
-    make()
-      .then((value) => {
-        made = { value };
-        return value;
-      })
-      .finally(() => {
-        making = undefined;
-      });
-  return () => (made ? made.value : (making ??= begin()));
 };
 
 const batched = (
@@ -113,8 +110,14 @@ const batched = (
 };
 
 /** A batch has no record of its own to write steps into, and no run to show anything in. */
-const baseOf = ({ step: _step, tools: _tools, submit: _submit, progress: _progress, ...base }: TaskCtx): BaseCtx =>
-  base;
+const baseOf = ({
+  step: _step,
+  tools: _tools,
+  stream: _stream,
+  submit: _submit,
+  progress: _progress,
+  ...base
+}: TaskCtx): BaseCtx => base;
 
 const handledInBatches = (): never => {
   throw new Error('this task is handled in batches');

@@ -1,5 +1,5 @@
 /** What a thrown error means for the task: another attempt, or none. */
-import { isTroupeError, RetryAfterError } from '../kernel/errors.ts';
+import { isTroupeError, ModelUnavailableError, RetryAfterError } from '../kernel/errors.ts';
 import { scrub } from '../kernel/redact.ts';
 import type { Outcome } from '../task/executor.ts';
 import type { Failure } from '../task/record.ts';
@@ -22,22 +22,25 @@ const refusals = new Set([400, 401, 403, 404, 413, 422]);
 const messageMax = 2_000;
 const stackMax = 4_000;
 
-/** Never throws, whatever was thrown. */
-export const outcomeOf = (error: unknown, now: number): Outcome => {
+/** Never throws, whatever was thrown. `blamed`: recorded steps that are to be made anew. */
+export const outcomeOf = (error: unknown, now: number, blamed: readonly string[] = []): Outcome => {
   try {
-    return outcomeOfReadable(error, now);
+    return outcomeOfReadable(error, now, blamed);
   } catch {
     return { type: 'failed', error: unreadable };
   }
 };
 
-const outcomeOfReadable = (error: unknown, now: number): Outcome => {
+const outcomeOfReadable = (error: unknown, now: number, blamed: readonly string[]): Outcome => {
   const failure = failureOf(error);
   if (isTroupeError(error) ? hopeless.has(error.code) : refusals.has(providerStatus(error) ?? 0))
     return { type: 'rejected', error: failure };
-  if (!(error instanceof RetryAfterError)) return { type: 'failed', error: failure };
+  const forget = blamed.length === 0 ? {} : { forget: blamed };
+  if (error instanceof ModelUnavailableError && error.retryAfterMs !== undefined)
+    return { type: 'failed', error: failure, retryAfterMs: error.retryAfterMs, ...forget };
+  if (!(error instanceof RetryAfterError)) return { type: 'failed', error: failure, ...forget };
   const retryAfterMs = error.afterMs ?? Math.max(0, (error.at?.getTime() ?? now) - now);
-  return { type: 'failed', error: failure, retryAfterMs, forget: error.forget };
+  return { type: 'failed', error: failure, retryAfterMs, forget: [...error.forget, ...blamed] };
 };
 
 /** Of the AI SDK's `APICallError`, whichever copy of the package threw it. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ConfigurationError, InvalidInputError } from '../kernel/errors.ts';
 import { chooser } from './choose.ts';
 import { configShape, poolShape } from './config-shape.ts';
+import { budgetShape, modelShape } from './model-shape.ts';
 import { checkUnique, labelOf, namesOf, parsed, type Report } from './mistakes.ts';
 import type { Names, ResolvedApp, ResolvedPool, ResolvedSchedule, ResolvedTask } from './resolved.ts';
 import { scheduleShape } from './schedule-shape.ts';
@@ -12,7 +13,11 @@ import { taskShape } from './task-shape.ts';
 const appShape = z.object({
   tasks: z.array(z.unknown()),
   schedules: z.array(z.unknown()),
-  config: z.looseObject({ pools: z.unknown().optional() }),
+  config: z.looseObject({
+    pools: z.unknown().optional(),
+    budgets: z.unknown().optional(),
+    models: z.unknown().optional(),
+  }),
 });
 
 /**
@@ -28,12 +33,15 @@ export const resolveApp = (app: unknown): ResolvedApp => {
   const names: Names = {
     pools: [...new Set(['default', ...Object.keys(Object(given.config.pools))])],
     tasks: namesOf(given.tasks),
+    budgets: Object.keys(Object(given.config.budgets)),
   };
 
   const config = parsed(configShape(names), given.config, '', report);
   const tasks = resolveTasks(given.tasks, names, report);
   const pools = resolvePools(Object(given.config.pools), names, report);
   checkServes(tasks, pools, report);
+  const budgets = shapedByName('budgets', given.config.budgets, budgetShape, report);
+  const models = shapedByName('models', given.config.models, () => modelShape(names), report);
   const schedules = resolveSchedules(given.schedules, { tasks, names }, report);
   if (mistakes.length > 0 || config === undefined) throw new ConfigurationError(mistakes);
   const { version, classify, deps } = config;
@@ -44,6 +52,8 @@ export const resolveApp = (app: unknown): ResolvedApp => {
     pools,
     schedules,
     rules,
+    budgets,
+    models,
     deps: async (signal: AbortSignal) => deps?.(signal),
   });
 };
@@ -90,6 +100,21 @@ const resolvePools = (given: object, names: Names, report: Report): Pools => {
     if (pool !== undefined) pools.set(name, Object.freeze({ name, ...pool }));
   }
   return pools;
+};
+
+const shapedByName = <T>(
+  what: 'budgets' | 'models',
+  given: unknown,
+  shapeOf: (name: string) => z.ZodType<T>,
+  report: Report,
+): ReadonlyMap<string, T> => {
+  const shaped = new Map<string, T>();
+  if (Array.isArray(given)) return shaped; // Told by the config's own shape.
+  for (const [name, value] of Object.entries(Object(given))) {
+    const one = parsed(shapeOf(name), value, `${what}.${name.slice(0, 80)}`, report);
+    if (one !== undefined) shaped.set(name, one);
+  }
+  return shaped;
 };
 
 const checkServes = (tasks: Tasks, pools: Pools, report: Report): void => {

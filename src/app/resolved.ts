@@ -1,6 +1,8 @@
 /** An app as the runtime wants it: checked, complete, frozen, durations in ms. Nothing is parsed for a single task. */
 import type { ScheduleSpec } from '../bus/queue.ts';
 import type { Lane } from '../bus/subjects.ts';
+import type { Budget } from '../limiter/budget.ts';
+import type { Models } from '../llm/models.ts';
 import type { ClassifyRule } from '../task/classify.ts';
 import type { BatchHandler } from './batch-types.ts';
 import type { Schema } from './schema.ts';
@@ -10,6 +12,7 @@ import type { Task } from './task.ts';
 export interface Names {
   readonly pools: readonly string[];
   readonly tasks: readonly string[];
+  readonly budgets: readonly string[];
 }
 
 export interface ResolvedLane {
@@ -82,5 +85,7 @@ export interface ResolvedApp {
   readonly tasks: ReadonlyMap<string, ResolvedTask>;
   readonly schedules: readonly ResolvedSchedule[];
   readonly rules: readonly ClassifyRule[];
+  readonly budgets: ReadonlyMap<string, Budget>;
+  readonly models: Models;
   readonly deps: (signal: AbortSignal) => Promise<unknown>;
 }

@@ -4,7 +4,7 @@ import { isToken, lanes } from '../bus/subjects.ts';
 import { toMs } from '../kernel/duration.ts';
 import { didYouMean } from './suggest.ts';
 
-const show = (value: unknown): string => {
+export const show = (value: unknown): string => {
   if (typeof value === 'string') return `"${value.slice(0, 80)}"`;
   if (Array.isArray(value)) return 'a list';
   if (value === undefined) return 'nothing';
@@ -20,10 +20,9 @@ const whenNot =
 
 /** Words of the API that have issues of their own: worth another answer than "unknown". */
 const later: ReadonlySet<string> = new Set(
-  (
-    'budget budgets models embeddings agents signals threads tenants spend fair perTenant perKey share scale ' +
-    'partitions'
-  ).split(' '),
+  ('budget embeddings agents signals threads tenants spend fair perTenant perKey share scale ' + 'partitions').split(
+    ' ',
+  ),
 );
 
 const unknownKeys = (keys: readonly string[], known: readonly string[]): string =>

@@ -5,7 +5,7 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider';
 import { ModelUnavailableError, TimeoutError } from '../kernel/errors.ts';
 import { linked } from '../kernel/signal.ts';
-import type { Permit, Permits } from '../limiter/permits.ts';
+import type { Permits } from '../limiter/permits.ts';
 import type { Attempt } from '../task/executor.ts';
 import type { Underway } from '../task/journal.ts';
 import { throughJson } from '../task/json.ts';
@@ -15,19 +15,19 @@ import { type Answer, answerOf, type Recorded, recall, record } from './content.
 import type { Estimator } from './estimate.ts';
 import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
 import { callHash, type Equals } from './key.ts';
-import { permitted, type Wire } from './permission.ts';
+import { permitted } from './permission.ts';
 import { generate, stream } from './provider.ts';
 import type { Passage } from './passage.ts';
 import { type Provider, route } from './route.ts';
 import { actual, bill, noBill } from './usage.ts';
 import { type Patience, patience } from './waiting.ts';
+import type { WireCall } from './wire-call.ts';
 
 /** What all calls of a process share. */
 export interface CallPorts {
   readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
   readonly permits: Permits;
   readonly estimates: Estimator;
-  readonly wire: Wire;
   readonly cache: Cache | undefined;
 }
 
@@ -190,8 +190,9 @@ const paid = async (one: Call, provider: Provider, underway: Underway): Promise<
   };
   const { answer, requestId } = await permitted(
     all.permits,
+    provider.transport,
     request,
-    (granted) => asked(one, provider, granted, underway),
+    (wire) => asked(one, provider, wire, underway),
     ({ answer: { usage } }) => actual(usage),
   );
   const billed = bill(answer.usage, price);
@@ -204,7 +205,7 @@ const paid = async (one: Call, provider: Provider, underway: Underway): Promise<
 };
 
 /** The provider's time begins here: waiting for the permits was not its own. */
-const asked = async (one: Call, { model }: Provider, granted: readonly Permit[], underway: Underway) => {
+const asked = async (one: Call, { model }: Provider, wire: WireCall, underway: Underway) => {
   const { all, scope, params, signal, key, passage } = one;
   const { timeoutMs, name } = scope;
   const life = linked(signal);
@@ -218,7 +219,7 @@ const asked = async (one: Call, { model }: Provider, granted: readonly Permit[],
    * now, the next attempt knows that the provider had begun to answer, and which of its requests that was.
    */
   const heard = (headers: Readonly<Record<string, string>>): void => {
-    for (const permit of granted) permit.heard();
+    if (!wire.wired) for (const permit of wire.permits) permit.heard();
     requestId = requestIdOf(headers);
     if (passage && requestId !== undefined) underway.begun(requestId).catch((error: unknown) => life.abort(error));
   };
@@ -230,7 +231,7 @@ const asked = async (one: Call, { model }: Provider, granted: readonly Permit[],
     heard,
   };
   try {
-    const answer = await all.wire(granted, () => (passage ? stream(called, passage) : generate(called)));
+    const answer = passage ? await stream(called, passage) : await generate(called);
     return { answer, requestId };
   } finally {
     timer.cancel();

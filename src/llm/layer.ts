@@ -11,7 +11,7 @@ import { estimator } from './estimate.ts';
 import { equals } from './key.ts';
 import type { ModelEntry, Models } from './models.ts';
 import { passage } from './passage.ts';
-import { checked, permitted, type Wire } from './permission.ts';
+import { permitted, type Transport } from './permission.ts';
 import type { Provider } from './route.ts';
 import { count } from './usage.ts';
 import { patience } from './waiting.ts';
@@ -22,8 +22,6 @@ export interface LayerOptions {
   readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
   /** None: every call is made. */
   readonly cache?: Cache;
-  /** How a call goes out under its permits; by the weak check where nobody sees its first byte. */
-  readonly wire?: Wire;
 }
 
 /** Durations in ms. */
@@ -56,16 +54,23 @@ const defaultTimeoutMs = 600_000;
 
 /** Loads the AI SDK and the tokenizers that the models need; without models, neither. */
 export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => {
-  const { models, permits, ports, cache, wire = checked } = options;
-  if (models.size === 0) return { of: (attempt) => attemptModels(options, attempt, () => undefined) };
+  const { models, permits, ports, cache } = options;
+  const transports = new Map<string, Transport>();
+  const transportOf = (budget: string): Transport => {
+    const transport = transports.get(budget) ?? { wired: undefined };
+    transports.set(budget, transport);
+    return transport;
+  };
+  if (models.size === 0) return { of: (attempt) => attemptModels(options, transportOf, attempt, () => undefined) };
   const { wrapLanguageModel } = await import('ai');
   const estimates = estimator(ports);
-  const all: CallPorts = { ports, permits, estimates, wire, cache };
+  const all: CallPorts = { ports, permits, estimates, cache };
 
   const providerOf = ({ model, ...entry }: ModelEntry): Provider => ({
     ...entry,
     model: wrapLanguageModel({ model, middleware: [] }), // Older specifications become v4.
     breaker: breaker(ports.clock),
+    transport: { wired: undefined },
   });
   const providers = new Map([...models].map(([name, entries]) => [name, entries.map(providerOf)]));
   await estimates.prepare([...providers.values()].flatMap((list) => list.map(({ model }) => model)));
@@ -86,7 +91,7 @@ export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => 
   };
   return {
     of: (attempt) =>
-      attemptModels(options, attempt, (name, scope) => {
+      attemptModels(options, transportOf, attempt, (name, scope) => {
         const listed = providers.get(name);
         return listed && modelOf({ ...scope, name, providers: listed });
       }),
@@ -109,7 +114,8 @@ const streamed = async (all: CallPorts, scope: CallScope, params: Parameters<typ
 };
 
 const attemptModels = (
-  { permits, ports, wire = checked }: LayerOptions,
+  { permits, ports }: LayerOptions,
+  transportOf: (budget: string) => Transport,
   attempt: CallScope['attempt'],
   modelOf: (name: string, scope: Omit<CallScope, 'name' | 'providers'>) => LanguageModelV4 | undefined,
 ): AttemptModels => {
@@ -137,12 +143,7 @@ const attemptModels = (
         signal,
         patience: patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: task.deadlineAt }),
       };
-      return permitted(
-        permits,
-        request,
-        (granted) => wire(granted, made),
-        () => undefined,
-      );
+      return permitted(permits, transportOf(budget), request, made, () => undefined);
     },
     blamed: (error) => responsesOf(error).flatMap((id) => answers.get(id) ?? []),
   };

@@ -4,42 +4,61 @@ import { linked } from '../kernel/signal.ts';
 import type { Amount } from '../limiter/budget.ts';
 import type { Permit, Permits, Wanted } from '../limiter/permits.ts';
 import type { Patience } from './waiting.ts';
+import { type WireCall, withPermit } from './wire-call.ts';
 
 export interface Request extends Omit<Wanted, 'maxWaitMs'> {
   readonly budgets: readonly string[];
   readonly patience: Patience;
 }
 
-/** Why permits that were granted were not used: they came too late, so others have to be asked for. */
-export class LatePermitError extends Error {
-  override readonly name = 'LatePermitError';
+/**
+ * How calls of one kind go out. What goes through `limitedFetch` is checked at the wire. Of any other transport nobody
+ * sees the first byte: it counts as sent when its call begins, and between that and the wire are JSON, DNS and TCP, so
+ * a process that stands still there is late without being told.
+ */
+export interface Transport {
+  /** `undefined` until a call has shown it. */
+  wired: boolean | undefined;
 }
 
 /**
- * Calls `call` under permits of all the budgets, and asks anew as long as they come too late. `settle` follows; what
- * was reserved stands where it says nothing. Throws what `Permits.acquire` throws, with the task's deadline in the
- * limiter's place where that was what ran out.
+ * Calls `call` under permits of all the budgets, and settles them: by `actual`, or as they were reserved where that
+ * says nothing. Throws what `Permits.acquire` throws, with the task's deadline in the limiter's place where that was
+ * what ran out.
  */
 export const permitted = async <T>(
   permits: Permits,
+  transport: Transport,
   request: Request,
-  call: (granted: readonly Permit[]) => Promise<T>,
+  call: (wire: WireCall) => Promise<T>,
   actual: (result: T) => Amount | undefined,
 ): Promise<T> => {
-  for (;;) {
-    const granted = await acquireAll(permits, request);
+  const first = await acquireAll(permits, request);
+  return withPermit({ first, next: () => acquireAll(permits, request) }, async (wire) => {
+    if (transport.wired === false) for (const permit of first) permit.sent();
     try {
-      const result = await call(granted);
-      for (const permit of granted) permit.settle(actual(result));
+      const result = await call(wire);
+      transport.wired = wire.wired;
+      settle(wire, transport, actual(result));
       return result;
     } catch (error) {
-      if (error instanceof LatePermitError) continue;
-      for (const permit of granted) permit.settle();
+      settle(wire, transport);
       throw error;
     }
+  });
+};
+
+const settle = (wire: WireCall, transport: Transport, actual?: Amount): void => {
+  for (const permit of wire.permits) {
+    // It failed before it asked for anything.
+    if (!wire.wired && transport.wired) permit.unsent();
+    // The first call of its kind: it has been sent by now, at the latest.
+    else if (!wire.wired) permit.sent();
+    permit.settle(actual);
   }
 };
 
+/** Those that are there together, in time. */
 const acquireAll = async (permits: Permits, request: Request): Promise<readonly Permit[]> => {
   const { budgets, patience, signal, ...wanted } = request;
   for (;;) {
@@ -63,22 +82,3 @@ const acquireAll = async (permits: Permits, request: Request): Promise<readonly 
 
 const waitedFor = (budgets: readonly string[]): string =>
   `a permit of ${budgets.map((budget) => `budget "${budget}"`).join(' and ')}`;
-
-/**
- * Runs a call under permits that it has been granted: says when it was sent, or throws `LatePermitError` where nothing
- * was sent and nothing will be.
- */
-export type Wire = <T>(granted: readonly Permit[], call: () => Promise<T>) => Promise<T>;
-
-/**
- * For a call whose first byte nobody sees: asks right before it begins, and takes that as the moment it is sent.
- * Between that and the wire are JSON, DNS and TCP, so a process that stands still there is late without being told.
- */
-export const checked: Wire = async (granted, call) => {
-  if (!granted.every((permit) => permit.inTime())) {
-    for (const permit of granted) permit.unsent();
-    throw new LatePermitError('a permit came too late');
-  }
-  for (const permit of granted) permit.sent();
-  return call();
-};

@@ -3,11 +3,13 @@ import type { LanguageModelV4 } from '@ai-sdk/provider';
 import type { Permits } from '../limiter/permits.ts';
 import type { Breaker } from './breaker.ts';
 import type { ModelEntry } from './models.ts';
+import type { Transport } from './permission.ts';
 
 /** A provider's model that may be asked. */
 export interface Provider extends Pick<ModelEntry, 'budgets' | 'price' | 'cacheMs'> {
   readonly model: LanguageModelV4;
   readonly breaker: Breaker;
+  readonly transport: Transport;
 }
 
 /** Waits that differ by less are one: the order in the config decides. */

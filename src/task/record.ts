@@ -41,7 +41,7 @@ const waiting = z.object({
   scheduled: z.boolean(),
 });
 
-const usage = z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() });
+export const taskUsage = z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() });
 
 export const taskRecord = z.object({
   v: z.literal(1),
@@ -77,7 +77,7 @@ export const taskRecord = z.object({
   /** Calls whose answer has begun, but is not recorded yet: what the steps of an attempt that vanished were doing. */
   calls: z.array(openCall).optional(),
   /** What all its calls of models used, those included whose answers were forgotten. */
-  usage: usage.optional(),
+  usage: taskUsage.optional(),
   result: json.optional(),
   resultRef: z.string().optional(),
   error: failure.optional(),
@@ -96,7 +96,7 @@ export type Step = Readonly<z.infer<typeof recordedStep>>;
 /** A call that is under way. */
 export type OpenCall = Readonly<z.infer<typeof openCall>>;
 export type Failure = Readonly<z.infer<typeof failure>>;
-export type Usage = Readonly<z.infer<typeof usage>>;
+export type Usage = Readonly<z.infer<typeof taskUsage>>;
 export type RecordStatus = TaskRecord['status'];
 export type Held = NonNullable<TaskRecord['held']>;
 export type DeadReason =

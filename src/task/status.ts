@@ -4,7 +4,7 @@ import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects
 import { valueOf } from './fit.ts';
 import { inputHashOf } from './message.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, type Usage } from './record.ts';
+import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, taskUsage, type Usage } from './record.ts';
 
 export interface WaitingFor {
   /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not. */
@@ -26,6 +26,11 @@ export interface TaskStatus {
   readonly usage: Usage;
   readonly inputHash: string;
 }
+
+const usageOf = (json: string | undefined): Usage => {
+  const { data = noUsage } = taskUsage.safeParse(JSON.parse(json ?? 'null'));
+  return data;
+};
 
 const noUsage: Usage = { inputTokens: 0, outputTokens: 0, usd: 0 };
 
@@ -165,7 +170,7 @@ const inHistory = async (
     attempt: row.attempt,
     pool: row.pool,
     lane: lanes.find((lane) => lane === row.lane) ?? 'normal',
-    usage: noUsage,
+    usage: usageOf(row.usage),
     inputHash: row.inputHash ?? '',
     ...(row.result === undefined ? {} : { output: JSON.parse(row.result) }),
     ...(row.error === undefined ? {} : { error: JSON.parse(row.error) }),

@@ -8,6 +8,7 @@ import type { VirtualClock } from '../kernel/virtual-clock.ts';
 import { runtime } from '../runtime.ts';
 import type { Store } from '../store/store.ts';
 import { mortalClock } from './mortal-clock.ts';
+import { freePermits } from './permits.ts';
 
 export interface TestNodeOptions {
   readonly app: ResolvedApp;
@@ -53,6 +54,7 @@ export const startNode = async ({ app, broker, store, clock, random, name }: Tes
     log: silentLog,
     metrics: createMetrics(),
     node: name,
+    permits: freePermits(),
   });
   const { exit } = await start(life.signal);
   exit.catch(() => {}); // `stop` tells.

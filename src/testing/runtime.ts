@@ -2,17 +2,21 @@
  * An app under test: the runtime as it is, with the broker and the store in memory and a clock that stands still until
  * it is told to advance. Handlers run in this process, and no server is needed.
  */
+import type { LanguageModel } from 'ai';
 import { admission } from '../app/admission.ts';
 import type { App } from '../app/app.ts';
 import { registry } from '../app/registry.ts';
 import { resolveApp } from '../app/resolve.ts';
+import { didYouMean } from '../app/suggest.ts';
 import { type MemoryBroker, memoryBroker } from '../bus/memory/broker.ts';
 import { client } from '../client/client.ts';
 import type { Client } from '../client/types.ts';
 import { type Duration, toMs } from '../kernel/duration.ts';
+import { ConfigurationError } from '../kernel/errors.ts';
 import { silentLog } from '../kernel/log.ts';
 import { seededRandom } from '../kernel/random.ts';
 import { type VirtualClock, virtualClock } from '../kernel/virtual-clock.ts';
+import type { Models } from '../llm/models.ts';
 import { memoryStore } from '../store/memory.ts';
 import { startNode } from './node.ts';
 
@@ -22,6 +26,8 @@ export interface TestOptions {
   readonly seed?: number;
   /** What handlers find in `ctx.deps`, instead of what the app's `deps` would make. */
   readonly deps?: unknown;
+  /** Instead of all providers of the models of these names. Any limit of their budgets is granted at once, and uncounted. */
+  readonly models?: Readonly<Record<string, Exclude<LanguageModel, string>>>;
 }
 
 /** An app that runs, the client to use it with, and the clock that it runs on. */
@@ -56,7 +62,8 @@ export interface TestRuntime<A extends App = App> {
 export const testRuntime = async <A extends App>(app: A, options: TestOptions = {}): Promise<TestRuntime<A>> => {
   const { seed = 1 } = options;
   const resolved = resolveApp(app);
-  const tested = 'deps' in options ? { ...resolved, deps: async () => options.deps } : resolved;
+  const given = 'deps' in options ? { ...resolved, deps: async () => options.deps } : resolved;
+  const tested = { ...given, models: replaced(given.models, options.models) };
   const clock = virtualClock();
   const random = seededRandom(seed);
   const broker = memoryBroker({ clock, random, log: silentLog });
@@ -94,6 +101,21 @@ export const testRuntime = async <A extends App>(app: A, options: TestOptions = 
       return closed;
     },
   };
+};
+
+/** Throws ConfigurationError for a name that the app does not have. */
+const replaced = (models: Models, by: TestOptions['models'] = {}): Models => {
+  const strangers = Object.keys(by).filter((name) => !models.has(name));
+  if (strangers.length > 0)
+    throw new ConfigurationError(
+      strangers.map((name) => `testRuntime: there is no model "${name}" to replace${didYouMean(name, models.keys())}`),
+    );
+  return new Map(
+    [...models].map(([name, entries]) => {
+      const [model, first] = [by[name], entries[0]];
+      return [name, model && first ? [{ ...first, model }] : entries];
+    }),
+  );
 };
 
 /** The promise, while time passes as fast as it may. */

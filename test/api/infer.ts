@@ -1,5 +1,7 @@
 // What must infer, and what must not compile.
 import { type Client, defineApp, defineConfig, defineTask, type Jsonified, type Run, schedule } from 'troupe';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateText } from 'ai';
 import * as v from 'valibot';
 import { z } from 'zod';
 import type app from './documents.ts';
@@ -71,8 +73,11 @@ export const t = defineTask({
     const when = await ctx.step('now', () => ({ at: new Date() }));
     same<typeof when, { at: string }>(true);
     n.toFixed();
-    // @ts-expect-error models come with the limiter
-    ctx.model('fast');
+    const { text } = await generateText({ model: ctx.model('fast', { maxWait: '5s', cache: '1h' }), prompt: 'hi' });
+    same<typeof text, string>(true);
+    same<Awaited<ReturnType<typeof ctx.permit<number>>>, number>(true);
+    // @ts-expect-error not a duration
+    ctx.model('fast', { maxWait: '5 seconds' });
     // @ts-expect-error suspension is not there yet
     ctx.sleep('1s');
     ctx.progress({ any: 'thing' });
@@ -171,8 +176,18 @@ schedule(summarise, { name: 's', cron: '0 2 * * *', input: {} });
 defineApp({ tasks: [], pools: { x: { lanes: { turbo: { weight: 3 } } } } });
 // @ts-expect-error partitions are for hash pools
 defineApp({ tasks: [], pools: { x: { distribution: 'pull', partitions: 3 } } });
-// @ts-expect-error budgets come with the limiter
-defineApp({ tasks: [], budgets: { a: {} } });
+const tiny = createOpenAICompatible({ name: 'local', baseURL: 'http://127.0.0.1:4010/v1' })('tiny');
+defineApp({
+  tasks: [],
+  budgets: { a: { requests: { limit: 1, per: '1s' } } },
+  models: { m: [{ model: tiny, budget: ['a'], price: { input: 1 } }] },
+});
+// @ts-expect-error no such budget
+defineApp({ tasks: [], budgets: { a: {} }, models: { m: [{ model: tiny, budget: 'b' }] } });
+// @ts-expect-error a model is an object
+defineApp({ tasks: [], budgets: { a: {} }, models: { m: [{ model: 'gpt-5-mini', budget: 'a' }] } });
+// @ts-expect-error an amount without a window
+defineApp({ tasks: [], budgets: { a: { requests: 5 } } });
 // @ts-expect-error 'urgent' is no lane
 defineConfig({ classify: [{ when: ({ bytes }) => bytes > 10, lane: 'urgent' }] });
 const config = defineConfig({ pools: { a: {}, b: { workers: { max: 3 } } }, deps: async () => ({ n: 1 }) });

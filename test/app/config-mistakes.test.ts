@@ -52,8 +52,6 @@ const mistakes: readonly Mistake[] = [
     { tasks: [task('a'), task('b', { pool: 'p' })], pools: { p: { serves: ['a'] } } },
     'task "b": its pool "p" does not serve it; add it to `pools.p.serves`',
   ],
-  ['budgets', { budgets: { tier1: {} } }, 'budgets: not available in this version; leave it empty'],
-  ['models', { models: { fast: [] } }, 'models: not available in this version; leave it empty'],
   ['agents', { agents: [{}] }, 'agents: not available in this version; leave it empty'],
   ['an unknown key', { schedule: [] }, 'unknown key "schedule"; did you mean "schedules"?'],
   ['a rule without a condition', { classify: [{ pool: 'default' }] }, 'classify.0.when: not a function'],

@@ -45,8 +45,13 @@ const setup = async (of: Task = task) => {
     local: localCache(virtualClock()),
     log: noting(lines),
     step: async () => undefined,
+    stream: async () => {},
     submit: async () => ({ id: 'child' }),
     progress: () => {},
+    model: () => {
+      throw new Error('no models here');
+    },
+    permit: (_budget, call) => call(),
   });
   return { ctx, lines, life };
 };

@@ -1,12 +1,31 @@
 // Names and deps, typed by registering the config. A program of its own: what is registered holds for the whole program.
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateText } from 'ai';
 import { defineApp, defineConfig, defineTask } from 'troupe';
 import { z } from 'zod';
 
 interface Db {
   insert(table: string, row: object, key: string): Promise<void>;
 }
+const local = createOpenAICompatible({ name: 'local', baseURL: 'http://127.0.0.1:4010/v1' });
 const config = defineConfig({
   pools: { documents: { workers: { min: 2, max: 50 } }, bulk: {} },
+  budgets: {
+    tier1: { requests: { limit: 600, per: '1m' }, tokens: { limit: 200_000, per: '1m' }, concurrent: 50 },
+    crm: {
+      requests: [
+        { limit: 10, per: '1s' },
+        { limit: 5_000, per: '1d' },
+      ],
+    },
+  },
+  models: {
+    fast: [{ model: local('tiny'), budget: 'tier1', price: { input: 0.25, output: 2 } }],
+    smart: [
+      { model: local('big'), budget: ['tier1', 'crm'], cache: '7d' },
+      { model: local('tiny'), budget: 'tier1' },
+    ],
+  },
   deps: async (): Promise<{ db: Db; notify: (to: string, text: string) => Promise<void> }> => ({
     db: { insert: async () => {} },
     notify: async () => {},
@@ -28,6 +47,12 @@ export const publish = defineTask({
   run: async (ctx, { text }) => {
     same<Parameters<typeof ctx.deps.notify>, [to: string, text: string]>(true);
     await ctx.step('insert', ({ idempotencyKey }) => ctx.deps.db.insert('reports', { text }, idempotencyKey));
+    await generateText({ model: ctx.model('fast'), prompt: text });
+    // @ts-expect-error 'fsat' is no model of this app
+    ctx.model('fsat');
+    await ctx.permit('crm', async () => 1, { tokens: 5 });
+    // @ts-expect-error 'tier2' is no budget of this app
+    await ctx.permit('tier2', async () => 1);
     // @ts-expect-error there is no such thing
     await ctx.deps.redis.get('x');
   },

@@ -1,0 +1,25 @@
+/** Permits in a test's memory: granted at once, and counted by nobody. */
+import type { Permits } from '../limiter/permits.ts';
+
+export const freePermits = (): Permits => {
+  let granted = 0;
+  const nothing = (): void => {};
+  return {
+    acquire: async (budget, { signal }) => {
+      signal.throwIfAborted();
+      granted += 1;
+      return {
+        id: String(granted),
+        budget,
+        waitedMs: 0,
+        inTime: () => true,
+        sent: nothing,
+        heard: nothing,
+        unsent: nothing,
+        settle: nothing,
+      };
+    },
+    penalize: nothing,
+    waitMs: () => 0,
+  };
+};
