@@ -11,6 +11,7 @@ import {
 } from '../kernel/errors.ts';
 import type { TaskStatus, WaitingFor } from '../task/status.ts';
 import type { Core } from './core.ts';
+import { messageStream } from './message-stream.ts';
 import { runEvents } from './run-events.ts';
 import type { Run, TaskState } from './types.ts';
 
@@ -26,6 +27,7 @@ export const runOf = (core: Core, identity: RunIdentity): Run => {
   const { type, id, duplicate, inputHash } = identity;
   const recordKey = taskKey(type, id);
   const fresh = inputHash !== undefined && !duplicate;
+  const followed = { recordKey, fresh, missing: () => notFound(identity) };
   return {
     id,
     type,
@@ -35,7 +37,8 @@ export const runOf = (core: Core, identity: RunIdentity): Run => {
       return outputOf(identity, status ?? unknown(identity));
     },
     status: async () => stateOf((await core.find(recordKey)) ?? unknown(identity)),
-    events: (options = {}) => runEvents(core, { recordKey, fresh, missing: () => notFound(identity) }, options),
+    events: (options = {}) => runEvents(core, followed, options),
+    uiMessageStream: (options = {}) => messageStream((follow) => runEvents(core, followed, follow), options),
     cancel: async (reason) => void (await core.doors.cancel(recordKey, reason)),
     retry: async ({ forget = [] } = {}) => ({ id: await core.doors.retry(recordKey, forget) }),
   };
@@ -94,7 +97,19 @@ const outputOf = (
   throw new TaskFailedError(message, { id, attempts: attempt, cause: error && revive(error) });
 };
 
-const stateOf = ({ id, type, status, attempt, pool, lane, waitingFor, output, error }: TaskStatus): TaskState => ({
+const stateOf = ({
+  id,
+  type,
+  status,
+  attempt,
+  pool,
+  lane,
+  waitingFor,
+  output,
+  error,
+  usage,
+}: TaskStatus): TaskState => ({
+  usage,
   id,
   type,
   status,

@@ -3,6 +3,7 @@
  * way. Pure: what has been told before decides what a record has to add.
  */
 import { z } from 'zod';
+import type { Chunk } from '../app/stream-types.ts';
 import type { Stored } from '../bus/queue.ts';
 import type { Entry } from '../kv/kv.ts';
 import { decodeRecord, isTerminal, type TaskRecord } from '../task/record.ts';
@@ -21,6 +22,10 @@ export interface Story {
   readonly seq: number;
 }
 
+/** Any that a task has shown: their kinds are the AI SDK's, and grow with it. */
+const isChunk = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
+
 const shown = { attempt: z.number().int(), at: z.iso.datetime() };
 const token = z.discriminatedUnion('type', [
   z.object({ ...shown, type: z.literal('progress'), value: z.json() }),
@@ -32,6 +37,7 @@ const token = z.discriminatedUnion('type', [
     ms: z.number(),
     replayed: z.boolean(),
   }),
+  z.object({ ...shown, type: z.literal('chunk'), chunk: z.custom<Chunk>(isChunk) }),
 ]);
 export type Token = z.infer<typeof token>;
 

@@ -1,5 +1,6 @@
 import type { App } from '../app/app.ts';
 import type { In, Jsonified, Out, Schema } from '../app/schema.ts';
+import type { Chunk } from '../app/stream-types.ts';
 import type { Contract, SubmitOptions } from '../app/submit.ts';
 import type { AnyTask, Task } from '../app/task.ts';
 import type { Lane } from '../bus/subjects.ts';
@@ -33,6 +34,8 @@ export interface TaskState<O = unknown> {
   readonly output?: O;
   /** Of a task that has failed, last time or for good. */
   readonly error?: { readonly code: string; readonly message: string };
+  /** What its calls of models used so far, over all attempts; $ by the prices in the config. */
+  readonly usage: { readonly inputTokens: number; readonly outputTokens: number; readonly usd: number };
 }
 
 /** Where to begin, and when to stop, following. */
@@ -44,7 +47,7 @@ export interface Follow {
 }
 
 /**
- * Something that happened to a run. `n` never goes back. What the run shows (`step`, `progress`) has numbers of its
+ * Something that happened to a run. `n` never goes back. What the run shows (`step`, `progress`, `chunk`) has numbers of its
  * own, with gaps between them; `queued`, `started` and `retrying` repeat the number before theirs; the end has the
  * highest, and is told whatever number following began with. Of attempts that came and went between two looks, only
  * the last is told.
@@ -64,6 +67,8 @@ export type RunEvent<O = unknown, P = unknown> = {
       readonly replayed: boolean;
     }
   | { readonly type: 'progress'; readonly value: P }
+  /** Of `ctx.stream`. */
+  | { readonly type: 'chunk'; readonly chunk: Chunk }
   | { readonly type: 'retrying'; readonly code: string; readonly error: string; readonly delayMs: number }
   | { readonly type: 'completed'; readonly output: O }
   /** Rejected or dead. */
@@ -87,6 +92,12 @@ export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   status(): Promise<TaskState<Jsonified<Out<O>>>>;
   /** What happened, and what happens, until the run ends. */
   events(options?: Follow): AsyncIterable<RunEvent<Jsonified<Out<O>>, Jsonified<Out<P>>>>;
+  /**
+   * What `ctx.stream` shows, for `createUIMessageStreamResponse` and `useChat`, until the run ends. A step of the message
+   * that a failed attempt broke off begins anew; those before it are not shown twice. A run that fails ends with an
+   * `error` chunk that tells its code, a cancelled one with `abort`.
+   */
+  uiMessageStream(options?: Follow): ReadableStream<Chunk>;
   /** Ends the run as `cancelled`, wherever it is; a running handler's `abortSignal` aborts. Nothing for one that ended. */
   cancel(reason?: string): Promise<void>;
   /**

@@ -90,10 +90,11 @@ const fixedStreams = ({ replicas, workBytes }: TopologyOptions): readonly Stream
     subjects: [subjects.tokensAll],
     keep: 'limits',
     storage: 'memory',
-    maxAgeMs: 600_000,
-    maxBytes: 64 * mb,
+    // For ten minutes after the end of a run, from its beginning, where it takes no longer than that.
+    maxAgeMs: 1_200_000,
+    maxBytes: 256 * mb,
     replicas: 1,
-    description: 'what running tasks show: progress, steps, tokens; ten minutes',
+    description: 'what running tasks show: progress, steps, tokens; twenty minutes',
   },
 ];
 
