@@ -68,6 +68,20 @@ describe('those that wait', () => {
     expect(lists[0]?.waiting[1]?.lane).toBe('high');
   });
 
+  test('are listed fewer at a time, where their list would be larger than a message may be', async () => {
+    const { clock, ask, lists } = world();
+    for (let i = 0; i < 1_000; i += 1) void ask({ tenant: `${i} ${'€'.repeat(500)}` });
+    await clock.settle();
+    expect(lists[0]?.waiting).toHaveLength(500);
+  });
+
+  test('are listed even if one of them does not know how long its call may take', async () => {
+    const { clock, ask, waiting } = world();
+    void ask({ holdMs: Number.NaN, maxWaitMs: Number.POSITIVE_INFINITY });
+    await clock.settle();
+    expect(waiting()).toEqual(['1']);
+  });
+
   test('are listed less often the more they are', async () => {
     const { clock, ask, lists } = world();
     for (let i = 0; i < 500; i += 1) void ask();

@@ -5,6 +5,9 @@ import { LimiterTimeoutError } from '../../src/kernel/errors.ts';
 import { type Log, silentLog } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';
 import { limitedFetch, type LimitedFetchOptions, type PermitSource, withPermit } from '../../src/llm/wire.ts';
+import { permit } from '../../src/limiter/asking/permit.ts';
+import { amountOf } from '../../src/limiter/budget.ts';
+import type { Fate } from '../../src/limiter/messages.ts';
 import type { Permit } from '../../src/limiter/permits.ts';
 
 type Answer = (socket: Socket, request: string) => void;
@@ -125,6 +128,19 @@ describe('a request', () => {
     expect(words.slice(0, 4)).toEqual(['p2 unsent', 'p3 unsent', 'p4 sent', 'p5 sent']);
   });
 
+  test('of a process that stood still between the check and the write is told to be late', async () => {
+    const { url } = await listen();
+    const { fetch } = open();
+    const told: Fate[] = [];
+    // Its second look at the clock is after the write.
+    const looks = [0, 501];
+    const monotonic = (): number => looks.shift() ?? 501;
+    const granted = { id: '1.1.1', budget: 'openai', amount: amountOf(1, 1), waitedMs: 0, untilMs: 500 };
+    const made = permit(granted, { monotonic }, { tell: (fate) => told.push(fate), over: () => {} });
+    await withPermit({ first: [made], next: () => Promise.reject(new Error('none')) }, () => fetch(url, post));
+    expect(told).toEqual([{ type: 'late', permit: '1.1.1', amount: amountOf(1, 1) }]);
+  });
+
   test('whose permits are all too late fails in the end, and the limiter is blamed', async () => {
     const { url, seen } = await listen();
     const { fetch } = open();
@@ -210,13 +226,13 @@ describe('a request', () => {
       ...permits,
       next: async () => {
         life.abort(new Error('enough'));
-        const [permit] = await permits.next();
-        if (!permit) return [];
+        const [granted] = await permits.next();
+        if (!granted) return [];
         const unsent = (): void => {
-          permit.unsent();
+          granted.unsent();
           returned.resolve();
         };
-        return [{ ...permit, unsent }];
+        return [{ ...granted, unsent }];
       },
     };
     await expect(withPermit(slow, () => fetch(url, { ...post, signal: life.signal }))).rejects.toThrow('enough');

@@ -150,13 +150,8 @@ export const line = (options: LineOptions): Line => {
       count += 1;
       const id = count.toString(36);
       const sinceMs = clock.monotonic();
-      const { signal, maxWaitMs } = wanted;
-      const abort = (): void => giveUp(id, signal.reason);
-      const deadline = clock.timer(maxWaitMs, () => giveUp(id, timeout(maxWaitMs, sinceMs)));
-      const done = (): void => {
-        deadline.cancel();
-        signal.removeEventListener('abort', abort);
-      };
+      const gaveUp = (error: unknown): void => giveUp(id, error);
+      const done = patience(clock, wanted, gaveUp, () => gaveUp(timeout(wanted.maxWaitMs, sinceMs)));
       const granted = (permit: Permit): void => {
         done();
         resolve(permit);
@@ -165,7 +160,6 @@ export const line = (options: LineOptions): Line => {
         done();
         reject(error);
       };
-      signal.addEventListener('abort', abort, { once: true });
       waiting.set(id, { id, wanted, sinceMs, granted, failed });
       renewSoon();
     });
@@ -185,5 +179,23 @@ export const line = (options: LineOptions): Line => {
       stop();
       subscription.unsubscribe();
     },
+  };
+};
+
+type Patience = Pick<Wanted, 'signal' | 'maxWaitMs'>;
+
+/** Until it is called back. */
+const patience = (
+  clock: Clock,
+  { signal, maxWaitMs }: Patience,
+  gaveUp: (reason: unknown) => void,
+  over: () => void,
+) => {
+  const abort = (): void => gaveUp(signal.reason);
+  const deadline = clock.timer(maxWaitMs, over);
+  signal.addEventListener('abort', abort, { once: true });
+  return (): void => {
+    deadline.cancel();
+    signal.removeEventListener('abort', abort);
   };
 };

@@ -54,7 +54,8 @@ export const chosen = <Each extends Waiting>(waiting: ReadonlyMap<string, Each>,
 };
 
 const longestMs = 7 * 86_400_000;
-const bounded = (ms: number): number => Math.round(Math.min(longestMs, Math.max(0, ms)));
+/** What is no number would make the whole list unreadable. */
+const bounded = (ms: number): number => Math.round(Math.max(0, Number.isNaN(ms) ? longestMs : Math.min(longestMs, ms)));
 const known = (lane: Lane): Lane => (lanes.includes(lane) ? lane : 'normal');
 
 export const wish = ({ id, wanted, sinceMs }: Waiting, nowMs: number): Wish => ({
