@@ -9,6 +9,8 @@ export interface Stoppable {
   readonly bus: Bus;
   readonly queue: Queue;
   stopFor(ms: number): void;
+  /** How often it was stopped. */
+  readonly stops: () => number;
   /** Resolves when it runs: at once if it does. */
   running(): Promise<void>;
 }
@@ -16,6 +18,7 @@ export interface Stoppable {
 export const stoppable = (base: Clock, { bus, queue }: MemoryConnection): Stoppable => {
   let held: (() => void)[] = [];
   let untilMs = 0;
+  let stops = 0;
 
   const isStopped = (): boolean => base.monotonic() < untilMs;
   const gated =
@@ -37,7 +40,9 @@ export const stoppable = (base: Clock, { bus, queue }: MemoryConnection): Stoppa
   const timer: Clock['timer'] = (ms, fire) => base.timer(ms, gated(fire));
   return {
     running,
+    stops: () => stops,
     stopFor: (ms) => {
+      stops += 1;
       untilMs = Math.max(untilMs, base.monotonic() + ms);
       base.timer(ms, goOn);
     },
