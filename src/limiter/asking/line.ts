@@ -5,13 +5,14 @@
  */
 import type { Bus, Message } from '../../bus/bus.ts';
 import { subjects } from '../../bus/subjects.ts';
-import type { Clock, Timer } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { LimiterTimeoutError, NonRetryableError, PayloadTooLargeError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import { decode, encode } from './json.ts';
 import { chosen, lists, type Waiting, wish } from './lists.ts';
 import { type Acquire, type Grants, grants, type Refusal } from '../messages.ts';
 import type { Permit, Wanted } from '../permits.ts';
+import { renewals } from './renewals.ts';
 import { type Answer, whyNot } from './why.ts';
 
 export interface Line {
@@ -47,33 +48,21 @@ interface Waiter extends Waiting {
 
 /** Others have their turn when these have theirs. */
 const mostListed = 1_000;
-/** Lists are written at this pace at most, or a long one would be written anew for each who joins it. */
-const wishesPerMs = 50;
-
 export const line = (options: LineOptions): Line => {
   const { bus, clock, log, client, budget, permitMs, inbox, unused } = options;
   const waiting = new Map<string, Waiter>();
   const sent = lists(permitMs);
   const subject = subjects.limiter(budget, 'acquire');
   let count = 0;
-  let soon = false;
-  let closed = false;
-  let lastMs = Number.NEGATIVE_INFINITY;
-  let renewal: Timer | undefined;
   let answer: Answer | undefined;
-
-  const stop = (): void => {
-    renewal?.cancel();
-    renewal = undefined;
-  };
 
   const publish = (): void => {
     if (bus.connection !== 'connected') return;
     // A permit's life counts from here: before anything of the list can have left.
-    lastMs = clock.monotonic();
-    const list = sent.next(lastMs);
+    const nowMs = clock.monotonic();
+    const list = sent.next(nowMs);
     for (let most = mostListed; ; most = Math.floor(most / 2)) {
-      const wishes = chosen(waiting, most).map((each) => wish(each, lastMs));
+      const wishes = chosen(waiting, most).map((each) => wish(each, nowMs));
       try {
         return bus.publish(subject, encode({ client, ...list, waiting: wishes } satisfies Acquire), { reply: inbox });
       } catch (error) {
@@ -83,39 +72,19 @@ export const line = (options: LineOptions): Line => {
     }
   };
 
-  const renew = (): void => {
-    stop();
-    if (waiting.size === 0) return;
-    publish();
-    renewal = clock.timer(permitMs / 4, renew);
-  };
-
-  /** In this tick's end, or as soon as the pace allows. */
-  const renewSoon = (): void => {
-    if (soon || closed) return;
-    soon = true;
-    const waitMs = lastMs + waiting.size / wishesPerMs - clock.monotonic();
-    const go = (): void => {
-      soon = false;
-      if (closed) return;
-      if (waiting.size > 0) renew();
-      else publish();
-    };
-    if (waitMs < 1) clock.immediate(go);
-    else clock.timer(waitMs, go);
-  };
+  const renewal = renewals({ clock, everyMs: permitMs / 4, size: () => waiting.size, send: publish });
 
   const leave = (id: string): Waiter | undefined => {
     const waiter = waiting.get(id);
     waiting.delete(id);
-    if (waiting.size === 0) stop();
+    if (waiting.size === 0) renewal.stop();
     return waiter;
   };
 
   /** Without a permit. The others' next list says so; without others it takes a list of its own. */
   const giveUp = (id: string, error: unknown): void => {
     leave(id)?.failed(error);
-    if (waiting.size === 0) renewSoon();
+    if (waiting.size === 0) renewal.soon();
   };
 
   const grant = ({ id, permit }: Grants['grants'][number], untilMs: number | undefined): void => {
@@ -161,12 +130,12 @@ export const line = (options: LineOptions): Line => {
         reject(error);
       };
       waiting.set(id, { id, wanted, sinceMs, granted, failed });
-      renewSoon();
+      renewal.soon();
     });
 
   return {
     wait,
-    renew,
+    renew: renewal.now,
     get oldestMs() {
       const [first] = waiting.values();
       return first?.sinceMs;
@@ -175,8 +144,7 @@ export const line = (options: LineOptions): Line => {
       const left = [...waiting.keys()];
       for (const id of left) leave(id)?.failed(reason);
       if (left.length > 0) publish();
-      closed = true;
-      stop();
+      renewal.close();
       subscription.unsubscribe();
     },
   };
