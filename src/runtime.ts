@@ -10,6 +10,7 @@ import { fromDue } from './actors/due.ts';
 import { gatekeeper } from './actors/gatekeeper.ts';
 import { fromInbox } from './actors/ingress.ts';
 import { intake } from './actors/intake.ts';
+import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
 import { pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
@@ -28,8 +29,9 @@ import type { Log } from './kernel/log.ts';
 import type { Metrics } from './kernel/metrics.ts';
 import type { Start } from './kernel/process.ts';
 import type { Random } from './kernel/random.ts';
+import { aborted } from './kernel/signal.ts';
 import { bucket } from './kv/bucket.ts';
-import { noPermits } from './limiter/no-permits.ts';
+import { permits as permitsOf } from './limiter/client.ts';
 import type { Permits } from './limiter/permits.ts';
 import { cache } from './llm/cache.ts';
 import { modelLayer } from './llm/layer.ts';
@@ -63,7 +65,7 @@ export interface RuntimeOptions {
   readonly recordLifeMs: number;
   readonly replicas: number;
   readonly queueBytes: number;
-  /** What grants the budgets; without it nothing goes that needs one. */
+  /** What grants the budgets, instead of their limiters. */
   readonly permits?: Permits;
 }
 
@@ -112,9 +114,10 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     const life = new AbortController();
     const deps = (): Promise<unknown> => app.deps(life.signal);
     const answers = cache({ ...options, bucket: bucket(queue, buckets.cache), now: () => queue.now() });
+    const limits = options.permits ? { permits: options.permits, children: [] } : limiting(options);
     const models = await modelLayer({
       models: app.models,
-      permits: options.permits ?? noPermits,
+      permits: limits.permits,
       ports,
       cache: answers,
     });
@@ -134,6 +137,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     );
     const children = [
       ...(options.projects ? projecting : []),
+      ...limits.children,
       ...pools.map(({ start: startPool }, index) =>
         child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs),
       ),
@@ -160,6 +164,19 @@ interface Parts {
   readonly pools: readonly string[];
   readonly onEvent: (event: SupervisorEvent) => void;
 }
+
+/** The limiters outlive the workers, who have to say what has become of their permits. */
+const limiting = (options: RuntimeOptions): { readonly permits: Permits; readonly children: readonly ChildSpec[] } => {
+  const { budgets } = options.app;
+  const permits = permitsOf({ ...options, budgets });
+  return {
+    permits,
+    children: [
+      ...[...budgets.values()].map((budget) => child(`limiter ${budget.name}`, limiter({ ...options, budget }))),
+      child('permits', (signal) => Promise.resolve({ exit: aborted(signal).then(permits.close) })),
+    ],
+  };
+};
 
 /** How long a part may take to stop beyond what it was promised. */
 const settleMs = 10_000;

@@ -10,7 +10,7 @@ import { defineTask } from '../../src/app/task.ts';
 import { header } from '../../src/task/headers.ts';
 import { submitTask } from '../../src/task/submit.ts';
 import { open, outgoing, type Submission, text } from '../task/world.ts';
-import { noPermits } from '../../src/limiter/no-permits.ts';
+import { freePermits } from '../../src/testing/permits.ts';
 import { modelLayer } from '../../src/llm/layer.ts';
 
 const note = z.object({ n: z.number(), at: z.coerce.date().optional() });
@@ -33,7 +33,7 @@ const setup = async (
     admission: admission(names),
     ports,
     deps: () => app.deps(new AbortController().signal),
-    models: await modelLayer({ models: app.models, permits: noPermits, ports }),
+    models: await modelLayer({ models: app.models, permits: freePermits(), ports }),
   });
   /** Runs one delivery of a task, and answers its record. */
   const once = async (submission: Partial<Submission> = {}) => {
