@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { NonRetryableError } from '../kernel/errors.ts';
 import { optional } from '../kernel/optional.ts';
 import type { Usage } from '../task/record.ts';
+import { credible } from './usage.ts';
 
 /** What came back, from an answer in one piece or from a stream. */
 export interface Answer {
@@ -55,9 +56,10 @@ export interface Origin {
 }
 
 export const record = (answer: Answer, { by, requestId, billed }: Origin): Recorded => {
-  const { response, content, warnings, ...rest } = answer;
-  return {
+  const { response, content, warnings, usage, ...rest } = answer;
+  const kept = {
     ...rest,
+    usage: credible(usage),
     by,
     billed,
     content: content.map(written),
@@ -69,6 +71,8 @@ export const record = (answer: Answer, { by, requestId, billed }: Origin): Recor
     }),
     ...(requestId === undefined ? {} : { requestId }),
   };
+  // What a provider's package adds may be anything: here NaN is null, where the journal would refuse it.
+  return JSON.parse(JSON.stringify(kept));
 };
 
 const written = (part: LanguageModelV4Content): LanguageModelV4Content => {

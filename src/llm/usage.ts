@@ -11,6 +11,22 @@ export const tokensMax = 1e9;
 export const count = (tokens: number | undefined): number | undefined =>
   tokens !== undefined && Number.isFinite(tokens) && tokens >= 0 && tokens <= tokensMax ? tokens : undefined;
 
+/** Without the numbers that cannot be. */
+export const credible = ({ inputTokens, outputTokens, raw }: LanguageModelV4Usage): LanguageModelV4Usage => ({
+  inputTokens: {
+    total: count(inputTokens.total),
+    noCache: count(inputTokens.noCache),
+    cacheRead: count(inputTokens.cacheRead),
+    cacheWrite: count(inputTokens.cacheWrite),
+  },
+  outputTokens: {
+    total: count(outputTokens.total),
+    text: count(outputTokens.text),
+    reasoning: count(outputTokens.reasoning),
+  },
+  ...(raw && { raw }),
+});
+
 /** `undefined` where the provider does not tell: then the estimate stands. */
 export const actual = ({ inputTokens, outputTokens }: LanguageModelV4Usage): Amount | undefined => {
   const [input, output] = [count(inputTokens.total), count(outputTokens.total)];

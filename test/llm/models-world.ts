@@ -58,8 +58,8 @@ export const world = async (
     name: 'ask',
     input: z.object({}),
     output: z.object({ said: z.unknown() }),
-    retry: { max: 3, backoff: { first: 1 }, ...policy.retry },
     ...policy,
+    retry: { max: 3, backoff: { first: 1 }, ...policy.retry },
     run: async (ctx) => ({ said: await run(ctx, ctx.attempt) }),
   });
   const budgets = { big: { tokens: { limit: 1e6, per: '1m' } }, small: { concurrent: 1 } } as const;
