@@ -141,9 +141,10 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
     },
     close: async (): Promise<void> => {
       closed = true;
-      queue.close(new UnavailableError(`no permit of budget "${name}": this process is closing`));
       held.close();
-      await atMost(clock, closingMs, told.flushed());
+      const emptied = queue.empty(new UnavailableError(`no permit of budget "${name}": this process is closing`));
+      await atMost(clock, closingMs, emptied.then(told.flushed));
+      queue.close();
       told.close();
     },
   };

@@ -169,13 +169,14 @@ describe('a call that counts as concurrent', () => {
 
 describe('closing', () => {
   test('returns what is unused, rejects who waits, and tells the limiter', async () => {
-    const { clock, granted, ask, client, fates, waiting } = world(concurrent);
+    const { clock, granted, ask, answer, client, fates, waiting } = world(concurrent);
     const [unused, used] = [await granted('1.1.1'), await granted('1.1.2')];
     used.sent();
     const asked = ask();
     await clock.settle();
     const closed = client.close();
-    await clock.advance(100);
+    await clock.settle();
+    await answer({ grants: [{ id: '1', permit: '1.1.3' }] });
     await closed;
     await expect(asked).rejects.toThrow('this process is closing');
     await expect(ask()).rejects.toThrow('this process is closing');
@@ -184,6 +185,7 @@ describe('closing', () => {
     expect(fates).toEqual([
       { type: 'sent', permit: '1.1.2' },
       { type: 'unsent', permit: '1.1.1' },
+      { type: 'unsent', permit: '1.1.3' },
     ]);
     expect(clock.pending).toBe(0);
   });

@@ -21,8 +21,13 @@ export interface Line {
   renew(): void;
   /** Since when the first of those that wait has waited; undefined if nobody does. */
   readonly oldestMs: number | undefined;
-  /** Nobody waits any more: all are rejected with `reason`. */
-  close(reason: Error): void;
+  /**
+   * Nobody waits any more: all are rejected with `reason`. Resolves when the limiter has heard that, and what it had
+   * granted before is here to be returned.
+   */
+  empty(reason: Error): Promise<void>;
+  /** Hears no more. */
+  close(): void;
 }
 
 export interface LineOptions {
@@ -55,6 +60,7 @@ export const line = (options: LineOptions): Line => {
   const subject = subjects.limiter(budget, 'acquire');
   let count = 0;
   let answer: Answer | undefined;
+  let answered = (): void => {};
 
   const publish = (): void => {
     if (bus.connection !== 'connected') return;
@@ -106,6 +112,7 @@ export const line = (options: LineOptions): Line => {
     const untilMs = sent.untilMs(said.n);
     for (const each of said.grants) grant(each, untilMs);
     for (const each of said.refused) refuse(each);
+    if (said.n === sent.last()) answered();
   });
 
   const timeout = (maxWaitMs: number, sinceMs: number): LimiterTimeoutError => {
@@ -140,13 +147,17 @@ export const line = (options: LineOptions): Line => {
       const [first] = waiting.values();
       return first?.sinceMs;
     },
-    close: (reason) => {
+    empty: (reason) => {
+      renewal.close();
       const left = [...waiting.keys()];
       for (const id of left) leave(id)?.failed(reason);
-      if (left.length > 0) publish();
-      renewal.close();
-      subscription.unsubscribe();
+      if (left.length === 0) return Promise.resolve();
+      publish();
+      return new Promise((resolve) => {
+        answered = resolve;
+      });
     },
+    close: () => subscription.unsubscribe(),
   };
 };
 

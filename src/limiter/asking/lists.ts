@@ -25,6 +25,7 @@ export const lists = (permitMs: number) => {
       const [live = n] = sentMs.keys();
       return { n, live };
     },
+    last: (): number => n,
     /** Until when a grant that answers this list may be used; undefined if it never may. */
     untilMs: (list: number): number | undefined => {
       const atMs = sentMs.get(list);
