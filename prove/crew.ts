@@ -97,12 +97,14 @@ const reportFile = (dir: string, index: number): string => join(dir, `workers-${
 
 const startWorkers = async (of: Run, index: number, url: string): Promise<Running<WorkersOrder>> => {
   const { workers, nodes, windowMs, seed } = of.options;
+  const before = (node: number): number => Math.floor((workers * node) / nodes);
   const { job } = await member(of, `workers-${index + 1}`, seed + 100 + index);
   const running = begin<WorkersJob, WorkersOrder>(of, 'workers', {
     ...job,
     url,
     windowMs,
-    workers: Math.floor(workers / nodes) + (index < workers % nodes ? 1 : 0),
+    workers: before(index + 1) - before(index),
+    first: before(index),
     pace: paceOf(windowMs, workers),
     maxWaitMs: 30 * windowMs,
     seed: seed + index,

@@ -6,13 +6,10 @@ import { existsSync, globSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const places = [
-  '/usr/lib/*/faketime/libfaketime.so.1',
-  '/usr/lib*/faketime/libfaketime.so.1',
-  '/usr/local/lib/faketime/libfaketime.so.1',
-];
+/** For programs with threads, as Node is. */
+const places = ['/usr/lib/*/faketime/libfaketimeMT.so.1', '/usr/{lib64,local/lib}/faketime/libfaketimeMT.so.1'];
 
-/** `undefined` where there is none. */
+/** Its path: `$LIBFAKETIME`, or where it is usually installed; `undefined` where there is none. */
 export const findFaketime = (): string | undefined => {
   const named = process.env['LIBFAKETIME'];
   if (named !== undefined && existsSync(named)) return named;

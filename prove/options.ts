@@ -10,7 +10,7 @@ export interface Options {
   readonly nodes: number;
   readonly workers: number;
   readonly candidates: number;
-  /** The longest delay on the way to the provider; by default three quarters of what the guarantee allows, X. */
+  /** The longest delay on the way to the provider; by default half of what the guarantee allows, X. */
   readonly delayMs: number | undefined;
   readonly seed: number;
   readonly out: string;
@@ -22,7 +22,9 @@ export const usage = `npm run prove:limiter -- [--window 10s] [--minutes 6] [--f
     [--nodes 8] [--workers 200] [--candidates 3] [--delay MS] [--seed 1]
 
 Sends five times what a budget allows through the limiter, for the first half of the minutes without faults and for the
-second half with them, and judges by the provider's own log. Writes verdict.json and arrivals.svg to --out.
+second half with them, and judges by the provider's own log. Writes verdict.json and arrivals.svg to --out. Ends with 1
+if something is not as it has to be. Wall clocks jump in the system itself where libfaketime is installed (apt-get install
+libfaketime) or LIBFAKETIME names its libfaketimeMT.so.1; else inside the processes.
 `;
 
 const number = (name: string, text: string, least = 1): number => {

@@ -27,7 +27,7 @@ export const run = <Job, Order extends object>(
   env: Record<string, string> = {},
 ): Running<Order> => {
   const file = fileURLToPath(new URL(`${script}.ts`, import.meta.url));
-  const child: ChildProcess = fork(file, [JSON.stringify(job)], { env: { ...process.env, ...env } });
+  const child: ChildProcess = fork(file, [JSON.stringify(job)], { execArgv: [], env: { ...process.env, ...env } });
   const heard = new Map<string, PromiseWithResolvers<string>>();
   const about = (what: string): PromiseWithResolvers<string> => {
     const known = heard.get(what) ?? Promise.withResolvers<string>();

@@ -119,7 +119,7 @@ export const prove = async (options: Options, say: (what: string) => void): Prom
   const { travelMs } = timingOf(budgetOf(windowMs));
   const library = options.faults ? findFaketime() : undefined;
   const clock = library === undefined ? undefined : await faketime(library, out);
-  const means = { options, delayMs: options.delayMs ?? Math.min(300, 0.75 * travelMs), clock, say };
+  const means = { options, delayMs: options.delayMs ?? Math.min(300, travelMs / 2), clock, say };
   const crew = await startCrew(options, out, clock?.env ?? {});
   let told: Told;
   try {

@@ -3,7 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 
 const report = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('waited'), tenant: z.string(), waitedMs: z.number(), granted: z.boolean() }),
+  z.object({
+    type: z.literal('waited'),
+    tenant: z.string(),
+    askedMs: z.number(),
+    waitedMs: z.number(),
+    granted: z.boolean(),
+  }),
   /** By the machine's clock; `inTime` as its permit had it after the write. */
   z.object({ type: z.literal('sent'), request: z.string(), sentMs: z.number(), inTime: z.boolean() }),
   z.object({ type: z.literal('answered'), request: z.string(), status: z.number() }),

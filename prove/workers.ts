@@ -15,6 +15,8 @@ export interface WorkersJob extends Membership {
   readonly contestant: string;
   readonly url: string;
   readonly workers: number;
+  /** How many workers are in the processes before this one. */
+  readonly first: number;
   readonly pace: Pace;
   readonly windowMs: number;
   readonly maxWaitMs: number;
@@ -49,7 +51,7 @@ interface Worker {
 const acquire = async (tenant: string, tokens: number): Promise<Permit> => {
   const askedMs = machineMs();
   const waited = (granted: boolean): void =>
-    report({ type: 'waited', tenant, waitedMs: machineMs() - askedMs, granted });
+    report({ type: 'waited', tenant, askedMs, waitedMs: machineMs() - askedMs, granted });
   const wanted = { amount: amountOf(tokens, 0), lane: 'normal', tenant, maxWaitMs: job.maxWaitMs } as const;
   try {
     const permit = await caller.acquire({ ...wanted, holdMs: callTimeoutMs, signal: draining.signal });
@@ -102,7 +104,7 @@ const callOnce = async ({ tenant, random, beganMs }: Worker): Promise<void> => {
 
 const work = async (index: number, beganMs: number): Promise<void> => {
   const random = seededRandom(job.seed * 1_000 + index);
-  const worker = { tenant: tenants[index % tenants.length] ?? '', random, beganMs };
+  const worker = { tenant: tenants[(job.first + index) % tenants.length] ?? '', random, beganMs };
   const { signal } = draining;
   const pause = (ms: number): Promise<void> => parts.clock.sleep(ms, signal).catch(() => undefined); // Aborted: it drains.
   await pause(job.pace.pauseMs * random.next());
