@@ -1,8 +1,10 @@
 /** One run, from the start of its processes to the verdict. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../src/kernel/random.ts';
+import { timingOf } from '../src/limiter/budget.ts';
 import { type Assumptions, assumptionsOf } from './assumptions.ts';
 import { judge, type Left, levels, type Phase, type Verdict } from './checker.ts';
 import { type Crew, startCrew } from './crew.ts';
@@ -15,9 +17,10 @@ import { plan } from './plan.ts';
 import { type Mark, plot } from './plot.ts';
 import { machineMs } from './process.ts';
 import { readArrivals, readReports, type Report } from './reports.ts';
-import { timingOf } from '../src/limiter/budget.ts';
 
 export interface Proof extends Verdict {
+  readonly options: Options;
+  readonly machine: { readonly node: string; readonly cores: number };
   readonly assumptions: Assumptions;
   /** How often each fault was. */
   readonly faults: Readonly<Record<string, number>>;
@@ -132,7 +135,9 @@ export const prove = async (options: Options, say: (what: string) => void): Prom
   const { phases, marks, left } = told;
   const verdict = judge({ limits: crew.limits, arrivals, phases, waits: waitsIn(reports), left });
   const assumptions = assumptionsOf(arrivals, reports, travelMs);
-  const proof = { ...verdict, assumptions, faults: count(marks), notes: notesOn(means, verdict) };
+  const machine = { node: process.version, cores: availableParallelism() };
+  const notes = notesOn(means, verdict);
+  const proof = { ...verdict, assumptions, faults: count(marks), notes, options, machine };
   await writeFile(join(out, 'verdict.json'), `${JSON.stringify(proof, undefined, 2)}\n`);
   await writeFile(join(out, 'arrivals.svg'), picture(crew, { arrivals, phases, marks }, windowMs));
   return proof;

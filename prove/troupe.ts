@@ -24,7 +24,7 @@ const troupe: Contestant = {
       { clock: parts.clock, onEvent: (event) => parts.log.warn({ ...event }, 'the supervisor says') },
     );
     const { exit } = await root.start(forever);
-    // A process that stands by no more has to be seen: it ends, and so does the run.
+    // Its own log says why.
     void exit.then(() => process.exit(1));
   },
 
