@@ -82,7 +82,7 @@ export const executor = (options: ExecutorOptions): Executor => {
         const output = outputOf(task, returned);
         return output instanceof Promise ? await output : output;
       } catch (error) {
-        return outcomeOf(error, ports.queue.now(), models.blamed(error));
+        return outcomeOf(models.cause(error), ports.queue.now(), models.blamed(error));
       }
     };
     return { timeoutMs: task.timeoutMs, retry: task.retry, run };

@@ -44,6 +44,7 @@ export interface CallScope {
   readonly timeoutMs: number;
   /** A recorded answer has come back: by what the AI SDK calls its response. */
   answered(responseId: string, key: string): void;
+  failed(error: unknown): void;
 }
 
 interface Call {
@@ -86,6 +87,7 @@ export const call = async (
     return answer;
   } catch (error) {
     release();
+    scope.failed(error);
     throw error;
   } finally {
     life.abort();

@@ -1,5 +1,5 @@
 /** The models of an app, for its tasks: what is behind `ctx.model` and `ctx.permit`. */
-import type { LanguageModelV4 } from '@ai-sdk/provider';
+import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { NonRetryableError } from '../kernel/errors.ts';
 import type { Amount } from '../limiter/budget.ts';
 import type { Permits } from '../limiter/permits.ts';
@@ -7,6 +7,8 @@ import type { TaskPorts } from '../task/ports.ts';
 import { breaker } from './breaker.ts';
 import type { Cache } from './cache.ts';
 import { call, type CallPorts, type CallScope } from './call.ts';
+import { type EmbeddingOf, embeddingsOf } from './embedding.ts';
+import type { Embeddings } from './embedding-entry.ts';
 import { estimator } from './estimate.ts';
 import { equals } from './key.ts';
 import type { ModelEntry, Models } from './models.ts';
@@ -18,6 +20,8 @@ import { patience } from './waiting.ts';
 
 export interface LayerOptions {
   readonly models: Models;
+  /** None. */
+  readonly embeddings?: Embeddings;
   readonly permits: Permits;
   readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
   /** None: every call is made. */
@@ -40,7 +44,11 @@ export interface PermitOptions {
 export interface AttemptModels {
   /** `undefined` for a name that the app does not have. */
   model(name: string, options: ModelOptions): LanguageModelV4 | undefined;
+  /** Likewise. */
+  embedding(name: string, options: ModelOptions): EmbeddingModelV4 | undefined;
   permit<T>(budget: string, call: () => Promise<T>, options: PermitOptions): Promise<T>;
+  /** What is behind an error of the AI SDK that says no more than that a stream has failed; else the error itself. */
+  cause(error: unknown): unknown;
   /** The steps whose recorded answers an error of the AI SDK blames: to be made anew by the next attempt. */
   blamed(error: unknown): readonly string[];
 }
@@ -61,9 +69,11 @@ export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => 
     transports.set(budget, transport);
     return transport;
   };
-  if (models.size === 0) return { of: (attempt) => attemptModels(options, transportOf, attempt, () => undefined) };
-  const { wrapLanguageModel } = await import('ai');
   const estimates = estimator(ports);
+  const embeddingOf = await embeddingsOf({ embeddings: new Map(), ...options, estimates });
+  const behind = { ...options, transportOf, embeddingOf };
+  if (models.size === 0) return { of: (attempt) => attemptModels(behind, attempt, () => undefined) };
+  const { wrapLanguageModel } = await import('ai');
   const all: CallPorts = { ports, permits, estimates, cache };
 
   const providerOf = ({ model, ...entry }: ModelEntry): Provider => ({
@@ -91,7 +101,7 @@ export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => 
   };
   return {
     of: (attempt) =>
-      attemptModels(options, transportOf, attempt, (name, scope) => {
+      attemptModels(behind, attempt, (name, scope) => {
         const listed = providers.get(name);
         return listed && modelOf({ ...scope, name, providers: listed });
       }),
@@ -113,14 +123,19 @@ const streamed = async (all: CallPorts, scope: CallScope, params: Parameters<typ
   return { stream: through.readable };
 };
 
+interface Behind extends Pick<LayerOptions, 'permits' | 'ports'> {
+  readonly transportOf: (budget: string) => Transport;
+  readonly embeddingOf: EmbeddingOf;
+}
+
 const attemptModels = (
-  { permits, ports }: LayerOptions,
-  transportOf: (budget: string) => Transport,
+  { permits, ports, transportOf, embeddingOf }: Behind,
   attempt: CallScope['attempt'],
   modelOf: (name: string, scope: Omit<CallScope, 'name' | 'providers'>) => LanguageModelV4 | undefined,
 ): AttemptModels => {
   const same = equals();
   const answers = new Map<string, string>();
+  let failure: { readonly error: unknown } | undefined;
   return {
     model: (name, { cacheMs, maxWaitMs, timeoutMs = defaultTimeoutMs }) =>
       modelOf(name, {
@@ -130,7 +145,11 @@ const attemptModels = (
         maxWaitMs,
         timeoutMs,
         answered: (responseId, key) => void answers.set(responseId, `model:${name}:${key}`),
+        failed: (error) => {
+          failure = { error };
+        },
       }),
+    embedding: (name, embedding) => embeddingOf(name, { attempt, equals: same }, embedding),
     permit: (budget, made, { tokens = 0, maxWaitMs }) => {
       const { clock, queue } = ports;
       const { task, signal } = attempt;
@@ -145,6 +164,8 @@ const attemptModels = (
       };
       return permitted(permits, transportOf(budget), request, made, () => undefined);
     },
+    cause: (error) =>
+      failure && error instanceof Error && error.name === 'AI_NoOutputGeneratedError' ? failure.error : error,
     blamed: (error) => responsesOf(error).flatMap((id) => answers.get(id) ?? []),
   };
 };

@@ -190,6 +190,17 @@ describe('a stream', () => {
     expect((await run.status()).attempt).toBe(2);
   });
 
+  test('that a provider refuses for good rejects the task, though the AI SDK says only that there is no output', async () => {
+    const model = new MockLanguageModelV4({ doStream: () => Promise.reject(refusal(400)) });
+    const { client, ask: task } = await world(
+      { fast: [entry(model)] },
+      async (ctx) => streamText({ model: ctx.model('fast'), prompt: 'hi', onError: () => {} }).text,
+    );
+    const run = await client.submit(task, {});
+    await expect(run.result()).rejects.toThrow('status 400');
+    expect(await run.status()).toMatchObject({ status: 'failed', attempt: 1 });
+  });
+
   test('that fails before its first word is followed by the next provider', async () => {
     const broken = streaming(() => streamOf([...spoken().slice(0, 2), { type: 'error', error: refusal(503) }]));
     const { client, ask: task } = await world({ fast: [entry(broken), entry(streaming())] }, read);
