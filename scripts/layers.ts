@@ -119,7 +119,7 @@ const layers: readonly Layer[] = [
       'client',
       'runtime',
     ],
-    packages: schemas,
+    packages: [...schemas, ...model],
   },
   {
     name: 'connect',

@@ -3,62 +3,19 @@
  * journal is asked first of all, for a call that is recorded needs nothing else.
  */
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider';
-import { ModelUnavailableError, TimeoutError } from '../kernel/errors.ts';
+import { ModelUnavailableError } from '../kernel/errors.ts';
 import { linked } from '../kernel/signal.ts';
-import type { Permits } from '../limiter/permits.ts';
-import type { Attempt } from '../task/executor.ts';
 import type { Underway } from '../task/journal.ts';
 import { throughJson } from '../task/json.ts';
-import type { TaskPorts } from '../task/ports.ts';
-import type { Cache } from './cache.ts';
-import { type Answer, answerOf, type Recorded, recall, record } from './content.ts';
-import type { Estimator } from './estimate.ts';
+import { type Answer, answerOf, type Recorded, recall } from './content.ts';
 import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
-import { callHash, type Equals } from './key.ts';
-import { permitted } from './permission.ts';
-import { generate, stream } from './provider.ts';
+import { callHash } from './key.ts';
+import { nameOf, paid } from './paid.ts';
 import type { Passage } from './passage.ts';
 import { type Provider, route } from './route.ts';
-import { actual, bill, noBill } from './usage.ts';
-import { type Patience, patience } from './waiting.ts';
-import type { WireCall } from './wire-call.ts';
-
-/** What all calls of a process share. */
-export interface CallPorts {
-  readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
-  readonly permits: Permits;
-  readonly estimates: Estimator;
-  readonly cache: Cache | undefined;
-}
-
-/** What all calls of one attempt, or of one of its models, share. */
-export interface CallScope {
-  readonly attempt: Pick<Attempt, 'task' | 'journal' | 'signal' | 'emit'>;
-  readonly equals: Equals;
-  readonly name: string;
-  readonly providers: readonly Provider[];
-  /** Of the call's options; `undefined`: the model's own. */
-  readonly cacheMs: number | false | undefined;
-  readonly maxWaitMs: number | undefined;
-  /** Of one provider's call. */
-  readonly timeoutMs: number;
-  /** A recorded answer has come back: by what the AI SDK calls its response. */
-  answered(responseId: string, key: string): void;
-  failed(error: unknown): void;
-}
-
-interface Call {
-  readonly all: CallPorts;
-  readonly scope: CallScope;
-  readonly params: LanguageModelV4CallOptions;
-  readonly hash: string;
-  readonly key: string;
-  /** The task's and the call's own. */
-  readonly signal: AbortSignal;
-  readonly patience: Patience;
-  /** Where the parts of a stream go. */
-  readonly passage: Passage | undefined;
-}
+import type { Call, CallPorts, CallScope } from './scope.ts';
+import { noBill } from './usage.ts';
+import { patience } from './waiting.ts';
 
 /** The call's answer, once it is recorded. Throws what `thrownFor` says, `FencedError`, and the signals' reasons. */
 export const call = async (
@@ -173,78 +130,3 @@ const failed = (one: Call, provider: Provider, error: unknown): ModelFailure => 
     for (const budget of provider.budgets) all.permits.penalize(budget, failure.retryAfterMs, `${by} is busy`);
   return failure;
 };
-
-const nameOf = ({ model }: Provider): string => `${model.provider}/${model.modelId}`;
-
-/** Waits for the permits, asks the provider, settles. */
-const paid = async (one: Call, provider: Provider, underway: Underway): Promise<Recorded> => {
-  const { all, scope, params, signal, patience: waiting } = one;
-  const { task } = scope.attempt;
-  const { budgets, model, price } = provider;
-  const request = {
-    budgets,
-    amount: await all.estimates.amount(model, params),
-    lane: task.route.lane,
-    tenant: task.tenant ?? '',
-    holdMs: scope.timeoutMs,
-    signal,
-    patience: waiting,
-  };
-  const { answer, requestId } = await permitted(
-    all.permits,
-    provider.transport,
-    request,
-    (wire) => asked(one, provider, wire, underway),
-    ({ answer: { usage } }) => actual(usage),
-  );
-  const billed = bill(answer.usage, price);
-  const { modelCalls, modelTokens, modelUsd } = all.ports.metrics;
-  modelCalls.labels(scope.name, 'answered').inc();
-  modelTokens.labels(scope.name, 'input').inc(billed.inputTokens);
-  modelTokens.labels(scope.name, 'output').inc(billed.outputTokens);
-  modelUsd.labels(scope.name).inc(billed.usd);
-  return record(answer, { by: nameOf(provider), requestId, billed });
-};
-
-/** The provider's time begins here: waiting for the permits was not its own. */
-const asked = async (one: Call, { model }: Provider, wire: WireCall, underway: Underway) => {
-  const { all, scope, params, signal, key, passage } = one;
-  const { timeoutMs, name } = scope;
-  const life = linked(signal);
-  const timer = all.ports.clock.timer(timeoutMs, () =>
-    life.abort(new TimeoutError(`model "${name}" gave no answer within ${timeoutMs} ms`)),
-  );
-  let requestId: string | undefined;
-  const id = `${scope.attempt.task.recordKey}:${key}`;
-  /**
-   * One more write of the record for each stream, beside the reading of its body: it delays no part. If the process dies
-   * now, the next attempt knows that the provider had begun to answer, and which of its requests that was.
-   */
-  const heard = (headers: Readonly<Record<string, string>>): void => {
-    if (!wire.wired) for (const permit of wire.permits) permit.heard();
-    requestId = requestIdOf(headers);
-    if (passage && requestId !== undefined) underway.begun(requestId).catch((error: unknown) => life.abort(error));
-  };
-  const called = {
-    model,
-    params: { ...params, abortSignal: life.signal, headers: { ...params.headers, 'idempotency-key': id } },
-    signal: life.signal,
-    id,
-    heard,
-  };
-  try {
-    const answer = passage ? await stream(called, passage) : await generate(called);
-    return { answer, requestId };
-  } finally {
-    timer.cancel();
-    life.abort();
-  }
-};
-
-const requestIdHeaders = ['x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'cf-ray'];
-
-const requestIdOf = (headers: Readonly<Record<string, string>>): string | undefined =>
-  requestIdHeaders
-    .map((name) => headers[name])
-    .find((id) => id !== undefined)
-    ?.slice(0, 200);

@@ -27,7 +27,8 @@ const plain = (value: unknown): Json => {
   if (value instanceof Date) return value.toJSON();
   if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64');
   if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== 'object') return String(value);
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object') return null;
   const members: Record<string, Json> = {};
   for (const [name, member] of Object.entries(value)) if (member !== undefined) members[name] = plain(member);
   return members;

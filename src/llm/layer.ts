@@ -6,7 +6,7 @@ import type { Permits } from '../limiter/permits.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { breaker } from './breaker.ts';
 import type { Cache } from './cache.ts';
-import { call, type CallPorts, type CallScope } from './call.ts';
+import { call } from './call.ts';
 import { type EmbeddingOf, embeddingsOf } from './embedding.ts';
 import type { Embeddings } from './embedding-entry.ts';
 import { estimator } from './estimate.ts';
@@ -15,6 +15,7 @@ import type { ModelEntry, Models } from './models.ts';
 import { passage } from './passage.ts';
 import { permitted, type Transport } from './permission.ts';
 import type { Provider } from './route.ts';
+import type { CallPorts, CallScope } from './scope.ts';
 import { count } from './usage.ts';
 import { patience } from './waiting.ts';
 
