@@ -22,7 +22,8 @@ export interface Arrival {
 /** What a planted fault puts in the place of the real thing. */
 export interface Plant {
   readonly limiter?: (options: LimiterOptions) => LimiterOptions;
-  readonly permit?: (permit: Permit) => Permit;
+  /** `sinceMs`: for how long the request has wanted to be sent. */
+  readonly permit?: (permit: Permit, sinceMs: number) => Permit;
 }
 
 export interface SimulationOptions {
@@ -85,24 +86,34 @@ export const simulate = async (options: SimulationOptions): Promise<Outcome> => 
     return each;
   });
 
-  const call = async (held: Permit, amount: Amount, tenant: string, on: Machine): Promise<void> => {
-    const permit = plant.permit?.(held) ?? held;
-    if (!permit.inTime()) return permit.unsent();
-    if (faults && random.next() < 0.01) {
-      // Between the check and the write: the notes' worst place to be stopped at.
-      on.stopFor(random.next() * standstillMs);
-      await on.running();
+  const standStill = (on: Machine): Promise<void> => {
+    on.stopFor(random.next() * standstillMs);
+    return on.running();
+  };
+
+  /** Whether it was sent. */
+  const call = async (permit: Permit, amount: Amount, tenant: string, on: Machine): Promise<boolean> => {
+    if (faults && random.next() < 0.01) await standStill(on);
+    if (!permit.inTime()) {
+      permit.unsent();
+      await on.clock.sleep(100);
+      return false;
     }
+    // Between the check and the write: the worst place to be stopped at.
+    if (faults && random.next() < 0.01) await standStill(on);
     const travelMs = random.next() * 20;
-    clock.timer(travelMs, () => arrivals.push({ atMs: clock.monotonic(), amount, tenant }));
+    const used = amountOf(Math.ceil(amount.tokens * (0.3 + 0.7 * random.next())), 0);
+    // A provider that counts what was really used, as of when the request came.
+    clock.timer(travelMs, () => arrivals.push({ atMs: clock.monotonic(), amount: used, tenant }));
     permit.sent();
     await on.clock.sleep(travelMs + 50 + random.next() * 400);
     permit.heard();
-    permit.settle(random.next() < 0.5 ? amount : undefined);
+    permit.settle(random.next() < 0.8 ? used : undefined);
+    return true;
   };
 
   const work = async (asker: OpenPermits, on: Machine, tenant: string): Promise<void> => {
-    while (!life.signal.aborted) {
+    for (let sinceMs = on.clock.monotonic(); !life.signal.aborted; ) {
       const amount = amountOf(Math.ceil((options.tokens ?? (() => 100))(random.next)), 0);
       const wanted = {
         amount,
@@ -116,7 +127,8 @@ export const simulate = async (options: SimulationOptions): Promise<Outcome> => 
       const permit = await asker.acquire(budget.name, wanted).catch(() => undefined);
       if (!permit) return;
       if (on.stops() === stops) waits.set(tenant, Math.max(waits.get(tenant) ?? 0, permit.waitedMs));
-      await call(permit, amount, tenant, on);
+      const held = plant.permit?.(permit, on.clock.monotonic() - sinceMs) ?? permit;
+      if (await call(held, amount, tenant, on)) sinceMs = on.clock.monotonic();
     }
   };
 

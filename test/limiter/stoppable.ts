@@ -28,7 +28,11 @@ export const stoppable = (base: Clock, { bus, queue }: MemoryConnection): Stoppa
       else run(...args);
     };
   const running = (): Promise<void> => new Promise((resolve) => gated(resolve)());
-  const after = async <T>(promise: Promise<T>): Promise<T> => promise.finally(running);
+  const after = async <T>(promise: Promise<T>): Promise<T> => {
+    await Promise.allSettled([promise]);
+    await running();
+    return promise;
+  };
 
   const goOn = (): void => {
     if (isStopped()) return;
