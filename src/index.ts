@@ -30,7 +30,7 @@ export {
 export type { ClassifyRule, Incoming } from './task/classify.ts';
 
 // The words of the signatures above and below.
-export type { BudgetName, Deps, ModelName, PoolName, Register } from './app/register.ts';
+export type { BudgetName, Deps, EmbeddingName, ModelName, PoolName, Register } from './app/register.ts';
 export type { In, Jsonified, None, Out, Schema } from './app/schema.ts';
 export type { Contract, SubmitOptions } from './app/submit.ts';
 export type { Lane } from './bus/subjects.ts';

@@ -117,6 +117,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     const limits = options.permits ? { permits: options.permits, children: [] } : limiting(options);
     const models = await modelLayer({
       models: app.models,
+      embeddings: app.embeddings,
       permits: limits.permits,
       ports,
       cache: answers,

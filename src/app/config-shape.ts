@@ -64,6 +64,7 @@ export const configShape = ({ pools }: Names) =>
       version: z.string({ error: 'not a text' }).optional(),
       budgets: z.record(token, z.unknown(), { error: byName('budgets') }).default({}),
       models: z.record(token, z.unknown(), { error: byName('models') }).default({}),
+      embeddings: z.record(token, z.unknown(), { error: byName('embeddings') }).default({}),
       agents: z.tuple([], { error }).optional(),
     },
     ['tasks', 'schedules'],

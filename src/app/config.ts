@@ -1,4 +1,4 @@
-import type { LanguageModel } from 'ai';
+import type { EmbeddingModel, LanguageModel } from 'ai';
 import type { Lane } from '../bus/subjects.ts';
 import type { Duration } from '../kernel/duration.ts';
 import type { ClassifyRule } from '../task/classify.ts';
@@ -91,6 +91,8 @@ export interface Config<B extends string = string, D = unknown> {
    * answer, the next is asked.
    */
   readonly models?: Readonly<Record<string, readonly Entry<LanguageModel, NoInfer<B>>[]>>;
+  /** By the name that `ctx.embedding` takes. The entries of one name give the same embeddings: only the way differs. */
+  readonly embeddings?: Readonly<Record<string, readonly Entry<EmbeddingModel, NoInfer<B>>[]>>;
 }
 
 /** The config itself, with its names kept for `Register` and for completion. Checked when an app boots. */

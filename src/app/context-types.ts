@@ -1,7 +1,7 @@
-import type { LanguageModelV4 } from '@ai-sdk/provider';
+import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import type { ToolSet } from 'ai';
 import type { Duration } from '../kernel/duration.ts';
-import type { BudgetName, Deps, ModelName } from './register.ts';
+import type { BudgetName, Deps, EmbeddingName, ModelName } from './register.ts';
 import type { In, Jsonified, Schema } from './schema.ts';
 import type { StreamSource } from './stream-types.ts';
 import type { Contract, SubmitOptions } from './submit.ts';
@@ -47,6 +47,11 @@ export interface BaseCtx {
    * more than 4 MiB), and NonRetryableError for what a provider refuses for good.
    */
   model(name: ModelName, options?: CallOptions): LanguageModelV4;
+  /**
+   * The same for `embed` and `embedMany`. Requests of one moment, of however many tasks, share the provider's calls as
+   * far as they are of one tenant and lane.
+   */
+  embedding(name: EmbeddingName, options?: CallOptions): EmbeddingModelV4;
   /**
    * Runs `call` under a permit of a budget: for any API that has a limit. The permit is checked right before `call`
    * begins, not at the wire, so `call` must send its one request at once. Throws LimiterTimeoutError,

@@ -15,6 +15,7 @@ export interface ContextOptions {
   readonly submit: TaskCtx['submit'];
   readonly progress: (value: unknown) => void;
   readonly model: TaskCtx['model'];
+  readonly embedding: TaskCtx['embedding'];
   readonly permit: TaskCtx['permit'];
 }
 
@@ -28,6 +29,7 @@ export const context = ({
   submit,
   progress,
   model,
+  embedding,
   permit,
 }: ContextOptions): TaskCtx => {
   const { task, number, startedAt, signal } = attempt;
@@ -44,6 +46,7 @@ export const context = ({
     log: logOf(log, { task: task.type, id: task.id, attempt: number }),
     local,
     model,
+    embedding,
     permit,
     step: step as TaskCtx['step'], // The journal gives back what JSON makes of `fn`'s value: Jsonified<T>.
     tools: journaled(step),

@@ -1,6 +1,7 @@
 /** What budgets and models may say, with each default in its one place. */
 import { z } from 'zod';
 import { type Budget, type Unit, units, type Window } from '../limiter/budget.ts';
+import type { EmbeddingEntry, ProviderEmbedding } from '../llm/embedding-entry.ts';
 import type { ModelEntry, ProviderModel } from '../llm/models.ts';
 import type { Names } from './resolved.ts';
 import { closed, duration, known, show, whole } from './shape.ts';
@@ -42,19 +43,25 @@ export const budgetShape = (name: string) =>
       error: 'it limits nothing; give requests, tokens, inputTokens, outputTokens or concurrent',
     });
 
-const isModel = (value: unknown): value is ProviderModel =>
+const isMade = (value: unknown, ...methods: readonly string[]): boolean =>
   typeof value === 'object' &&
   value !== null &&
   'specificationVersion' in value &&
   ['v2', 'v3', 'v4'].includes(String(value.specificationVersion)) &&
-  'doGenerate' in value &&
-  'doStream' in value;
+  methods.every((method) => method in value);
 
-const model = z.custom<ProviderModel>(isModel, {
-  error: ({ input }) =>
+const notMade =
+  (what: string, make: string) =>
+  ({ input }: { readonly input?: unknown }): string =>
     typeof input === 'string'
-      ? `${show(input)} is a name; give the provider's model object, such as openai(${JSON.stringify(input)})`
-      : `${show(input)} is no language model of the AI SDK (specification v2 to v4)`,
+      ? `${show(input)} is a name; give the provider's model object, such as ${make}(${JSON.stringify(input)})`
+      : `${show(input)} is no ${what} of the AI SDK (specification v2 to v4)`;
+
+const languageModel = z.custom<ProviderModel>((value) => isMade(value, 'doGenerate', 'doStream'), {
+  error: notMade('language model', 'openai'),
+});
+const embeddingModel = z.custom<ProviderEmbedding>((value) => isMade(value, 'doEmbed'), {
+  error: notMade('embedding model', 'openai.embedding'),
 });
 
 const dollars = z
@@ -66,7 +73,7 @@ const price = closed({ input: dollars, output: dollars.default(0), cachedInput: 
   ({ input, output, cachedInput = input }) => Object.freeze({ input, output, cachedInput }),
 );
 
-const entry = ({ budgets }: Names) =>
+const entry = <M>(model: z.ZodType<M>, { budgets }: Names) =>
   closed({
     model,
     budget: z
@@ -80,12 +87,19 @@ const entry = ({ budgets }: Names) =>
       ),
     price: price.optional(),
     cache: z.union([z.literal(false), duration(1)], { error: 'neither a duration nor false' }).default(false),
-  }).transform(
-    ({ budget, cache, ...said }): ModelEntry =>
-      Object.freeze({ ...said, price: said.price, budgets: budget, cacheMs: cache === false ? undefined : cache }),
+  }).transform(({ model: made, budget, cache, price: prices }) =>
+    Object.freeze({
+      model: made,
+      budgets: budget,
+      price: prices,
+      cacheMs: cache === false ? undefined : cache,
+    }),
   );
 
-export const modelShape = (names: Names) =>
+const entries = <E>(one: z.ZodType<E>) =>
   z
-    .array(entry(names), { error: 'not a list of entries; give [{ model, budget }]' })
+    .array(one, { error: 'not a list of entries; give [{ model, budget }]' })
     .min(1, { error: 'an empty list; give one entry at least: { model, budget }' });
+
+export const modelShape = (names: Names) => entries<ModelEntry>(entry(languageModel, names));
+export const embeddingShape = (names: Names) => entries<EmbeddingEntry>(entry(embeddingModel, names));

@@ -17,6 +17,8 @@ type Name<K extends string> = Registered extends { readonly [P in K]: infer T } 
 
 /** A model of the registered config; any string where nothing is registered. */
 export type ModelName = Name<'models'>;
+/** An embedding model of the registered config; any string where nothing is registered. */
+export type EmbeddingName = Name<'embeddings'>;
 /** A budget of the registered config; any string where nothing is registered. */
 export type BudgetName = Name<'budgets'>;
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ConfigurationError, InvalidInputError } from '../kernel/errors.ts';
 import { chooser } from './choose.ts';
 import { configShape, poolShape } from './config-shape.ts';
-import { budgetShape, modelShape } from './model-shape.ts';
+import { budgetShape, embeddingShape, modelShape } from './model-shape.ts';
 import { checkUnique, labelOf, namesOf, parsed, type Report } from './mistakes.ts';
 import type { Names, ResolvedApp, ResolvedPool, ResolvedSchedule, ResolvedTask } from './resolved.ts';
 import { scheduleShape } from './schedule-shape.ts';
@@ -17,6 +17,7 @@ const appShape = z.object({
     pools: z.unknown().optional(),
     budgets: z.unknown().optional(),
     models: z.unknown().optional(),
+    embeddings: z.unknown().optional(),
   }),
 });
 
@@ -42,6 +43,7 @@ export const resolveApp = (app: unknown): ResolvedApp => {
   checkServes(tasks, pools, report);
   const budgets = shapedByName('budgets', given.config.budgets, budgetShape, report);
   const models = shapedByName('models', given.config.models, () => modelShape(names), report);
+  const embeddings = shapedByName('embeddings', given.config.embeddings, () => embeddingShape(names), report);
   const schedules = resolveSchedules(given.schedules, { tasks, names }, report);
   if (mistakes.length > 0 || config === undefined) throw new ConfigurationError(mistakes);
   const { version, classify, deps } = config;
@@ -54,6 +56,7 @@ export const resolveApp = (app: unknown): ResolvedApp => {
     rules,
     budgets,
     models,
+    embeddings,
     deps: async (signal: AbortSignal) => deps?.(signal),
   });
 };
@@ -103,7 +106,7 @@ const resolvePools = (given: object, names: Names, report: Report): Pools => {
 };
 
 const shapedByName = <T>(
-  what: 'budgets' | 'models',
+  what: 'budgets' | 'models' | 'embeddings',
   given: unknown,
   shapeOf: (name: string) => z.ZodType<T>,
   report: Report,

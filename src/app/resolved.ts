@@ -2,6 +2,7 @@
 import type { ScheduleSpec } from '../bus/queue.ts';
 import type { Lane } from '../bus/subjects.ts';
 import type { Budget } from '../limiter/budget.ts';
+import type { Embeddings } from '../llm/embedding-entry.ts';
 import type { Models } from '../llm/models.ts';
 import type { ClassifyRule } from '../task/classify.ts';
 import type { BatchHandler } from './batch-types.ts';
@@ -87,5 +88,6 @@ export interface ResolvedApp {
   readonly rules: readonly ClassifyRule[];
   readonly budgets: ReadonlyMap<string, Budget>;
   readonly models: Models;
+  readonly embeddings: Embeddings;
   readonly deps: (signal: AbortSignal) => Promise<unknown>;
 }

@@ -72,8 +72,7 @@ export const cache = (options: CacheOptions): Cache => {
     sizeCalculation: ({ bytes }) => bytes,
   });
   const kv = inKv(options);
-  /** What is looked for, or called for. Resolves with `undefined` where nothing came of it. */
-  const inFlight = new Map<string, Promise<Json | undefined>>();
+  const inFlight: InFlight = new Map();
 
   const fresh = ({ ttlMs }: Asked, kept: Kept | undefined): Kept | undefined =>
     kept && now() - kept.at < ttlMs ? kept : undefined;
@@ -101,20 +100,6 @@ export const cache = (options: CacheOptions): Cache => {
     };
   };
 
-  /** Others wait for what this asker comes to, until its signal aborts. */
-  const lead = ({ key, signal }: Asked): ((value: Json | undefined) => void) => {
-    const coming = Promise.withResolvers<Json | undefined>();
-    const end = (value: Json | undefined): void => {
-      signal.removeEventListener('abort', drop);
-      if (inFlight.get(key) === coming.promise) inFlight.delete(key);
-      coming.resolve(value);
-    };
-    const drop = (): void => end(undefined);
-    inFlight.set(key, coming.promise);
-    signal.addEventListener('abort', drop, { once: true });
-    return end;
-  };
-
   const find = async (asked: Asked): Promise<Found> => {
     const { key, signal } = asked;
     signal.throwIfAborted();
@@ -125,7 +110,7 @@ export const cache = (options: CacheOptions): Cache => {
       const value = await unlessAborted(signal, ahead);
       return value === undefined ? miss(asked, () => {}) : hit(asked, value, 'shared');
     }
-    const end = lead(asked);
+    const end = lead(inFlight, asked);
     const there = fresh(asked, await kv.get(asked));
     signal.throwIfAborted();
     if (!there) return miss(asked, end);
@@ -134,6 +119,23 @@ export const cache = (options: CacheOptions): Cache => {
     return hit(asked, there.value, 'hit');
   };
   return { find };
+};
+
+/** What is looked for, or called for. Resolves with `undefined` where nothing came of it. */
+type InFlight = Map<string, Promise<Json | undefined>>;
+
+/** Others wait for what this asker comes to, until its signal aborts. */
+const lead = (inFlight: InFlight, { key, signal }: Asked): ((value: Json | undefined) => void) => {
+  const coming = Promise.withResolvers<Json | undefined>();
+  const end = (value: Json | undefined): void => {
+    signal.removeEventListener('abort', drop);
+    if (inFlight.get(key) === coming.promise) inFlight.delete(key);
+    coming.resolve(value);
+  };
+  const drop = (): void => end(undefined);
+  inFlight.set(key, coming.promise);
+  signal.addEventListener('abort', drop, { once: true });
+  return end;
 };
 
 /** Neither way rejects. */

@@ -15,11 +15,11 @@ export interface Provider extends Pick<ModelEntry, 'budgets' | 'price' | 'cacheM
 /** Waits that differ by less are one: the order in the config decides. */
 const grainMs = 250;
 
-export const route = (
-  providers: readonly Provider[],
+export const route = <P extends Pick<Provider, 'budgets' | 'breaker'>>(
+  providers: readonly P[],
   permits: Pick<Permits, 'waitMs'>,
   leftMs: number,
-): readonly Provider[] =>
+): readonly P[] =>
   providers
     .map((provider, index) => ({ provider, index, waitMs: waitOf(provider, permits) }))
     .toSorted(
@@ -31,5 +31,7 @@ export const route = (
 const rank = (waitMs: number): number => Math.floor(waitMs / grainMs);
 
 /** All its budgets must have room; what its breaker keeps out comes last. */
-const waitOf = ({ budgets, breaker }: Provider, permits: Pick<Permits, 'waitMs'>): number =>
-  Math.max(breaker.waitMs(), ...budgets.map((budget) => permits.waitMs(budget)));
+const waitOf = (
+  { budgets, breaker }: Pick<Provider, 'budgets' | 'breaker'>,
+  permits: Pick<Permits, 'waitMs'>,
+): number => Math.max(breaker.waitMs(), ...budgets.map((budget) => permits.waitMs(budget)));

@@ -51,6 +51,9 @@ const setup = async (of: Task = task) => {
     model: () => {
       throw new Error('no models here');
     },
+    embedding: () => {
+      throw new Error('no models here');
+    },
     permit: (_budget, call) => call(),
   });
   return { ctx, lines, life };
