@@ -12,6 +12,7 @@ import { submitTask } from '../task/submit.ts';
 import { gatherer, type GathererOptions } from './batch.ts';
 import { context } from './context.ts';
 import type { BaseCtx, TaskCtx } from './context-types.ts';
+import { tellDiverged } from './diverged.ts';
 import { envelopeOf } from './envelope.ts';
 import { failureOf, outcomeOf } from './failure.ts';
 import { localCache } from './local.ts';
@@ -79,6 +80,7 @@ export const executor = (options: ExecutorOptions): Executor => {
         const deps = depsOf();
         const ctx = contextOf(attempt, deps instanceof Promise ? await deps : deps, models);
         const returned = await handler(ctx, input);
+        tellDiverged(ports, attempt);
         const output = outputOf(task, returned);
         return output instanceof Promise ? await output : output;
       } catch (error) {

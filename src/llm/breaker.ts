@@ -13,9 +13,9 @@ export interface Breaker {
   waitMs(): number;
   /** Whether this call may go; while the breaker is half open, the first that asks is the probe. */
   enter(): boolean;
-  /** Of a call that entered. */
+  /** A call that entered was answered. */
   succeeded(): void;
-  /** `counts`: whether the failure says that the provider is ill. */
+  /** A call that entered was not. `counts`: whether that says that the provider is ill. */
   failed(counts: boolean): void;
 }
 

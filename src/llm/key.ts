@@ -44,9 +44,10 @@ export interface Equals {
 }
 
 export const equals = (): Equals => {
-  const taken = new Map<string, Set<number>>();
+  let taken: Map<string, Set<number>> | undefined; // Most tasks call no model, and make none.
   return {
     take: (of) => {
+      taken ??= new Map();
       const numbers = taken.get(of) ?? new Set<number>();
       taken.set(of, numbers);
       let n = 1;

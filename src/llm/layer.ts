@@ -135,7 +135,7 @@ const attemptModels = (
   modelOf: (name: string, scope: Omit<CallScope, 'name' | 'providers'>) => LanguageModelV4 | undefined,
 ): AttemptModels => {
   const same = equals();
-  const answers = new Map<string, string>();
+  let answers: Map<string, string> | undefined;
   let failure: { readonly error: unknown } | undefined;
   return {
     model: (name, { cacheMs, maxWaitMs, timeoutMs = defaultTimeoutMs }) =>
@@ -145,7 +145,9 @@ const attemptModels = (
         cacheMs,
         maxWaitMs,
         timeoutMs,
-        answered: (responseId, key) => void answers.set(responseId, `model:${name}:${key}`),
+        answered: (responseId, key) => {
+          answers = (answers ?? new Map<string, string>()).set(responseId, `model:${name}:${key}`);
+        },
         failed: (error) => {
           failure = { error };
         },
@@ -167,7 +169,7 @@ const attemptModels = (
     },
     cause: (error) =>
       failure && error instanceof Error && error.name === 'AI_NoOutputGeneratedError' ? failure.error : error,
-    blamed: (error) => responsesOf(error).flatMap((id) => answers.get(id) ?? []),
+    blamed: (error) => responsesOf(error).flatMap((id) => answers?.get(id) ?? []),
   };
 };
 

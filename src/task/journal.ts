@@ -37,6 +37,8 @@ export interface Journal {
     run: (underway: Underway) => unknown,
     usageOf?: (result: Json | undefined) => Usage,
   ): Promise<Stepped>;
+  /** Recorded steps that this attempt has not asked for, by `<name>` or `<name>:<key>`; none before its first step. */
+  unused?(): readonly string[];
 }
 
 const identity = (name: string, key: string | undefined): string => `${name}\u0000${key ?? ''}`;
@@ -81,6 +83,10 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
   };
 
   return {
+    unused: () =>
+      [...(recorded ?? [])].flatMap(([pair, { name, key }]) =>
+        used?.has(pair) ? [] : [key === undefined ? name : `${name}:${key}`],
+      ),
     step: async (name, key, run, usageOf) => {
       const pair = claim(name, key);
       const held = await writer;

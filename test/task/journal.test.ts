@@ -93,6 +93,43 @@ test('what a step throws is thrown on, and nothing is recorded of it', async () 
   expect(ran).toEqual(['a']);
 });
 
+test('a step that failed may be tried again by the same attempt', async () => {
+  const { attempt, noting } = await setup();
+  const steps = await attempt();
+  await expect(steps.step('a', 'k', () => Promise.reject(new Error('boom')))).rejects.toThrow('boom');
+  expect((await steps.step('a', 'k', noting('a', 1))).value).toBe(1);
+});
+
+test('what a step has cost is added up in the same write, and an answer that has begun is known to the next attempt', async () => {
+  const { attempt, record } = await setup();
+  const usage = { inputTokens: 3, outputTokens: 2, usd: 0.5 };
+  const steps = await attempt();
+  await steps.step(
+    'a',
+    undefined,
+    () => 1,
+    () => usage,
+  );
+  await steps.step(
+    'b',
+    undefined,
+    () => 2,
+    () => usage,
+  );
+  expect((await record('a'))?.usage).toEqual({ inputTokens: 6, outputTokens: 4, usd: 1 });
+  void steps.step('c', 'k', async ({ begun: began }) => {
+    await began('req-1');
+    await new Promise(() => {});
+  });
+  await expect
+    .poll(async () => (await record('a'))?.calls)
+    .toMatchObject([{ name: 'c', key: 'k', requestId: 'req-1' }]);
+  const seen: unknown[] = [];
+  await (await attempt()).step('c', 'k', ({ interrupted }) => void seen.push(interrupted?.requestId));
+  expect(seen).toEqual(['req-1']);
+  expect((await record('a'))?.calls).toEqual([]);
+});
+
 test('a value that JSON cannot hold is the step’s failure', async () => {
   const { attempt, record } = await setup();
   const steps = await attempt();
