@@ -7,6 +7,8 @@ import { TroupeError } from '../kernel/errors.ts';
 import type { Attempt, Outcome } from '../task/executor.ts';
 import type { Journal } from '../task/journal.ts';
 import { throughJson } from '../task/json.ts';
+import type { Usage } from '../task/record.ts';
+import { total } from '../task/transitions.ts';
 import type { BatchItem } from './batch-types.ts';
 import type { BaseCtx } from './context-types.ts';
 import { failureOf, outcomeOf } from './failure.ts';
@@ -29,6 +31,8 @@ interface Member {
   readonly attempt: Attempt;
   readonly input: unknown;
   readonly isOpen: () => boolean;
+  /** What it has cost so far. */
+  readonly charge: (used: Usage) => void;
   /** The first one counts. */
   readonly end: (outcome: Outcome | Promise<Outcome>) => void;
   /** Called when its task is stopped: cancelled, out of time, or handed back. */
@@ -75,17 +79,22 @@ const stopped = (reason: unknown): Outcome => ({ type: 'failed', error: failureO
 const memberOf = (attempt: Attempt, input: unknown, resolve: (outcome: Outcome | Promise<Outcome>) => void): Member => {
   const { signal } = attempt;
   let open = true;
+  let usage: Usage | undefined;
+  const costed = (outcome: Outcome): Outcome => (usage ? { ...outcome, usage } : outcome);
   const end: Member['end'] = (outcome) => {
     if (!open) return;
     open = false;
     signal.removeEventListener('abort', drop);
-    resolve(outcome);
+    resolve(outcome instanceof Promise ? outcome.then(costed) : costed(outcome));
+  };
+  const charge: Member['charge'] = (used) => {
+    usage = usage ? total(usage, used) : used;
   };
   const drop = (): void => {
     end(stopped(signal.reason));
     member.onDropped(signal.reason);
   };
-  const member: Member = { attempt, input, isOpen: () => open, end, onDropped: () => {} };
+  const member: Member = { attempt, input, isOpen: () => open, charge, end, onDropped: () => {} };
   signal.addEventListener('abort', drop, { once: true });
   return member;
 };
@@ -166,15 +175,25 @@ const togetherOf = (members: readonly Member[], signal: AbortSignal): Attempt =>
       deadlineAt: Number.isFinite(latest) ? latest : undefined,
     },
     startedAt: attempts.reduce((earliest, { startedAt }) => Math.min(earliest, startedAt), first.startedAt),
-    journal: unrecorded,
+    journal: unrecorded(members),
     signal,
   };
 };
 
-const unrecorded: Journal = {
-  step: async (name, _key, run) => ({
-    value: throughJson(await run({ interrupted: undefined, begun: async () => {} }), `the result of "${name}"`),
-    replayed: false,
-    ms: 0,
-  }),
+const unrecorded = (members: readonly Member[]): Journal => ({
+  step: async (name, _key, run, usageOf) => {
+    const made = await run({ interrupted: undefined, begun: async () => {} });
+    const value = throughJson(made, `the result of "${name}"`);
+    if (usageOf) divide(usageOf(value), members);
+    return { value, replayed: false, ms: 0 };
+  },
+});
+
+/** Equally, in whole tokens, among those that are still to be done. */
+const divide = ({ inputTokens, outputTokens, usd }: Usage, members: readonly Member[]): void => {
+  const open = members.filter(({ isOpen }) => isOpen());
+  for (const [index, { charge }] of open.entries()) {
+    const part = (tokens: number): number => Math.floor(tokens / open.length) + (index < tokens % open.length ? 1 : 0);
+    charge({ inputTokens: part(inputTokens), outputTokens: part(outputTokens), usd: usd / open.length });
+  }
 };

@@ -2,10 +2,9 @@
 import type { Backoff } from './backoff.ts';
 import type { Journal } from './journal.ts';
 import type { Task } from './message.ts';
-import type { DeadReason, Failure, Json } from './record.ts';
+import type { DeadReason, Failure, Json, Usage } from './record.ts';
 
-/** How an attempt's handler ended. */
-export type Outcome =
+type End =
   | { readonly type: 'completed'; readonly result: Json | undefined }
   /** Worth another attempt: after `retryAfterMs`, or by the task's backoff. `forget`: steps to make anew. */
   | {
@@ -20,6 +19,12 @@ export type Outcome =
   | { readonly type: 'rejected'; readonly error: Failure }
   /** Never worth another: the task is not what its type takes. A dead letter follows. */
   | { readonly type: 'refused'; readonly reason: DeadReason; readonly error: Failure };
+
+/** How an attempt's handler ended. */
+export type Outcome = End & {
+  /** What it has cost that no recorded step tells. */
+  readonly usage?: Usage;
+};
 
 /** One attempt, as the app sees it. */
 export interface Attempt {

@@ -3,7 +3,7 @@ import type { Random } from '../kernel/random.ts';
 import { backoffMs } from './backoff.ts';
 import type { Outcome, Runnable } from './executor.ts';
 import type { Failure, Step, TaskRecord } from './record.ts';
-import { completed, dead, failed, rejected } from './transitions.ts';
+import { charged, completed, dead, failed, rejected } from './transitions.ts';
 
 /** A longer wait goes through SCHED: a nak'ed message takes one of its consumer's places while it waits. */
 export const nakMaxMs = 5_000;
@@ -15,8 +15,9 @@ export interface Circumstances {
   readonly random: Random;
 }
 
-export const recordAfter = (record: TaskRecord, outcome: Outcome, circumstances: Circumstances): TaskRecord => {
+export const recordAfter = (before: TaskRecord, outcome: Outcome, circumstances: Circumstances): TaskRecord => {
   const { now } = circumstances;
+  const record = outcome.usage ? charged(before, outcome.usage) : before;
   switch (outcome.type) {
     case 'completed':
       return completed(record, outcome.result, now);

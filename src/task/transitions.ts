@@ -132,16 +132,20 @@ export const handedBack = (record: TaskRecord, now: number): TaskRecord => {
 
 /** `used`: what the step paid for. */
 export const stepped = (record: TaskRecord, step: Step, used?: Usage): TaskRecord => {
-  const { steps, usage, calls } = record;
+  const { steps, calls } = record;
   return {
-    ...record,
+    ...(used ? charged(record, used) : record),
     steps: [...steps, step],
-    ...(used && { usage: usage ? total(usage, used) : used }),
     ...(calls && { calls: calls.filter(({ name, key }) => name !== step.name || key !== step.key) }),
   };
 };
 
-const total = (a: Usage, b: Usage): Usage => ({
+export const charged = (record: TaskRecord, used: Usage): TaskRecord => ({
+  ...record,
+  usage: record.usage ? total(record.usage, used) : used,
+});
+
+export const total = (a: Usage, b: Usage): Usage => ({
   inputTokens: a.inputTokens + b.inputTokens,
   outputTokens: a.outputTokens + b.outputTokens,
   usd: a.usd + b.usd,

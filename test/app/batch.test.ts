@@ -1,3 +1,5 @@
+import { generateText } from 'ai';
+import { MockLanguageModelV4 } from 'ai/test';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { type BatchItem, defineApp, defineTask, NonRetryableError, testRuntime } from '../../src/index.ts';
@@ -186,6 +188,40 @@ test('its context is that of the batch, and can do nothing that a record is need
   await run?.result();
   expect(contexts).toMatchObject([{ id: 'n1', attempt: 1, abortSignal: expect.any(AbortSignal) }]);
   for (const name of ['step', 'submit', 'progress', 'tools', 'stream']) expect(contexts[0]).not.toHaveProperty(name);
+});
+
+test('what its calls of models cost is divided among its tasks', async () => {
+  const model = new MockLanguageModelV4({
+    doGenerate: async () => ({
+      content: [{ type: 'text', text: 'yes' }],
+      finishReason: { unified: 'stop', raw: 'stop' },
+      usage: {
+        inputTokens: { total: 10, noCache: 10, cacheRead: 0, cacheWrite: 0 },
+        outputTokens: { total: 3, text: 3, reasoning: 0 },
+      },
+      warnings: [],
+    }),
+  });
+  const judge = defineTask({ name: 'judge', input, output: z.string() }).runBatch({ size: 3 }, async (ctx, items) => {
+    const { text } = await generateText({ model: ctx.model('fast'), prompt: `judge ${items.length}` });
+    for (const item of items) item.complete(text);
+  });
+  const { client, close } = await testRuntime(
+    defineApp({
+      pools: { default: { workers: { min: 3, max: 3 } } },
+      tasks: [judge],
+      budgets: { b: { concurrent: 1 } },
+      models: { fast: [{ model, budget: 'b', price: { input: 3, output: 0 } }] },
+    }),
+  );
+  onTestFinished(close);
+  const runs = await Promise.all([1, 2, 3].map((n) => client.submit(judge, { n })));
+  for (const run of runs) expect(await run.result()).toBe('yes');
+  const usages = await Promise.all(runs.map(async (run) => (await run.status()).usage));
+  expect(usages.map(({ inputTokens }) => inputTokens).toSorted((a, b) => a - b)).toEqual([3, 3, 4]);
+  expect(usages.map(({ outputTokens }) => outputTokens)).toEqual([1, 1, 1]);
+  for (const { usd } of usages) expect(usd).toBeCloseTo(0.00001, 10);
+  expect(model.doGenerateCalls).toHaveLength(1);
 });
 
 test.each([
