@@ -12,6 +12,7 @@ const figure = (better: Figure['better'], digits: number) => (): Figure => ({ ro
 const rate = figure('more', 0);
 const cpu = figure('less', 1);
 const ms = figure('less', 2);
+const fine = figure('less', 3);
 const mb = figure('less', 1);
 
 const throughput = () => ({ raw: rate(), troupe: rate(), troupe_projected: rate(), bullmq: rate() });
@@ -33,6 +34,8 @@ export const newFigures = () => ({
   /** From the kill of a node with 10 tasks until the last of them runs elsewhere. */
   recovery: { kill_ms: figure('less', 0)() },
   memory: { rss_20k_mb: mb(), rss_100k_mb: mb() },
+  /** One client process: 256 in flight, and one by one; `raw` are bare requests to an echo. */
+  permits: { raw_per_s: rate(), troupe_per_s: rate(), raw_p50_ms: fine(), troupe_p50_ms: fine() },
 });
 
 export type Figures = ReturnType<typeof newFigures>;

@@ -81,6 +81,7 @@ const tablesOf = ({
   latency,
   recovery,
   memory,
+  permits,
 }: Figures): readonly Table[] => [
   perSecond('Tasks per second, one worker process with a backlog', throughput),
   perSecond('The same, the first tasks of a new process', throughput_new),
@@ -119,5 +120,13 @@ const tablesOf = ({
     'Memory of a node, MB RSS',
     ['20,000 tasks', '100,000 tasks'],
     [['after', memory.rss_20k_mb, memory.rss_100k_mb]],
+  ),
+  table(
+    'Permits, one client process',
+    ['per second, 256 in flight', 'ms, one by one, p50'],
+    [
+      ['raw request and reply', permits.raw_per_s, permits.raw_p50_ms],
+      ['Troupe, a permit taken and settled', permits.troupe_per_s, permits.troupe_p50_ms],
+    ],
   ),
 ];

@@ -11,7 +11,7 @@ export interface Target {
   readonly median: number | null;
 }
 
-export const targetsOf = ({ throughput, submit, latency, memory }: Figures): readonly Target[] => [
+export const targetsOf = ({ throughput, submit, latency, memory, permits }: Figures): readonly Target[] => [
   ratio('tasks_lazy_to_raw', 'tasks/s, sync 1 s: Troupe to raw', throughput.lazy.troupe, throughput.lazy.raw, {
     least: 0.6,
   }),
@@ -42,6 +42,10 @@ export const targetsOf = ({ throughput, submit, latency, memory }: Figures): rea
   limit('result_p50_ms', 'submit to result, p50, ms', latency.result_p50_ms, { most: 3 }),
   ratio('rss_growth', 'RSS after 100,000 tasks to RSS after 20,000', memory.rss_100k_mb, memory.rss_20k_mb, {
     most: 1.15,
+  }),
+  ratio('permits_to_raw', 'permits/s to bare requests/s', permits.troupe_per_s, permits.raw_per_s, { least: 3 }),
+  ratio('permit_p50_to_raw', 'a permit, p50, to a bare request', permits.troupe_p50_ms, permits.raw_p50_ms, {
+    most: 1.5,
   }),
 ];
 

@@ -6,6 +6,8 @@ export const atOnce = 100;
 export const inFlight = 512;
 /** So many per second, where what counts is how long one takes. */
 export const steadyPerSecond = 200;
+/** Permits, and bare requests, on their way at once. */
+export const permitsInFlight = 256;
 
 /** 200 bytes of JSON. */
 export const input = { x: 'a'.repeat(192) } as const;
