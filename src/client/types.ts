@@ -40,7 +40,7 @@ export interface TaskState<O = unknown> {
 
 /** Where to begin, and when to stop, following. */
 export interface Follow {
-  /** The least number wanted; 0. One more than the last seen goes on from there, for 10 minutes after an event. */
+  /** The least number wanted; 0. One more than the last seen goes on from there, for 20 minutes after an event. */
   readonly from?: number;
   /** Ends the iteration, without an error. */
   readonly abortSignal?: AbortSignal;

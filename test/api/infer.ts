@@ -1,7 +1,7 @@
 // What must infer, and what must not compile.
 import { type Client, defineApp, defineConfig, defineTask, type Jsonified, type Run, schedule } from 'troupe';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { generateText } from 'ai';
+import { embed, generateText, streamText, tool } from 'ai';
 import * as v from 'valibot';
 import { z } from 'zod';
 import type app from './documents.ts';
@@ -73,6 +73,15 @@ export const t = defineTask({
     const when = await ctx.step('now', () => ({ at: new Date() }));
     same<typeof when, { at: string }>(true);
     n.toFixed();
+    const tools = ctx.tools({
+      find: tool({ inputSchema: z.object({ q: z.string() }), execute: async ({ q }) => ({ found: q }) }),
+    });
+    same<Parameters<typeof tools.find.execute>[0], { q: string }>(true);
+    await ctx.stream(streamText({ model: ctx.model('fast'), tools, prompt: 'hi' }));
+    // @ts-expect-error a text is no stream
+    await ctx.stream('hi');
+    const { embedding } = await embed({ model: ctx.embedding('vectors', { cache: '1d' }), value: 'hi' });
+    same<typeof embedding, number[]>(true);
     const { text } = await generateText({ model: ctx.model('fast', { maxWait: '5s', cache: '1h' }), prompt: 'hi' });
     same<typeof text, string>(true);
     same<Awaited<ReturnType<typeof ctx.permit<number>>>, number>(true);
