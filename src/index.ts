@@ -29,6 +29,9 @@ export {
 } from './app/config.ts';
 export type { ClassifyRule, Incoming } from './task/classify.ts';
 
+// What providers' requests go through.
+export { limitedFetch } from './llm/fetch.ts';
+
 // The words of the signatures above and below.
 export type { BudgetName, Deps, EmbeddingName, ModelName, PoolName, Register } from './app/register.ts';
 export type { In, Jsonified, None, Out, Schema } from './app/schema.ts';
