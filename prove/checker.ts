@@ -97,6 +97,9 @@ const windowVerdict = (arrivals: readonly Arrived[], limit: Limit, when: Counted
   return { ...limit, counted: when, fullest: fullest(found), over: overs(found, limit.limit) };
 };
 
+export const windowVerdicts = (limits: readonly Limit[], arrivals: readonly Arrived[]): readonly WindowVerdict[] =>
+  counted.flatMap((when) => limits.map((limit) => windowVerdict(arrivals, limit, when)));
+
 const phaseVerdict = (phase: Phase, longestMs: number, share: readonly Step[]): PhaseVerdict => ({
   ...phase,
   utilisation: mean(share, phase.fromMs + longestMs, phase.toMs),
@@ -155,7 +158,7 @@ export const judge = (evidence: Evidence): Verdict => {
   const found = {
     arrivals: arrivals.length,
     refused: arrivals.filter(({ outcome }) => outcome === 'refused').length,
-    windows: counted.flatMap((when) => limits.map((limit) => windowVerdict(arrivals, limit, when))),
+    windows: windowVerdicts(limits, arrivals),
     phases: phases.map((phase) => phaseVerdict(phase, longestMs, share)),
     tenants: tenantWaits(waits),
     left,

@@ -43,7 +43,7 @@ const sleepUntil = async (atMs: number): Promise<void> => {
 };
 
 /** Stops one process of workers after the other, each at its next check, as long as there is time. */
-const stopWorkers = async ({ crew, random }: Troublemaker, untilMs: number, marks: Mark[]): Promise<void> => {
+const stopWorkers = async ({ crew, random }: Troublemaker, untilMs: number): Promise<void> => {
   for (;;) {
     const lastsMs = 300 + 1_200 * random.next();
     const endsMs = machineMs() + lastsMs;
@@ -51,12 +51,10 @@ const stopWorkers = async ({ crew, random }: Troublemaker, untilMs: number, mark
     if (!workers || endsMs + 500 > untilMs) return;
     // It may be slow to hear of it, and has to find the check first; one that comes too late for that is not stopped.
     workers.order({ type: 'stop', untilMs: endsMs - 100 });
-    const fromMs = machineMs();
     await sleepUntil(endsMs);
     workers.signal('SIGCONT');
     await sleep(100);
     workers.signal('SIGCONT');
-    marks.push({ kind: 'workers stopped', fromMs, toMs: endsMs });
   }
 };
 
@@ -76,7 +74,7 @@ const one = async (fault: Fault, beganMs: number, nextMs: number, by: Troublemak
   const after = await askUntil(crew.bus, ({ epoch }) => epoch > before.epoch, Math.max(0, nextMs - machineMs()));
   const took = after ? `${after.node} after ${Math.round(machineMs() - fromMs)} ms` : 'nobody before the next fault';
   say(`${candidate.name} ${fault.kind} for ${Math.round(fault.lastsMs)} ms; then ${took}`);
-  if (after) await stopWorkers(by, nextMs, marks);
+  if (after) await stopWorkers(by, nextMs);
   await ended;
 };
 

@@ -96,12 +96,21 @@ const course = async (crew: Crew, { options, delayMs, clock, say }: Means): Prom
   return { phases: [quiet, phase], marks, left: await drained(crew, windowMs) };
 };
 
-const notesOn = ({ options, delayMs, clock }: Means, { phases }: Verdict): readonly string[] => {
+const notesOn = (
+  { options, delayMs, clock }: Means,
+  { phases }: Verdict,
+  { travel }: Assumptions,
+): readonly string[] => {
   const { travelMs } = timingOf(budgetOf(options.windowMs));
   return [
     ...phases
       .filter(({ windows }) => windows < 10)
       .map(({ name, windows }) => `${name}: only ${windows.toFixed(1)} windows were measured; 10 tell more`),
+    ...(travel.beyond > 0
+      ? [
+          `${travel.beyond} requests were on their way for more than the ${travel.allowedMs} ms that the guarantee assumes (A1); had they not been, ${travel.over} windows would have been over`,
+        ]
+      : []),
     ...(options.faults && !clock
       ? ['libfaketime is not installed: wall clocks jumped inside the processes (Date.now), not beneath them']
       : []),
@@ -132,11 +141,14 @@ export const prove = async (options: Options, say: (what: string) => void): Prom
   }
   const arrivals = await readArrivals(crew.arrivalsFile);
   const reports = await readReports(crew.reportFiles);
-  const { phases, marks, left } = told;
+  const { phases, left } = told;
+  // Who was to stop may never have come to a check in time: only those that did say so.
+  const stops = reports.filter((report) => report.type === 'stopped');
+  const marks = [...told.marks, ...stops.map(({ fromMs, toMs }) => ({ kind: 'worker stopped', fromMs, toMs }))];
   const verdict = judge({ limits: crew.limits, arrivals, phases, waits: waitsIn(reports), left });
-  const assumptions = assumptionsOf(arrivals, reports, travelMs);
+  const assumptions = assumptionsOf({ limits: crew.limits, arrivals, reports, allowedMs: travelMs });
   const machine = { node: process.version, cores: availableParallelism() };
-  const notes = notesOn(means, verdict);
+  const notes = notesOn(means, verdict, assumptions);
   const proof = { ...verdict, assumptions, faults: count(marks), notes, options, machine };
   await writeFile(join(out, 'verdict.json'), `${JSON.stringify(proof, undefined, 2)}\n`);
   await writeFile(join(out, 'arrivals.svg'), picture(crew, { arrivals, phases, marks }, windowMs));

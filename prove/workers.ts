@@ -39,7 +39,7 @@ const file = openSync(job.reports, 'a');
 const report = (one: Report): void => void writeSync(file, `${JSON.stringify(one)}\n`);
 const point = failpoint((fromMs, toMs) => report({ type: 'stopped', fromMs, toMs }));
 const draining = new AbortController();
-const callTimeoutMs = 30_000;
+const callTimeoutMs = 5_000;
 let requests = 0;
 
 interface Worker {
