@@ -49,7 +49,7 @@ export const context = ({
     embedding,
     permit,
     step: step as TaskCtx['step'], // The journal gives back what JSON makes of `fn`'s value: Jsonified<T>.
-    tools: journaled(step),
+    tools: (tools) => journaled(step, tools),
     stream,
     submit,
     progress,

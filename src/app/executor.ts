@@ -22,6 +22,7 @@ import type { ResolvedBatch, ResolvedTask } from './resolved.ts';
 import { validate } from './schema.ts';
 import { stepper, type StepRunner } from './steps.ts';
 import { streamed } from './stream.ts';
+import type { Chunk, StreamSource } from './stream-types.ts';
 import type { SubmitOptions } from './submit.ts';
 
 export interface ExecutorOptions {
@@ -44,6 +45,10 @@ export const executor = (options: ExecutorOptions): Executor => {
   const runnableOf = (task: ResolvedTask): Runnable => {
     const replays = ports.metrics.stepsReplayed.labels(task.name);
     const runner: StepRunner = { clock: ports.clock, random: ports.random, replayed: () => replays.inc() };
+    const stream = (attempt: Attempt, source: StreamSource): Promise<void> => {
+      const show = (chunk: Chunk): void => attempt.emit({ type: 'chunk', chunk });
+      return streamed({ clock: ports.clock, log: ports.log, signal: attempt.signal, show }, source);
+    };
     const contextOf = (attempt: Attempt, deps: unknown, models: AttemptModels = options.models.of(attempt)) =>
       context({
         ...modelsOf(registry.app, models),
@@ -52,12 +57,7 @@ export const executor = (options: ExecutorOptions): Executor => {
         local,
         log: ports.log,
         step: stepper(runner, attempt),
-        stream: streamed({
-          clock: ports.clock,
-          log: ports.log,
-          signal: attempt.signal,
-          show: (chunk) => attempt.emit({ type: 'chunk', chunk }),
-        }),
+        stream: (source) => stream(attempt, source),
         submit: (child, input, submitOptions) => submitChild(options, attempt, child.name, input, submitOptions),
         progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
       });

@@ -13,29 +13,27 @@ export interface StreamOptions {
 }
 
 /** Resolves at the source's end. Rejects with what broke it off, and with the signal's reason. */
-export const streamed =
-  ({ clock, log, signal, show }: StreamOptions) =>
-  async (source: StreamSource): Promise<void> => {
-    let failure: { readonly error: unknown } | undefined;
-    const told: { error?: unknown } = {};
-    const reader = chunksOf(source, told).getReader();
-    const gathered = gatherer(clock, safely(show, log));
-    try {
-      for (;;) {
-        const { done, value } = await unlessAborted(signal, reader.read());
-        if (done) break;
-        gathered.add(value);
-        if (value.type === 'error')
-          failure ??= { error: told.error ?? new Error(`the stream broke off: ${value.errorText}`) };
-      }
-    } catch (error) {
-      reader.cancel(error).catch(() => {}); // Nobody waits for a source that is of no more use.
-      throw error;
-    } finally {
-      gathered.flush();
+export const streamed = async ({ clock, log, signal, show }: StreamOptions, source: StreamSource): Promise<void> => {
+  let failure: { readonly error: unknown } | undefined;
+  const told: { error?: unknown } = {};
+  const reader = chunksOf(source, told).getReader();
+  const gathered = gatherer(clock, safely(show, log));
+  try {
+    for (;;) {
+      const { done, value } = await unlessAborted(signal, reader.read());
+      if (done) break;
+      gathered.add(value);
+      if (value.type === 'error')
+        failure ??= { error: told.error ?? new Error(`the stream broke off: ${value.errorText}`) };
     }
-    if (failure) throw failure.error;
-  };
+  } catch (error) {
+    reader.cancel(error).catch(() => {}); // Nobody waits for a source that is of no more use.
+    throw error;
+  } finally {
+    gathered.flush();
+  }
+  if (failure) throw failure.error;
+};
 
 /** As AI SDK's own words for it: whoever watches learns nothing of what went wrong inside. */
 const masked = 'An error occurred.';

@@ -7,12 +7,10 @@ type AnyTool = ToolSet[string];
 type Options = ToolExecutionOptions<unknown>;
 
 /** Tools without `execute` are left as they are: a provider or a client runs them. */
-export const journaled =
-  (step: Step) =>
-  <T extends ToolSet>(tools: T): T => {
-    const wrapped = Object.entries(tools).map(([name, tool]) => [name, journaledTool(step, name, tool)] as const);
-    return Object.fromEntries(wrapped) as T; // The same names, and each the same tool to its caller.
-  };
+export const journaled = <T extends ToolSet>(step: Step, tools: T): T => {
+  const wrapped = Object.entries(tools).map(([name, tool]) => [name, journaledTool(step, name, tool)] as const);
+  return Object.fromEntries(wrapped) as T; // The same names, and each the same tool to its caller.
+};
 
 const journaledTool = (step: Step, name: string, tool: AnyTool): AnyTool => {
   const { execute } = tool;

@@ -4,22 +4,20 @@ import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { streamed } from '../../src/app/stream.ts';
+import type { StreamSource } from '../../src/app/stream-types.ts';
 
 const setup = (show?: (chunk: UIMessageChunk) => void) => {
   const chunks: UIMessageChunk[] = [];
   const life = new AbortController();
   onTestFinished(() => life.abort());
-  const stream = streamed({
-    clock: systemClock,
-    log: silentLog,
-    signal: life.signal,
-    show: show ?? ((chunk) => void chunks.push(chunk)),
-  });
+  const shown = show ?? ((chunk: UIMessageChunk) => void chunks.push(chunk));
+  const options = { clock: systemClock, log: silentLog, signal: life.signal, show: shown };
+  const stream = (source: StreamSource): Promise<void> => streamed(options, source);
   return { chunks, life, stream };
 };
 
 const delta = (text: string, id = 'a'): UIMessageChunk => ({ type: 'text-delta', id, delta: text });
-const source = (chunks: readonly UIMessageChunk[]): ReadableStream<UIMessageChunk> =>
+const sourceOf = (chunks: readonly UIMessageChunk[]): ReadableStream<UIMessageChunk> =>
   new ReadableStream({
     start: (controller) => {
       for (const chunk of chunks) controller.enqueue(chunk);
@@ -76,7 +74,7 @@ test('what a model says is shown as it says it', async () => {
 test('what comes at once is shown in few chunks, and nothing is lost or swapped', async () => {
   const { stream, chunks } = setup();
   const words = Array.from({ length: 1_000 }, (_, index) => `${index} `);
-  await stream(source(words.map((word) => delta(word))));
+  await stream(sourceOf(words.map((word) => delta(word))));
   expect(textOf(chunks)).toBe(words.join(''));
   expect(chunks.length).toBeLessThan(10);
 });
@@ -94,7 +92,7 @@ test('only pieces of one text become one', async () => {
     { type: 'text-delta', id: 'b', delta: 'g', providerMetadata: { some: { thing: 1 } } },
     delta('h', 'b'),
   ];
-  await stream(source(mixed));
+  await stream(sourceOf(mixed));
   expect(chunks).toEqual([
     ...mixed.slice(0, 3),
     { type: 'reasoning-delta', id: 'b', delta: 'cd' },
@@ -138,5 +136,5 @@ test('what cannot be shown does not end the task', async () => {
   const { stream } = setup(() => {
     throw new Error('too large');
   });
-  await stream(source([delta('a'), { type: 'finish' }]));
+  await stream(sourceOf([delta('a'), { type: 'finish' }]));
 });
