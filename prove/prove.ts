@@ -1,5 +1,5 @@
 /** One run, from the start of its processes to the verdict. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -123,11 +123,18 @@ const notesOn = (
 const count = (marks: readonly Mark[]): Readonly<Record<string, number>> =>
   Object.fromEntries([...Map.groupBy(marks, ({ kind }) => kind)].map(([kind, of]) => [kind, of.length]));
 
-/** Writes `verdict.json`, `arrivals.svg` and the logs of all processes to `options.out`, which is emptied before. */
+/** What a run leaves behind. Nothing else is touched, whatever folder it is. */
+const ours = /^(nats|faketime|verdict\.json|arrivals\.(svg|jsonl)|(candidate|workers)-\d+\.(log|jsonl))$/;
+
+const cleared = async (out: string): Promise<void> => {
+  await mkdir(out, { recursive: true });
+  for (const name of await readdir(out)) if (ours.test(name)) await rm(join(out, name), { recursive: true });
+};
+
+/** Writes `verdict.json`, `arrivals.svg` and the logs of all processes to `options.out`, in place of an earlier run's. */
 export const prove = async (options: Options, say: (what: string) => void): Promise<Proof> => {
   const { out, windowMs } = options;
-  await rm(out, { recursive: true, force: true });
-  await mkdir(out, { recursive: true });
+  await cleared(out);
   const { travelMs } = timingOf(budgetOf(windowMs));
   const library = options.faults ? findFaketime() : undefined;
   const clock = library === undefined ? undefined : await faketime(library, out);
