@@ -46,7 +46,7 @@ export interface Evidence {
 }
 
 /** How much longer than another a tenant of equal weight may wait. */
-export const spreadMs = 5_000;
+const spreadMs = 5_000;
 /** Fewer windows than this tell little of utilisation. */
 export const windowsMin = 10;
 

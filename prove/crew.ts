@@ -38,7 +38,7 @@ export interface Crew {
 
 type Env = Record<string, string>;
 
-export const limitsOf = (windowMs: number): readonly Limit[] =>
+const limitsOf = (windowMs: number): readonly Limit[] =>
   budgetOf(windowMs).windows.flatMap(({ unit, ...rest }) =>
     unit === 'requests' || unit === 'tokens' ? [{ unit, ...rest }] : [],
   );

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../src/kernel/random.ts';
 import { timingOf } from '../src/limiter/budget.ts';
 import { type Assumptions, assumptionsOf } from './assumptions.ts';
-import { judge, type Left, levels, type Phase, type Verdict } from './checker.ts';
+import { judge, type Left, levels, type Phase, type Verdict, windowsMin } from './checker.ts';
 import { type Crew, startCrew } from './crew.ts';
 import { type Faketime, faketime, findFaketime } from './faketime.ts';
 import { jumper, trouble } from './faults.ts';
@@ -104,8 +104,8 @@ const notesOn = (
   const { travelMs } = timingOf(budgetOf(options.windowMs));
   return [
     ...phases
-      .filter(({ windows }) => windows < 10)
-      .map(({ name, windows }) => `${name}: only ${windows.toFixed(1)} windows were measured; 10 tell more`),
+      .filter(({ windows }) => windows < windowsMin)
+      .map(({ name, windows }) => `${name}: only ${windows.toFixed(1)} windows were measured; ${windowsMin} tell more`),
     ...(travel.beyond > 0
       ? [
           `${travel.beyond} requests were on their way for more than the ${travel.allowedMs} ms that the guarantee assumes (A1); had they not been, ${travel.over} windows would have been over`,
