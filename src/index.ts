@@ -29,8 +29,8 @@ export {
 } from './app/config.ts';
 export type { ClassifyRule, Incoming } from './task/classify.ts';
 
-// What providers' requests go through.
-export { limitedFetch } from './llm/fetch.ts';
+// What a provider's requests go through, so that permits are checked where they leave.
+export { modelFetch } from './llm/model-fetch.ts';
 
 // The words of the signatures above and below.
 export type { BudgetName, Deps, EmbeddingName, ModelName, PoolName, Register } from './app/register.ts';

@@ -1,6 +1,8 @@
 // A document pipeline: a task with steps, a task that submits others, a contract completed later.
+import { generateText, Output } from 'ai';
 import { defineApp, defineTask, schedule } from 'troupe';
 import { z } from 'zod';
+import { config } from './config.ts';
 
 const Summary = z.object({ title: z.string(), points: z.array(z.string()).max(5) });
 
@@ -14,7 +16,12 @@ export const summarise = defineTask({
   id: ({ url }) => url.replace(/[^A-Za-z0-9]+/g, '-').slice(-60),
   run: async (ctx, { url, words }) => {
     const page = await ctx.step('fetch', async ({ abortSignal }) => (await fetch(url, { signal: abortSignal })).text());
-    return { title: url, points: page.split('\n').slice(0, words) };
+    const { output } = await generateText({
+      model: ctx.model('fast'),
+      output: Output.object({ schema: Summary }),
+      prompt: `In ${words} words:\n${page}`,
+    });
+    return output;
   },
 });
 
@@ -32,7 +39,9 @@ export const report = defineTask({
   run: async (ctx, { topic, urls }) => {
     ctx.progress({ stage: 'reading', of: urls.length });
     for (const url of urls) await ctx.submit(summarise, { url }, { group: topic });
-    return { status: 'published', text: topic, failed: 0 };
+    ctx.progress({ stage: 'writing' });
+    const { text } = await generateText({ model: ctx.model('smart', { maxWait: '1h' }), prompt: topic });
+    return { status: 'published', text, failed: 0 };
   },
 });
 
@@ -52,7 +61,7 @@ export const crawler = crawl.run(async (ctx, { url, depth }) => {
 });
 
 export default defineApp({
-  pools: { documents: { workers: { min: 2, max: 50 }, lanes: { high: { reserve: 2 } } } },
+  ...config,
   tasks: [summarise, report, crawler],
   schedules: [schedule(summarise, { name: 'nightly', cron: '0 2 * * *', input: { url: 'https://a.b' } })],
 });

@@ -1,4 +1,5 @@
 // Five lines make an app.
+import { generateText } from 'ai';
 import { defineApp, defineTask } from 'troupe';
 import { z } from 'zod';
 
@@ -6,6 +7,8 @@ const hello = defineTask({
   name: 'hello',
   input: z.object({ who: z.string() }),
   output: z.object({ text: z.string() }),
-  run: async (_ctx, { who }) => ({ text: `Hello, ${who}` }),
+  run: async (ctx, { who }) => ({
+    text: (await generateText({ model: ctx.model('fast'), prompt: `Greet ${who}` })).text,
+  }),
 });
 export default defineApp({ tasks: [hello] });

@@ -8,7 +8,7 @@ import { resolveApp } from '../../src/app/resolve.ts';
 import { memoryBroker } from '../../src/bus/memory/broker.ts';
 import { client } from '../../src/client/client.ts';
 import { startModelServer } from '../../src/dev/model-server.ts';
-import { defineApp, defineTask, limitedFetch } from '../../src/index.ts';
+import { defineApp, defineTask, modelFetch } from '../../src/index.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';
@@ -20,7 +20,7 @@ import { memoryStore } from '../../src/store/memory.ts';
 const setup = async (requests: number, perMs: number) => {
   const server = await startModelServer({ latencyMs: 0, limits: { requests: { limit: requests, perMs } } });
   onTestFinished(() => server.stop());
-  const model = createOpenAICompatible({ name: 'local', baseURL: server.url, apiKey: 'none', fetch: limitedFetch })(
+  const model = createOpenAICompatible({ name: 'local', baseURL: server.url, apiKey: 'none', fetch: modelFetch })(
     'tiny',
   );
   const ask = defineTask({
