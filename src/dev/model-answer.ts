@@ -3,8 +3,16 @@ import { z } from 'zod';
 import { documentIn, readDocument } from './model-document.ts';
 import { structured } from './model-structured.ts';
 
+/** Of a tool: its name, and what to do, as JSON. */
+export interface Call {
+  readonly name: string;
+  readonly arguments: string;
+}
+
 export interface Answer {
   readonly text: string;
+  /** What it wants done instead of saying something. */
+  readonly call: Call | undefined;
   readonly inputTokens: number;
   readonly outputTokens: number;
   /** How many tokens the request lets it have at most; as many as it has where it does not say. */
@@ -23,16 +31,19 @@ const request = z.object({
       }),
     )
     .default([]),
+  tools: z
+    .array(z.object({ function: z.object({ name: z.string(), parameters: z.unknown().optional() }) }))
+    .default([])
+    .catch([]),
+  tool_choice: z.unknown().optional(),
   response_format: z.object({ type: z.string(), json_schema: z.object({ schema: z.unknown() }).optional() }).optional(),
 });
 
-type Message = z.infer<typeof request>['messages'][number];
+type Request = z.infer<typeof request>;
+type Message = Request['messages'][number];
 
 const contentOf = ({ content }: Message): string =>
   typeof content === 'string' ? content : (content ?? []).map(({ text }) => text ?? '').join('\n');
-
-/** Providers count in their own ways; four characters a token is what all of them come close to in English. */
-const tokens = (text: string): number => Math.ceil(text.length / 4);
 
 const summary = (title: string, sentences: readonly string[]): string => {
   const leading = sentences.slice(0, 3).join(' ');
@@ -49,13 +60,25 @@ const say = (prompt: string, format: z.infer<typeof request>['response_format'])
   return summary(document.title, document.sentences);
 };
 
-/** The same request, the same answer. */
-export const answer = (body: unknown): Answer => {
+/** Each tool it is offered it calls once for a question, one after the other; then it answers. */
+const calling = ({ messages, tools, tool_choice }: Request, prompt: string): Call | undefined => {
+  const done = messages.slice(messages.findLastIndex(({ role }) => role === 'user')).filter(isResult).length;
+  const next = tool_choice === 'none' ? undefined : tools[done];
+  if (!next) return undefined;
+  const { name, parameters } = next.function;
+  return { name, arguments: JSON.stringify(structured(parameters, readDocument(documentIn(prompt)))) };
+};
+
+const isResult = ({ role }: Message): boolean => role === 'tool';
+
+/** The same request, the same answer. `tokens` counts those of a text. */
+export const answer = (body: unknown, tokens: (text: string) => number): Answer => {
   const asked = request.safeParse(body).data;
   const { messages = [], response_format } = asked ?? {};
   const prompt = contentOf(messages.findLast(({ role }) => role === 'user') ?? { role: 'user', content: '' });
-  const text = say(prompt, response_format);
-  const outputTokens = tokens(text);
+  const call = asked && calling(asked, prompt);
+  const text = call ? '' : say(prompt, response_format);
+  const outputTokens = tokens(call ? call.arguments : text);
   const outputMax = asked?.max_completion_tokens ?? asked?.max_tokens ?? outputTokens;
-  return { text, inputTokens: tokens(messages.map(contentOf).join('\n')), outputTokens, outputMax };
+  return { text, call, inputTokens: tokens(messages.map(contentOf).join('\n')), outputTokens, outputMax };
 };

@@ -15,13 +15,18 @@ export interface Arrival {
   readonly tokens: number;
   /** What its admission would have counted: as `tokens`, but for what was refused, too. */
   readonly asked: number;
+  /** What the answer used in the end, which the window counts from then on; in memory only. */
+  readonly used?: number;
   readonly outcome: 'answered' | 'refused' | 'failed';
   /** Its `x-request-id`. */
   readonly request?: string;
+  /** Its `idempotency-key`: noted, but no request is kept from being answered twice. */
+  readonly key?: string;
 }
 
 export interface Arrivals {
-  add(arrival: Arrival): void;
+  /** What it answers tells what was used. */
+  add(arrival: Arrival): (used: number) => void;
   /** Oldest first; the last 100,000 of them. */
   readonly all: readonly Arrival[];
   close(): void;
@@ -37,7 +42,11 @@ export const arrivalLog = (file?: string): Arrivals => {
     add: (arrival) => {
       if (fd !== undefined) writeSync(fd, `${JSON.stringify(arrival)}\n`);
       if (all.length >= keptMax) all.splice(0, keptMax / 10);
-      all.push(arrival);
+      const kept: { -readonly [K in keyof Arrival]: Arrival[K] } = { ...arrival };
+      all.push(kept);
+      return (used) => {
+        kept.used = used;
+      };
     },
     all,
     close: () => {

@@ -14,6 +14,7 @@ export interface Note {
   /** What the caller has reserved of its budget for this request, as its `x-troupe-reserved` says. */
   readonly reserved: number | undefined;
   readonly request: string | undefined;
+  readonly key: string | undefined;
 }
 
 export interface Gate {
@@ -42,6 +43,7 @@ export const gate = (nowMs: () => number): Gate => {
           bodyMs: undefined,
           reserved: count(header(incoming, 'x-troupe-reserved')),
           request: header(incoming, 'x-request-id'),
+          key: header(incoming, 'idempotency-key'),
         };
         notes.set(name, note);
         incoming.headers['x-aimock-context'] = name;

@@ -7,6 +7,7 @@ import { LLMock } from '@copilotkit/aimock';
 import type { Clock } from '../kernel/clock.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { type Random, seededRandom } from '../kernel/random.ts';
+import { counterOf } from '../llm/tokens.ts';
 import { type Answer, answer } from './model-answer.ts';
 import { type Arrival, arrivalLog } from './model-arrivals.ts';
 import { gate, type Note } from './model-gate.ts';
@@ -19,8 +20,9 @@ export interface ModelServerOptions {
   readonly latencyMs?: number;
   /**
    * None by default. A request past one of them is answered 429 at once, with `retry-after`. Its tokens are counted when
-   * it arrives: those that its `x-troupe-reserved` header names; else its input, and its `max_completion_tokens` or
-   * `max_tokens`, or what the answer will have where it says neither.
+   * it arrives: those that its `x-troupe-reserved` header names, and that is that; else its input, and its
+   * `max_completion_tokens` or `max_tokens`, or what the answer will have where it says neither: once it is answered,
+   * what it has used counts in their place, as of its arrival.
    */
   readonly limits?: Limits;
   /** A file to which each arrival is appended, as a line of JSON. */
@@ -74,8 +76,8 @@ const broken = (status: number): Reply => ({
   status,
 });
 
-const said = ({ text, inputTokens, outputTokens }: Answer, model: string): Reply => ({
-  content: text,
+const said = ({ text, call, inputTokens, outputTokens }: Answer, model: string): Reply => ({
+  ...(call ? { toolCalls: [call] } : { content: text }),
   model: `simulated-${model}`,
   systemFingerprint: 'simulated',
   usage: { prompt_tokens: inputTokens, completion_tokens: outputTokens },
@@ -104,13 +106,10 @@ interface Provider {
 }
 
 /** All but HTTP: log, window, latency, answer. */
-const provider = ({
-  latencyMs = 300,
-  limits = {},
-  seed = 1,
-  clock = systemClock,
-  log,
-}: ModelServerOptions): Provider => {
+const provider = (
+  { latencyMs = 300, limits = {}, seed = 1, clock = systemClock, log }: ModelServerOptions,
+  count: (text: string) => number,
+): Provider => {
   const random = seededRandom(seed);
   const window = slidingWindow(limits);
   const failing = faults();
@@ -121,7 +120,7 @@ const provider = ({
     // Never older than one that was counted before: aimock has its own order of turning to them.
     const atMs = Math.max(note?.bodyMs ?? clock.monotonic(), arrivals.all.at(-1)?.atMs ?? 0);
     const { model } = request;
-    const reply = answer(request); // Known before it is given, so that the window can count its tokens as they arrive.
+    const reply = answer(request, count); // Known before it is given, so that the window can count its tokens as they arrive.
     const tokens = note?.reserved ?? reply.inputTokens + reply.outputMax;
     const seen = {
       atMs,
@@ -129,6 +128,7 @@ const provider = ({
       model,
       asked: tokens,
       ...(note?.request && { request: note.request }),
+      ...(note?.key && { key: note.key }),
     };
     const admission = window.admit(atMs, tokens);
     if (!admission.admitted) {
@@ -136,9 +136,16 @@ const provider = ({
       return tooMany(admission.retryAfterMs);
     }
     const status = failing.take();
-    arrivals.add({ ...seen, tokens, outcome: status === undefined ? 'answered' : 'failed' });
+    const used = arrivals.add({ ...seen, tokens, outcome: status === undefined ? 'answered' : 'failed' });
     if (latencyMs > 0) await clock.sleep(slowness * latency(random, latencyMs));
-    return status === undefined ? said(reply, model) : broken(status);
+    if (status !== undefined) {
+      admission.settle();
+      return broken(status);
+    }
+    const really = note?.reserved ?? reply.inputTokens + reply.outputTokens;
+    admission.settle(really);
+    used(really);
+    return said(reply, model);
   };
 
   return {
@@ -151,7 +158,8 @@ const provider = ({
 };
 
 export const startModelServer = async (options: ModelServerOptions = {}): Promise<ModelServer> => {
-  const { respond, arrivals, slowBy, failNext, close } = provider(options);
+  // Counted as the models whose protocol this is count.
+  const { respond, arrivals, slowBy, failNext, close } = provider(options, await counterOf('o200k_base'));
   const { mountable, take } = gate((options.clock ?? systemClock).monotonic);
   const mock = new LLMock({ host: '127.0.0.1', port: options.port ?? 0, journalMaxEntries: 1 });
   const arrive: ResponseFactory = (request) => respond(request, take(request._context));

@@ -1,5 +1,6 @@
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import { APICallError, generateText, Output, streamText } from 'ai';
+import { APICallError, generateText, isStepCount, Output, streamText, tool } from 'ai';
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { type ModelServer, type ModelServerOptions, startModelServer } from '../../src/dev/model-server.ts';
@@ -50,10 +51,10 @@ describe('the model server', () => {
     expect(response.modelId).toBe('simulated-tiny');
   });
 
-  it('counts tokens by four characters each', async () => {
+  it("counts tokens with the tokenizer of OpenAI's models", async () => {
     const { usage, text: said } = await ask(await start());
-    expect(usage.inputTokens).toBe(Math.ceil(prompt.length / 4));
-    expect(usage.outputTokens).toBe(Math.ceil(said.length / 4));
+    expect(usage.inputTokens).toBe(countTokens(prompt));
+    expect(usage.outputTokens).toBe(countTokens(said));
   });
 
   it('fills a schema from the document', async () => {
@@ -81,6 +82,25 @@ describe('the model server', () => {
       years: [1863],
     });
     expect(output.keywords).toHaveLength(3);
+  });
+
+  it('calls each tool it is offered once, then answers', async () => {
+    const asked: string[] = [];
+    const named = (name: string) =>
+      tool({
+        inputSchema: z.object({ title: z.string() }),
+        execute: async ({ title }) => void asked.push(`${name}: ${title}`),
+      });
+    const { text: said, steps } = await generateText({
+      model: modelOf(await start()),
+      tools: { look: named('look'), weigh: named('weigh') },
+      stopWhen: isStepCount(9),
+      prompt,
+      maxRetries: 0,
+    });
+    expect(asked).toEqual(['look: The Gettysburg Address', 'weigh: The Gettysburg Address']);
+    expect(steps).toHaveLength(3);
+    expect(said).toMatch(/^\[simulated\] The Gettysburg Address/);
   });
 
   it('ends a schema that contains itself', async () => {
@@ -117,6 +137,14 @@ describe('the model server', () => {
     await ask(server);
     expect((await refusal(ask(server))).responseHeaders?.['retry-after']).toBe('60');
     expect(server.arrivals().map(({ tokens }) => tokens)).toEqual([totalTokens, 0]);
+  });
+
+  it('logs the idempotency key of a request, and answers it each time that it comes', async () => {
+    const server = await start();
+    const headers = { 'idempotency-key': 'one' };
+    for (const _ of [1, 2]) await generateText({ model: modelOf(server), prompt, headers });
+    await ask(server);
+    expect(server.arrivals().map(({ key }) => key)).toEqual(['one', 'one', undefined]);
   });
 
   it('logs arrivals by a clock that never goes back', async () => {
