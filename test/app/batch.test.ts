@@ -190,6 +190,38 @@ test('its context is that of the batch, and can do nothing that a record is need
   for (const name of ['step', 'submit', 'progress', 'tools', 'stream']) expect(contexts[0]).not.toHaveProperty(name);
 });
 
+test('tasks whose process died in a batch are handled alone, for one of them may have killed it', async () => {
+  let dead = false;
+  const { submit, calls, clock, idle, crash } = await open(async (items, ctx) => {
+    if (!dead) await new Promise(() => {});
+    await completeAll(items, ctx);
+  });
+  const runs = await submit(1, 2, 3);
+  await idle();
+  dead = true;
+  await crash();
+  await clock.advance('1m');
+  expect(await Promise.all(runs.map((run) => run.result()))).toHaveLength(3);
+  expect(calls.map((call) => call.length)).toEqual([3, 1, 1, 1]);
+});
+
+test('a batch is told to stop when its worker is', async () => {
+  const reasons: unknown[] = [];
+  const { submit, idle, close } = await open(
+    (_items, { abortSignal }) =>
+      new Promise((_, reject) => {
+        abortSignal.addEventListener('abort', () => {
+          reasons.push(abortSignal.reason);
+          reject(abortSignal.reason);
+        });
+      }),
+  );
+  await submit(1, 2, 3);
+  await idle();
+  await close();
+  expect(reasons).toEqual([expect.objectContaining({ code: 'drained' })]);
+});
+
 test('what its calls of models cost is divided among its tasks', async () => {
   const model = new MockLanguageModelV4({
     doGenerate: async () => ({
