@@ -85,13 +85,13 @@ const layers: readonly Layer[] = [
   {
     name: 'npm start',
     files: /^dev\/start\./,
-    may: ['kernel', 'ports', 'bus on NATS', 'store adapters', 'kv', 'connect', 'dev'],
+    may: ['kernel', 'ports', 'bus on NATS', 'store adapters', 'kv', 'app', 'connect', 'dev'],
     packages: [],
   },
   {
     name: 'dev',
     files: /^dev\//,
-    may: ['kernel', 'ports', 'kv', 'task', 'client'],
+    may: ['kernel', 'ports', 'kv', 'task', 'llm', 'client'],
     packages: ['@copilotkit/aimock', 'zod'],
   },
   {

@@ -12,9 +12,17 @@ export interface Limit {
 export interface Limits {
   readonly requests?: Limit | readonly Limit[];
   readonly tokens?: Limit | readonly Limit[];
+  /** Requests that are being answered at once. */
+  readonly concurrent?: number;
 }
 
-export type Admission = { readonly admitted: true } | { readonly admitted: false; readonly retryAfterMs: number };
+export type Admission =
+  | {
+      readonly admitted: true;
+      /** The request has been answered. `tokens`: what it really used, which counts as of its arrival. */
+      readonly settle: (tokens?: number) => void;
+    }
+  | { readonly admitted: false; readonly retryAfterMs: number };
 
 export interface Window {
   /** Takes `tokens` and one request out of the windows that end at `nowMs`, or says when that may be tried again. */
@@ -23,13 +31,14 @@ export interface Window {
 
 interface Spent {
   readonly atMs: number;
-  readonly amount: number;
+  amount: number;
 }
 
 interface Meter {
   /** How long until `amount` fits; 0: now. What never fits waits for an empty window. */
   waitMs(nowMs: number, amount: number): number;
-  spend(spent: Spent): void;
+  /** What it answers puts another amount in its place. */
+  spend(nowMs: number, amount: number): (amount: number) => void;
 }
 
 const meter = ({ limit, perMs }: Limit): Meter => {
@@ -37,7 +46,10 @@ const meter = ({ limit, perMs }: Limit): Meter => {
   let sum = 0;
   const forget = (nowMs: number): void => {
     const gone = spent.findIndex(({ atMs }) => atMs > nowMs - perMs);
-    for (const { amount } of spent.splice(0, gone < 0 ? spent.length : gone)) sum -= amount;
+    for (const one of spent.splice(0, gone < 0 ? spent.length : gone)) {
+      sum -= one.amount;
+      one.amount = Number.NaN; // What it came to does not matter any more.
+    }
   };
   return {
     waitMs: (nowMs, amount) => {
@@ -50,27 +62,45 @@ const meter = ({ limit, perMs }: Limit): Meter => {
       }
       return perMs;
     },
-    spend: (one) => {
+    spend: (atMs, amount) => {
+      const one = { atMs, amount };
       spent.push(one);
-      sum += one.amount;
+      sum += amount;
+      return (really) => {
+        if (Number.isNaN(one.amount)) return;
+        sum += really - one.amount;
+        one.amount = really;
+      };
     },
   };
 };
 
-export const slidingWindow = ({ requests = [], tokens = [] }: Limits): Window => {
+/** Where only the end of some other request makes room, and nobody knows when that is. */
+const crowdedMs = 1_000;
+
+export const slidingWindow = ({ requests = [], tokens = [], concurrent = Infinity }: Limits): Window => {
   const requestMeters = [requests].flat().map(meter);
   const tokenMeters = [tokens].flat().map(meter);
+  let answering = 0;
   return {
     admit: (nowMs, amount) => {
       const waitMs = Math.max(
-        0,
+        answering < concurrent ? 0 : crowdedMs,
         ...requestMeters.map((one) => one.waitMs(nowMs, 1)),
         ...tokenMeters.map((one) => one.waitMs(nowMs, amount)),
       );
       if (waitMs > 0) return { admitted: false, retryAfterMs: waitMs };
-      for (const one of requestMeters) one.spend({ atMs: nowMs, amount: 1 });
-      for (const one of tokenMeters) one.spend({ atMs: nowMs, amount });
-      return { admitted: true };
+      for (const one of requestMeters) one.spend(nowMs, 1);
+      const amends = tokenMeters.map((one) => one.spend(nowMs, amount));
+      answering += 1;
+      let settled = false;
+      const settle = (really?: number): void => {
+        if (settled) return;
+        settled = true;
+        answering -= 1;
+        if (really !== undefined) for (const amend of amends) amend(really);
+      };
+      return { admitted: true, settle };
     },
   };
 };

@@ -45,6 +45,31 @@ describe("the model server's window", () => {
     expect(server.arrivals().map(({ tokens }) => tokens)).toEqual([3 + 50, 3 + 70, 3 + 20]);
   });
 
+  it('counts what an answer has used, once that is known, as of when its request came', async () => {
+    const clock = virtualClock();
+    const server = await start({ clock, limits: { tokens: { limit: 100, perMs: 10_000 } } });
+    expect((await post(server, {}, { max_tokens: 90 })).status).toBe(200);
+    const [{ used = 0, tokens = 0 } = {}] = server.arrivals();
+    expect(tokens).toBe(3 + 90);
+    expect(used).toBeLessThan(50);
+    // What was reserved and not used has room for others.
+    expect((await post(server, { 'x-troupe-reserved': String(100 - used) })).status).toBe(200);
+    await clock.advance(10_000);
+    expect((await post(server, { 'x-troupe-reserved': '100' })).status).toBe(200);
+    // What says itself what it has reserved is taken at its word.
+    expect((await post(server, { 'x-troupe-reserved': '1' })).status).toBe(429);
+  });
+
+  it('answers so many at once, and refuses the next until one has its answer', () => {
+    const window = slidingWindow({ concurrent: 1 });
+    const first = window.admit(0, 1);
+    expect(window.admit(0, 1)).toEqual({ admitted: false, retryAfterMs: 1_000 });
+    if (first.admitted) first.settle();
+    if (first.admitted) first.settle();
+    expect(window.admit(0, 1)).toMatchObject({ admitted: true });
+    expect(window.admit(0, 1)).toMatchObject({ admitted: false });
+  });
+
   it('is several windows at once', async () => {
     const clock = virtualClock();
     const limits = {
@@ -68,9 +93,9 @@ describe("the model server's window", () => {
 
   it('admits again exactly a window later, and not a moment before', () => {
     const window = slidingWindow({ requests: { limit: 1, perMs: 100 } });
-    expect(window.admit(0, 1)).toEqual({ admitted: true });
+    expect(window.admit(0, 1)).toMatchObject({ admitted: true });
     expect(window.admit(99.9, 1)).toMatchObject({ admitted: false });
-    expect(window.admit(100, 1)).toEqual({ admitted: true });
+    expect(window.admit(100, 1)).toMatchObject({ admitted: true });
   });
 
   it('writes each arrival to a file, under the name that its request has', async () => {
@@ -81,7 +106,7 @@ describe("the model server's window", () => {
     await post(server, { 'x-request-id': 'first' });
     await post(server, { 'x-request-id': 'second' });
     const lines = (await readFile(log, 'utf8')).trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line))).toEqual(server.arrivals());
+    expect(server.arrivals()).toMatchObject(lines.map((line) => JSON.parse(line)));
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { request: 'first', outcome: 'answered' },
       { request: 'second', outcome: 'refused' },
