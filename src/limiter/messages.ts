@@ -36,8 +36,8 @@ const wish = amount.extend({
 });
 
 /**
- * A client's whole list of those that wait, as of now: who is not in it does not wait any more. Sent again every D/4 as
- * long as somebody waits. A permit's life counts from when the client sent the list that its grant answers.
+ * A client's list of those that wait, as of now: who is not in it does not wait any more. Sent again every D/4 as long as
+ * somebody waits. A permit's life counts from when the client sent the list that its grant answers.
  */
 export const acquire = z.object({
   client: name,
@@ -48,6 +48,8 @@ export const acquire = z.object({
    * is in this list has been lost on its way, and will never be used.
    */
   live: z.number().int().min(0).default(1),
+  /** These have joined, and those of the lists before go on waiting. */
+  adds: z.boolean().default(false),
   waiting: z.array(wish).max(10_000),
 });
 
@@ -78,7 +80,13 @@ export const settle = z.object({
         /** Nothing was written. */
         z.object({ type: z.literal('unsent'), permit: permitId }),
         /** The call is over, and used so much; without `actual`, what was reserved. */
-        z.object({ type: z.literal('settled'), permit: permitId, actual: amount.optional() }),
+        z.object({
+          type: z.literal('settled'),
+          permit: permitId,
+          actual: amount.optional(),
+          /** As `sent`, which had not been told yet. */
+          sent: z.boolean().optional(),
+        }),
         /** The call goes on: its client lives. Every `keepaliveMs` for each call that counts as concurrent. */
         z.object({ type: z.literal('alive'), permit: permitId }),
       ]),

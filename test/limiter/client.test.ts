@@ -35,13 +35,19 @@ describe('those that wait', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('are listed at once when one joins', async () => {
+  test('are listed in turn, and who joins in between at once', async () => {
     const { clock, ask, lists } = world();
     void ask();
     await clock.advance(10);
     void ask();
+    void ask();
     await clock.settle();
-    expect(lists.map(({ waiting }) => waiting.length)).toEqual([1, 2]);
+    await clock.advance(125);
+    expect(lists.map(({ adds, waiting }) => [adds, waiting.length])).toEqual([
+      [false, 1],
+      [true, 2],
+      [false, 3],
+    ]);
   });
 
   test('say which of their lists could still be used', async () => {
@@ -80,19 +86,6 @@ describe('those that wait', () => {
     void ask({ holdMs: Number.NaN, maxWaitMs: Number.POSITIVE_INFINITY });
     await clock.settle();
     expect(waiting()).toEqual(['1']);
-  });
-
-  test('are listed less often the more they are', async () => {
-    const { clock, ask, lists } = world();
-    for (let i = 0; i < 500; i += 1) void ask();
-    await clock.settle();
-    for (let i = 0; i < 9; i += 1) {
-      void ask();
-      await clock.advance(1);
-    }
-    expect(lists).toHaveLength(1);
-    await clock.advance(2);
-    expect(lists.map(({ waiting }) => waiting.length)).toEqual([500, 509]);
   });
 
   test('are answered on a subject of their own', async () => {

@@ -94,7 +94,11 @@ export const fates = ({ bus, clock, random, log, client, budget, unknown }: Fate
 
   return {
     tell: (fate) => {
-      added.push(fate);
+      const last = added.at(-1);
+      // Said in one breath, so in one word.
+      if (fate.type === 'settled' && last?.type === 'sent' && last.permit === fate.permit)
+        added[added.length - 1] = { ...fate, sent: true };
+      else added.push(fate);
       start();
     },
     flushed: async () => {

@@ -1,7 +1,7 @@
 /**
  * Those of one process that wait for permits of one budget. The limiter's queue is the latest list of each client, so the
- * whole list is sent again every D/4 while anybody waits, and in the next tick when somebody joins: a limiter that has
- * just taken over has its queue back at once, and who gives up just vanishes from the list.
+ * whole list is sent again every D/4 while anybody waits: a limiter that has just taken over has its queue back at once, and
+ * who gives up just vanishes from the list. Who joins in between is told of at the end of the tick.
  */
 import type { Bus, Message } from '../../bus/bus.ts';
 import { subjects } from '../../bus/subjects.ts';
@@ -61,16 +61,23 @@ export const line = (options: LineOptions): Line => {
   let count = 0;
   let answer: Answer | undefined;
   let answered = (): void => {};
+  /** Since the last list. */
+  let joined: Waiter[] = [];
 
-  const publish = (): void => {
+  const publish = (what: 'all' | 'joined'): void => {
     if (bus.connection !== 'connected') return;
+    const adds = what === 'joined' && joined.length <= mostListed;
+    const listed = adds ? new Map(joined.map((each) => [each.id, each])) : waiting;
+    joined = [];
     // A permit's life counts from here: before anything of the list can have left.
     const nowMs = clock.monotonic();
     const list = sent.next(nowMs);
     for (let most = mostListed; ; most = Math.floor(most / 2)) {
-      const wishes = chosen(waiting, most).map((each) => wish(each, nowMs));
+      const wishes = chosen(listed, most).map((each) => wish(each, nowMs));
       try {
-        return bus.publish(subject, encode({ client, ...list, waiting: wishes } satisfies Acquire), { reply: inbox });
+        return bus.publish(subject, encode({ client, ...list, adds, waiting: wishes } satisfies Acquire), {
+          reply: inbox,
+        });
       } catch (error) {
         if (error instanceof PayloadTooLargeError && most > 1) continue;
         return log.debug({ err: error, budget }, 'a list of those that wait was not sent');
@@ -136,7 +143,9 @@ export const line = (options: LineOptions): Line => {
         done();
         reject(error);
       };
-      waiting.set(id, { id, wanted, sinceMs, granted, failed });
+      const waiter = { id, wanted, sinceMs, granted, failed };
+      waiting.set(id, waiter);
+      joined.push(waiter);
       renewal.soon();
     });
 
@@ -152,7 +161,7 @@ export const line = (options: LineOptions): Line => {
       const left = [...waiting.keys()];
       for (const id of left) leave(id)?.failed(reason);
       if (left.length === 0) return Promise.resolve();
-      publish();
+      publish('all');
       return new Promise((resolve) => {
         answered = resolve;
       });

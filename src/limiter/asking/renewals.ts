@@ -2,9 +2,9 @@
 import type { Clock, Timer } from '../../kernel/clock.ts';
 
 export interface Renewals {
-  /** Now, if anybody waits. */
+  /** The whole list now, if anybody waits. */
   now(): void;
-  /** At this tick's end, or as soon as the pace allows: even if nobody waits any more, which the limiter has to know. */
+  /** At this tick's end: those who have joined; or the whole list, if none was sent yet or nobody waits any more. */
   soon(): void;
   /** Nobody waits. */
   stop(): void;
@@ -16,14 +16,10 @@ export interface RenewalsOptions {
   readonly everyMs: number;
   /** How many wait. */
   size(): number;
-  send(): void;
+  send(what: 'all' | 'joined'): void;
 }
 
-/** Lists are written at this pace at most, or a long one would be written anew for each who joins it. */
-const wishesPerMs = 50;
-
 export const renewals = ({ clock, everyMs, size, send }: RenewalsOptions): Renewals => {
-  let lastMs = Number.NEGATIVE_INFINITY;
   let next: Timer | undefined;
   let hurried = false;
   let closed = false;
@@ -33,22 +29,18 @@ export const renewals = ({ clock, everyMs, size, send }: RenewalsOptions): Renew
     next = undefined;
   };
 
-  const sendNow = (): void => {
-    lastMs = clock.monotonic();
-    send();
-  };
-
   const now = (): void => {
     stop();
     if (size() === 0) return;
-    sendNow();
+    send('all');
     next = clock.timer(everyMs, now);
   };
 
   const hurry = (): void => {
     hurried = false;
     if (closed) return;
-    if (size() === 0) sendNow();
+    if (size() === 0) send('all');
+    else if (next) send('joined');
     else now();
   };
 
@@ -57,9 +49,7 @@ export const renewals = ({ clock, everyMs, size, send }: RenewalsOptions): Renew
     soon: () => {
       if (hurried || closed) return;
       hurried = true;
-      const waitMs = lastMs + size() / wishesPerMs - clock.monotonic();
-      if (waitMs < 1) clock.immediate(hurry);
-      else clock.timer(waitMs, hurry);
+      clock.immediate(hurry);
     },
     stop,
     close: () => {

@@ -195,6 +195,7 @@ export const ledger = (options: LedgerOptions): Ledger => {
           drop(fate.permit, call);
           return 'known';
         case 'settled':
+          if (fate.sent) date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
           return end(fate.permit, call, fate.actual, nowMs);
         case 'alive':
           call.aliveAtMs = nowMs;

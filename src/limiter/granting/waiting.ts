@@ -76,7 +76,14 @@ export const lists = ({ costOf, objection, lost, freshMs }: ListsOptions): Lists
     queue.add(waiting);
   };
 
-  const update = (client: Client, { live, waiting }: Acquire, nowMs: number): void => {
+  const update = (client: Client, { live, adds, waiting }: Acquire, nowMs: number): void => {
+    if (!adds) drop(client, waiting, live);
+    for (const wish of waiting)
+      if (!client.waiting.has(wish.id) && !client.granted.has(wish.id)) enter(client, wish, nowMs);
+  };
+
+  /** Who does not wait any more, and who has lost their grant. */
+  const drop = (client: Client, waiting: Acquire['waiting'], live: number): void => {
     const listed = new Set(waiting.map(({ id }) => id));
     for (const [id, each] of client.waiting) if (!listed.has(id)) leave(client, each);
     for (const [id, { permit, n }] of client.granted) {
@@ -84,8 +91,6 @@ export const lists = ({ costOf, objection, lost, freshMs }: ListsOptions): Lists
       client.granted.delete(id);
       if (listed.has(id)) lost(permit);
     }
-    for (const wish of waiting)
-      if (!client.waiting.has(wish.id) && !client.granted.has(wish.id)) enter(client, wish, nowMs);
   };
 
   return {
