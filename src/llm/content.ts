@@ -43,6 +43,8 @@ const recorded = z.object({
   }),
   /** The provider's own name for the request. */
   requestId: z.string().exactOptional(),
+  /** How long it waited for its permits, in ms. */
+  waitedMs: z.number().exactOptional(),
   /** What the call cost when it was made. */
   billed: z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() }),
 });
@@ -52,15 +54,17 @@ export type Recorded = Readonly<z.infer<typeof recorded>>;
 export interface Origin {
   readonly by: string;
   readonly requestId: string | undefined;
+  readonly waitedMs: number;
   readonly billed: Usage;
 }
 
-export const record = (answer: Answer, { by, requestId, billed }: Origin): Recorded => {
+export const record = (answer: Answer, { by, requestId, waitedMs, billed }: Origin): Recorded => {
   const { response, content, warnings, usage, ...rest } = answer;
   const kept = {
     ...rest,
     usage: credible(usage),
     by,
+    waitedMs: Math.round(waitedMs),
     billed,
     content: content.map(written),
     warnings: [...warnings],
@@ -92,7 +96,7 @@ export const recall = (value: unknown, step: string): Recorded => {
 
 /** What the AI SDK is given: the same on the first attempt as on those that replay it. */
 export const answerOf = (said: Recorded): LanguageModelV4GenerateResult & Answer => {
-  const { by: _by, billed: _billed, requestId: _request, response, content, ...rest } = said;
+  const { by: _by, billed: _billed, requestId: _request, waitedMs: _waited, response, content, ...rest } = said;
   return {
     ...rest,
     content: content.map(read),

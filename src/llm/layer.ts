@@ -119,7 +119,8 @@ const streamed = async (all: CallPorts, scope: CallScope, params: Parameters<typ
   // Whoever reads the stream is told how it ends.
   void call(all, scope, { ...params, abortSignal: life.signal }, through)
     .then(through.finish)
-    .catch(through.fail);
+    .catch(through.fail)
+    .finally(() => life.abort()); // Lets go of the caller's signal.
   await through.opened;
   return { stream: through.readable };
 };

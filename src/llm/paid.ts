@@ -2,13 +2,13 @@
 import { TimeoutError } from '../kernel/errors.ts';
 import { linked } from '../kernel/signal.ts';
 import type { Underway } from '../task/journal.ts';
-import { type Recorded, record } from './content.ts';
+import { type Answer, type Recorded, record } from './content.ts';
 import { permitted } from './permission.ts';
 import { generate, stream } from './provider.ts';
 import type { Provider } from './route.ts';
 import type { Call } from './scope.ts';
 import { actual, bill } from './usage.ts';
-import type { WireCall } from './wire-call.ts';
+import type { AnswerHeaders, WireCall } from './wire-call.ts';
 
 export const nameOf = ({ model }: Provider): string => `${model.provider}/${model.modelId}`;
 
@@ -17,6 +17,7 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
   const { all, scope, params, signal, patience: waiting } = one;
   const { task } = scope.attempt;
   const { budgets, model, price } = provider;
+  const noted = notedRequest(underway);
   const request = {
     budgets,
     amount: await all.estimates.amount(model, params),
@@ -25,13 +26,19 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
     holdMs: scope.timeoutMs,
     signal,
     patience: waiting,
+    heard: noted.begun,
   };
-  const { answer, requestId } = await permitted(
+  let waitedMs = 0;
+  const answer = await permitted(
     all.permits,
     provider.transport,
     request,
-    (wire) => asked(one, provider, wire, underway),
-    ({ answer: { usage } }) => actual(usage),
+    async (wire) => {
+      const given = await asked(one, provider, wire, noted);
+      waitedMs = Math.max(...wire.permits.map((permit) => permit.waitedMs));
+      return given;
+    },
+    ({ usage }) => actual(usage),
   );
   const billed = bill(answer.usage, price);
   const { modelCalls, modelTokens, modelUsd } = all.ports.metrics;
@@ -39,48 +46,65 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
   modelTokens.labels(scope.name, 'input').inc(billed.inputTokens);
   modelTokens.labels(scope.name, 'output').inc(billed.outputTokens);
   modelUsd.labels(scope.name).inc(billed.usd);
-  return record(answer, { by: nameOf(provider), requestId, billed });
+  return record(answer, { by: nameOf(provider), requestId: noted.id(), waitedMs, billed });
 };
 
 /** The provider's time begins here: waiting for the permits was not its own. */
-const asked = async (one: Call, { model }: Provider, wire: WireCall, underway: Underway) => {
+const asked = async (one: Call, { model }: Provider, wire: WireCall, noted: NotedRequest): Promise<Answer> => {
   const { all, scope, params, signal, key, passage } = one;
   const { timeoutMs, name } = scope;
   const life = linked(signal);
   const timer = all.ports.clock.timer(timeoutMs, () =>
     life.abort(new TimeoutError(`model "${name}" gave no answer within ${timeoutMs} ms`)),
   );
-  let requestId: string | undefined;
   const id = `${scope.attempt.task.recordKey}:${key}`;
-  /**
-   * One more write of the record for each stream, beside the reading of its body: it delays no part. If the process dies
-   * now, the next attempt knows that the provider had begun to answer, and which of its requests that was.
-   */
-  const heard = (headers: Readonly<Record<string, string>>): void => {
-    if (!wire.wired) for (const permit of wire.permits) permit.heard();
-    requestId = requestIdOf(headers);
-    if (passage && requestId !== undefined) underway.begun(requestId).catch((error: unknown) => life.abort(error));
-  };
   const called = {
     model,
     params: { ...params, abortSignal: life.signal, headers: { ...params.headers, 'idempotency-key': id } },
     signal: life.signal,
     id,
-    heard,
+    heard: (headers: AnswerHeaders): void => {
+      if (!wire.wired) for (const permit of wire.permits) permit.heard();
+      if (passage) noted.begun(headers);
+      else noted.ended(headers);
+    },
   };
   try {
-    const answer = passage ? await stream(called, passage) : await generate(called);
-    return { answer, requestId };
+    return passage ? await stream(called, passage) : await generate(called);
   } finally {
     timer.cancel();
     life.abort();
   }
 };
 
+interface NotedRequest {
+  /** The answer has begun, and its body is still to be read. */
+  begun(headers: AnswerHeaders): void;
+  /** The answer is there: nothing is left that could be interrupted. */
+  ended(headers: AnswerHeaders): void;
+  id(): string | undefined;
+}
+
+/**
+ * One more write of the record for each call, beside the reading of the body: it delays no part of it. If the process
+ * dies now, the next attempt knows that the provider had begun to answer, and which of its requests that was.
+ */
+const notedRequest = ({ begun }: Underway): NotedRequest => {
+  let id: string | undefined;
+  const named = (headers: AnswerHeaders): string | undefined => (id ??= requestIdOf(headers));
+  return {
+    begun: (headers) => {
+      if (id !== undefined || named(headers) === undefined) return;
+      begun(id ?? '').catch(() => {}); // Who has lost the task is told so by its signal.
+    },
+    ended: named,
+    id: () => id,
+  };
+};
+
 const requestIdHeaders = ['x-request-id', 'request-id', 'x-amzn-requestid', 'apim-request-id', 'cf-ray'];
 
-const requestIdOf = (headers: Readonly<Record<string, string>>): string | undefined =>
-  requestIdHeaders
-    .map((name) => headers[name])
-    .find((id) => id !== undefined)
-    ?.slice(0, 200);
+const requestIdOf = (headers: AnswerHeaders): string | undefined => {
+  const found = requestIdHeaders.map((name) => headers[name]).find((id) => id !== undefined);
+  return found === undefined ? undefined : String(found).slice(0, 200);
+};

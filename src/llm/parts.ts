@@ -112,9 +112,10 @@ const partsOfContent = (part: LanguageModelV4Content, id: string): Part[] => {
         ];
   }
   if (part.type !== 'tool-call') return [part];
-  const { toolCallId, toolName, input } = part;
+  const { toolCallId, toolName, input, providerExecuted, dynamic } = part;
+  const how = optional({ providerExecuted, dynamic });
   return [
-    { type: 'tool-input-start', id: toolCallId, toolName },
+    { type: 'tool-input-start', id: toolCallId, toolName, ...how },
     { type: 'tool-input-delta', id: toolCallId, delta: input },
     { type: 'tool-input-end', id: toolCallId },
     part,

@@ -4,11 +4,13 @@ import { linked } from '../kernel/signal.ts';
 import type { Amount } from '../limiter/budget.ts';
 import type { Permit, Permits, Wanted } from '../limiter/permits.ts';
 import type { Patience } from './waiting.ts';
-import { type WireCall, withPermit } from './wire-call.ts';
+import { type PermitSource, type WireCall, withPermit } from './wire-call.ts';
 
 export interface Request extends Omit<Wanted, 'maxWaitMs'> {
   readonly budgets: readonly string[];
   readonly patience: Patience;
+  /** The answer has begun: told where it can be seen at the wire. */
+  readonly heard?: PermitSource['heard'];
 }
 
 /**
@@ -34,7 +36,8 @@ export const permitted = async <T>(
   actual: (result: T) => Amount | undefined,
 ): Promise<T> => {
   const first = await acquireAll(permits, request);
-  return withPermit({ first, next: () => acquireAll(permits, request) }, async (wire) => {
+  const { heard = () => {} } = request;
+  return withPermit({ first, next: () => acquireAll(permits, request), heard }, async (wire) => {
     if (transport.wired === false) for (const permit of first) permit.sent();
     try {
       const result = await call(wire);
@@ -60,7 +63,7 @@ const settle = (wire: WireCall, transport: Transport, actual?: Amount): void => 
 
 /** Those that are there together, in time. */
 const acquireAll = async (permits: Permits, request: Request): Promise<readonly Permit[]> => {
-  const { budgets, patience, signal, ...wanted } = request;
+  const { budgets, patience, signal, heard: _heard, ...wanted } = request;
   for (;;) {
     signal.throwIfAborted();
     const maxWaitMs = patience.leftMs();

@@ -10,7 +10,12 @@ export interface PermitSource {
    * request. It is the source that bounds how long it waits, and that knows the call's signal.
    */
   next(): Promise<readonly Permit[]>;
+  /** The answer to the call's first request has begun; its body is still to come. */
+  heard?(headers: AnswerHeaders): void;
 }
+
+/** By lower-case names. */
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** A call, as its caller sees it. */
 export interface WireCall {
@@ -37,6 +42,8 @@ export interface Passage {
   readonly permits: readonly Permit[];
   /** Others in their place. */
   renew(): Promise<Passage>;
+  /** The answer has begun. */
+  heard(headers: AnswerHeaders): void;
   /** The request is over. */
   end(): void;
 }
@@ -58,6 +65,9 @@ export const withPermit = <T>(source: PermitSource, run: (call: WireCall) => Pro
       const others = await source.next();
       if (isFirst) first = others;
       return passage(others, isFirst);
+    },
+    heard: (headers) => {
+      if (isFirst) source.heard?.(headers);
     },
     end: () => {
       if (isFirst) return;

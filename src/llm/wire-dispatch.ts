@@ -116,7 +116,10 @@ const checked = (passage: Passage, handler: Handler, begins: (late: boolean) => 
       handler.onResponseStarted?.();
     },
     onRequestUpgrade: (...upgrade) => handler.onRequestUpgrade?.(...upgrade),
-    onResponseStart: (...start) => handler.onResponseStart?.(...start),
+    onResponseStart: (controller, status, headers, message) => {
+      passage.heard(headers);
+      handler.onResponseStart?.(controller, status, headers, message);
+    },
     onResponseData: (controller, chunk) => handler.onResponseData?.(controller, chunk),
     onResponseEnd: (controller, trailers) => {
       over();
