@@ -18,6 +18,9 @@ export interface Passage extends Sink {
   fail(error: unknown): void;
 }
 
+/** A response that its provider did not name has our name for it, by which it can be forgotten. */
+const isEnd = ({ type }: Part): boolean => type === 'response-metadata' || type === 'finish';
+
 /** Parts that a slow reader may leave lying; then the provider has to wait. */
 const ahead = 64;
 
@@ -47,7 +50,7 @@ export const passage = (abandoned: (reason: unknown) => void): Passage => {
     shown: () => shown,
     finish: async (answer) => {
       const parts = partsOf(answer);
-      for (const value of shown ? parts.slice(-1) : parts) await part(value);
+      for (const value of shown ? parts.filter(isEnd) : parts) await part(value);
       void writer.close().catch(() => {});
     },
     fail: (error) => {

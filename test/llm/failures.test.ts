@@ -288,6 +288,27 @@ describe('an answer that misses the schema it was asked for', () => {
   });
 });
 
+describe('a stream whose output misses its schema', () => {
+  test('is forgotten too, by the name that the AI SDK gave its response', async () => {
+    const answers = ['{"n":"x"}', '{"n":1}'];
+    const nameless = () => spoken(answers.shift() ?? '').filter(({ type }) => type !== 'response-metadata');
+    const model = new MockLanguageModelV4({ doStream: async () => ({ stream: streamOf(nameless()) }) });
+    const {
+      client,
+      clock,
+      ask: task,
+    } = await world({ fast: [entry(model)] }, async (ctx) => {
+      const output = Output.object({ schema: z.object({ n: z.number() }) });
+      return streamText({ model: ctx.model('fast'), prompt: 'n', output, onError: () => {} }).output;
+    });
+    const run = await client.submit(task, {});
+    await clock.advance('1s');
+    expect(await run.result()).toEqual({ said: { n: 1 } });
+    expect((await run.status()).attempt).toBe(2);
+    expect(model.doStreamCalls).toHaveLength(2);
+  });
+});
+
 describe('a name that the app does not have', () => {
   test('is told with the one that was probably meant', async () => {
     const { client, ask: task } = await world({ fast: [entry(stumbling())] }, (ctx) => ask(ctx, 'fsat'));
