@@ -102,6 +102,10 @@ describe('a failure', () => {
     const outcome = { type: 'failed', error, forget: ['a', 'none'] } as const;
     expect(recordAfter(record, outcome, { retry, now, random }).steps.map(({ name }) => name)).toEqual(['b']);
     expect(fail(record, 0).steps).toHaveLength(3);
+    const one = { type: 'failed', error, forget: ['a:2'] } as const;
+    expect(recordAfter(record, one, { retry, now, random }).steps.map(({ key }) => key)).toEqual(['0', '1']);
+    const last = recordAfter(record, one, { retry: { ...retry, max: 1 }, now, random });
+    expect({ status: last.status, steps: last.steps.length }).toEqual({ status: 'dead', steps: 2 });
   });
 });
 

@@ -87,7 +87,7 @@ test('the history answers for what KV has forgotten, and nobody for what never w
     reason: undefined,
     worker: undefined,
   };
-  const rest = { input: undefined, error: undefined, waiting: undefined, usage: undefined, parent: undefined };
+  const rest = { input: undefined, error: undefined, waiting: undefined, parent: undefined };
   const row: TaskRow = {
     ...none,
     ...rest,
@@ -102,6 +102,7 @@ test('the history answers for what KV has forgotten, and nobody for what never w
     failures: 1,
     inputHash: 'h',
     result: '{"n":1}',
+    usage: '{"inputTokens":3,"outputTokens":2,"usd":0.5}',
     redriveOf: undefined,
     deadline: undefined,
     createdAt: new Date(0).toISOString(),
@@ -112,6 +113,7 @@ test('the history answers for what KV has forgotten, and nobody for what never w
   await store.project([row]);
   expect(await status('=YSBi')).toMatchObject({
     id: 'a b',
+    usage: { inputTokens: 3, outputTokens: 2, usd: 0.5 },
     status: 'completed',
     output: { n: 1 },
     attempt: 2,
