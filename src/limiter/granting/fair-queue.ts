@@ -3,7 +3,7 @@
  * turns, each as much as the others (deficit round robin), the oldest of a tenant first. Who is at the head stays there
  * until taken or gone, so that a large request is not passed over for ever by small ones that fit.
  */
-import type { Lane } from '../../bus/subjects.ts';
+import { type Lane, lanes as inOrder } from '../../bus/subjects.ts';
 
 export interface Queued {
   readonly lane: Lane;
@@ -72,7 +72,10 @@ export const fairQueue = <Item extends Queued>(): FairQueue<Item> => {
 
   const choose = (): Item | undefined => {
     let best: LaneQueue<Item> | undefined;
-    for (const lane of lanes.values()) if (lane.tenants.size > 0 && (!best || lane.pass < best.pass)) best = lane;
+    for (const name of inOrder) {
+      const lane = lanes.get(name);
+      if (lane && lane.tenants.size > 0 && (!best || lane.pass < best.pass)) best = lane;
+    }
     return best && nextOf(best.tenants);
   };
 
