@@ -9,6 +9,7 @@ export interface Options {
   /** Worker processes, and workers in all of them together. */
   readonly nodes: number;
   readonly workers: number;
+  /** Processes that stand by: as many as nodes, for on each of them one does. With few, none may have seen every slice. */
   readonly candidates: number;
   /** The longest delay on the way to the provider; by default half of what the guarantee allows, X. */
   readonly delayMs: number | undefined;
@@ -19,7 +20,7 @@ export interface Options {
 }
 
 export const usage = `npm run prove:limiter -- [--window 10s] [--minutes 6] [--faults all|none] [--out prove/out]
-    [--nodes 8] [--workers 200] [--candidates 3] [--delay MS] [--seed 1]
+    [--nodes 8] [--workers 200] [--candidates 8] [--delay MS] [--seed 1]
 
 Sends five times what a budget allows through the limiter, for the first half of the minutes without faults and for the
 second half with them, and judges by the provider's own log. Writes verdict.json and arrivals.svg to --out. Ends with 1
@@ -44,7 +45,7 @@ export const parseOptions = (argv: readonly string[]): Options | undefined => {
       faults: { type: 'string', default: 'all' },
       nodes: { type: 'string', default: '8' },
       workers: { type: 'string', default: '200' },
-      candidates: { type: 'string', default: '3' },
+      candidates: { type: 'string', default: '8' },
       delay: { type: 'string' },
       seed: { type: 'string', default: '1' },
       out: { type: 'string', default: 'prove/out' },

@@ -89,7 +89,7 @@ const callOnce = async ({ tenant, random, beganMs }: Worker): Promise<void> => {
   };
   try {
     const first = await permit();
-    const signal = AbortSignal.timeout(callTimeoutMs);
+    const signal = AbortSignal.timeout(job.maxWaitMs + callTimeoutMs); // It may have to wait for another permit.
     const status = await caller.call(first, permit, { url: `${job.url}/chat/completions`, headers, body, signal });
     report({ type: 'answered', request, status });
   } catch (error) {

@@ -1,10 +1,13 @@
 /** What the records have said, revision by revision: from when on a call's result was recorded, and of which task. */
 import { z } from 'zod';
 
+/** `at`: when its worker had the result, and was about to record it. */
+const step = z.object({ name: z.string(), key: z.string().optional(), at: z.iso.datetime() });
+
 const record = z.object({
   status: z.string(),
   attempt: z.number(),
-  steps: z.array(z.object({ name: z.string(), key: z.string().optional() })).default([]),
+  steps: z.array(step).default([]),
 });
 
 export type TaskState = z.infer<typeof record>;
@@ -22,7 +25,7 @@ export interface Revision {
 export interface Stored {
   readonly task: string;
   readonly revision: number;
-  /** Never later than it was: where revisions were missed, when the last before them was stored. */
+  /** When its revision was stored, or where revisions were missed that may have had it, when it was made at the earliest. */
   readonly atMs: number;
 }
 
@@ -41,7 +44,7 @@ export interface Ledger {
 }
 
 /** The key that a step's request carries: a model's call has its hash and no name in it, a tool's has both. */
-export const keyOf = (task: string, { name, key }: TaskState['steps'][number]): string =>
+export const keyOf = (task: string, { name, key }: Pick<TaskState['steps'][number], 'name' | 'key'>): string =>
   [task, ...(name.startsWith('model:') ? [] : [name]), ...(key === undefined ? [] : [key])].join(':');
 
 interface Place {
@@ -59,10 +62,14 @@ export const ledger = (fromMs: number): Ledger => {
   let missed = 0;
   let spared = 0;
 
-  /** A gap since the task was last seen may have hidden a revision of its own. */
-  const earliest = ({ task, atMs }: Revision): number => {
+  /**
+   * A gap since the task was last seen may have hidden a revision of its own. It came after the gap began, and after its
+   * worker had the result.
+   */
+  const storedAt = ({ task, atMs }: Revision, madeMs: number): number => {
     const since = seenOf.get(task) ?? 0;
-    return gaps.find(({ revision }) => revision >= since)?.atMs ?? atMs;
+    const gap = gaps.find(({ revision }) => revision >= since);
+    return gap ? Math.min(atMs, Math.max(gap.atMs, madeMs)) : atMs;
   };
 
   return {
@@ -75,12 +82,11 @@ export const ledger = (fromMs: number): Ledger => {
       }
       last = { revision, atMs };
       const state = record.parse(value);
-      const storedMs = earliest(one);
       const before = tasks.get(task);
       if (state.attempt > (before?.attempt ?? 1)) spared += state.steps.length;
-      for (const step of state.steps) {
-        const key = keyOf(task, step);
-        if (!calls.has(key)) calls.set(key, { task, revision, atMs: storedMs });
+      for (const made of state.steps) {
+        const key = keyOf(task, made);
+        if (!calls.has(key)) calls.set(key, { task, revision, atMs: storedAt(one, Date.parse(made.at)) });
       }
       tasks.set(task, state);
       seenOf.set(task, revision);

@@ -10,6 +10,9 @@ const steps = [
   { name: 'model:agent', key: 'h2' },
 ];
 const keysOf = (task: string): readonly string[] => steps.map((step) => keyOf(task, step));
+/** Each was made 1 ms before it was recorded. */
+const first = (n: number, fromMs: number) =>
+  steps.slice(0, n).map((step, at) => ({ ...step, at: new Date(fromMs + 100 * (at + 1) - 1).toISOString() }));
 
 /** Two tasks whose calls arrive 10 ms before they are recorded, one each 100 ms; the second begins anew before its third. */
 const revisions = (): readonly Revision[] => {
@@ -18,12 +21,10 @@ const revisions = (): readonly Revision[] => {
     ...[1, 2].map((n) => ({
       task,
       atMs: fromMs + 100 * n,
-      value: { status: 'running', attempt: 1, steps: steps.slice(0, n) },
+      value: { status: 'running', attempt: 1, steps: first(n, fromMs) },
     })),
-    ...(anew
-      ? [{ task, atMs: fromMs + 250, value: { status: 'running', attempt: 2, steps: steps.slice(0, 2) } }]
-      : []),
-    { task, atMs: fromMs + 300, value: { status: 'completed', attempt: anew ? 2 : 1, steps } },
+    ...(anew ? [{ task, atMs: fromMs + 250, value: { status: 'running', attempt: 2, steps: first(2, fromMs) } }] : []),
+    { task, atMs: fromMs + 300, value: { status: 'completed', attempt: anew ? 2 : 1, steps: first(3, fromMs) } },
   ];
   return [...of('agent.1', 1_000, false), ...of('agent.2', 2_000, true)].map((one, n) => ({ ...one, revision: n + 1 }));
 };
@@ -91,9 +92,10 @@ describe('the checker of the journal', () => {
   it('catches a repeat that hides under another key', () => {
     const hidden = { side: 'tools' as const, key: 'agent.2:tool:pay:other', atMs: 2_260 };
     expect(objectionsTo({ arrivals: [...arrivals(), hidden] })).toContain('1 calls arrived, and no task has them');
+    const other = { name: 'tool:pay', key: 'other', at: new Date(2_270).toISOString() };
     const both = revisions().map((one) =>
       one.revision === 9
-        ? { ...one, value: { status: 'completed', attempt: 2, steps: [...steps, { name: 'tool:pay', key: 'other' }] } }
+        ? { ...one, value: { status: 'completed', attempt: 2, steps: [...first(3, 2_000), other] } }
         : one,
     );
     const verdict = judge(evidence({ arrivals: [...arrivals(), hidden] }, told(both)));
@@ -122,11 +124,14 @@ describe('the ledger of the records', () => {
     expect([...told().calls.values()].map(({ atMs }) => atMs)).toEqual([1_100, 1_200, 1_300, 2_100, 2_200, 2_300]);
   });
 
-  it('dates a result no later than it can have been where a revision was missed', () => {
+  it('dates a result no later than it can have been where revisions were missed', () => {
     const gappy = told(revisions().filter(({ revision }) => revision !== 6));
     expect(gappy.missed()).toBe(1);
-    expect(gappy.calls.get('agent.2:h1')?.atMs).toBe(2_000);
+    expect(gappy.calls.get('agent.2:h1')?.atMs).toBe(2_099);
     expect(gappy.calls.get('agent.2:h2')?.atMs).toBe(2_300);
+    // A task's first revision may have its first result; a gap long before that hides nothing of it.
+    const late = told(revisions().filter(({ revision }) => ![2, 5].includes(revision)));
+    expect([...late.calls.values()].map(({ atMs }) => atMs)).toEqual([1_099, 1_200, 1_300, 2_099, 2_200, 2_300]);
   });
 
   it('takes no notice of what it is told again', () => {

@@ -14,7 +14,19 @@ afterEach(async () => {
 const proved = async (...args: readonly string[]): Promise<{ readonly proof: Proof; readonly out: string }> => {
   const out = await mkdtemp(join(tmpdir(), 'troupe-prove-'));
   dirs.push(out);
-  const options = parseOptions(['--out', out, '--window', '2s', '--nodes', '2', '--workers', '60', ...args]);
+  const options = parseOptions([
+    '--out',
+    out,
+    '--window',
+    '2s',
+    '--nodes',
+    '2',
+    '--candidates',
+    '3',
+    '--workers',
+    '60',
+    ...args,
+  ]);
   if (!options) throw new Error('these are options');
   return { proof: await prove(options, () => undefined), out };
 };
