@@ -67,7 +67,10 @@ const cached = async (one: Call, underway: Underway): Promise<Recorded> => {
   const ttlMs = scope.cacheMs ?? providers[0]?.cacheMs ?? false;
   if (ttlMs === false || !all.cache) return firstOf(one, providers, underway);
   const found = await all.cache.find({ model, key, ttlMs, signal });
-  if (found.type === 'hit') return { ...recall(found.value, `model:${model}`), waitedMs: 0, billed: noBill };
+  if (found.type === 'hit') {
+    const { number: attempt } = scope.attempt;
+    return { ...recall(found.value, `model:${model}`), attempt, waitedMs: 0, billed: noBill };
+  }
   try {
     const answer = await firstOf(one, providers, underway);
     found.keep(throughJson(answer, `the answer of model "${model}"`) ?? null);

@@ -43,6 +43,8 @@ const recorded = z.object({
   }),
   /** The provider's own name for the request. */
   requestId: z.string().exactOptional(),
+  /** That of the task which made it: all later ones were given the record. */
+  attempt: z.number().exactOptional(),
   /** How long it waited for its permits, in ms. */
   waitedMs: z.number().exactOptional(),
   /** What the call cost when it was made. */
@@ -54,16 +56,18 @@ export type Recorded = Readonly<z.infer<typeof recorded>>;
 export interface Origin {
   readonly by: string;
   readonly requestId: string | undefined;
+  readonly attempt: number;
   readonly waitedMs: number;
   readonly billed: Usage;
 }
 
-export const record = (answer: Answer, { by, requestId, waitedMs, billed }: Origin): Recorded => {
+export const record = (answer: Answer, { by, requestId, attempt, waitedMs, billed }: Origin): Recorded => {
   const { response, content, warnings, usage, ...rest } = answer;
   const kept = {
     ...rest,
     usage: credible(usage),
     by,
+    attempt,
     waitedMs: Math.round(waitedMs),
     billed,
     content: content.map(written),
@@ -96,9 +100,12 @@ export const recall = (value: unknown, step: string): Recorded => {
 
 /** What the AI SDK is given: the same on the first attempt as on those that replay it. */
 export const answerOf = (said: Recorded): LanguageModelV4GenerateResult & Answer => {
-  const { by: _by, billed: _billed, requestId: _request, waitedMs: _waited, response, content, ...rest } = said;
+  const { structuredOutputText, finishReason, usage, providerMetadata, warnings, response, content } = said;
   return {
-    ...rest,
+    ...optional({ structuredOutputText, providerMetadata }),
+    finishReason,
+    usage,
+    warnings,
     content: content.map(read),
     response: optional({
       id: response.id,

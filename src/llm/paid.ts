@@ -46,7 +46,8 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
   modelTokens.labels(scope.name, 'input').inc(billed.inputTokens);
   modelTokens.labels(scope.name, 'output').inc(billed.outputTokens);
   modelUsd.labels(scope.name).inc(billed.usd);
-  return record(answer, { by: nameOf(provider), requestId: noted.id(), waitedMs, billed });
+  const { number: attempt } = scope.attempt;
+  return record(answer, { by: nameOf(provider), requestId: noted.id(), attempt, waitedMs, billed });
 };
 
 /** The provider's time begins here: waiting for the permits was not its own. */

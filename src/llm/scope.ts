@@ -20,7 +20,7 @@ export interface CallPorts {
 
 /** What all calls of one attempt, or of one of its models, share. */
 export interface CallScope {
-  readonly attempt: Pick<Attempt, 'task' | 'journal' | 'signal' | 'emit'>;
+  readonly attempt: Pick<Attempt, 'task' | 'number' | 'journal' | 'signal' | 'emit'>;
   readonly equals: Equals;
   readonly name: string;
   readonly providers: readonly Provider[];

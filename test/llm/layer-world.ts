@@ -35,13 +35,16 @@ export const layerWorld = async (
   const life = new AbortController();
   onTestFinished(() => life.abort());
   const events: object[] = [];
+  let number = 0;
   /** A new attempt, with what the ones before have recorded. */
   const attempt = async () => {
+    number += 1;
     const entry = await ports.records.get('t.a');
     const record = (entry && decodeRecord(entry.value)) ?? begun(firstRecord(task), delivery, 'w', 0);
     const writer = recordWriter({ ports, recordKey: 't.a', record, revision: entry?.revision ?? 0, fenced: () => {} });
     const made = layer.of({
       task,
+      number,
       journal: journal(ports, Promise.resolve(writer)),
       signal: life.signal,
       emit: (event) => void events.push(event),
