@@ -1,7 +1,7 @@
 // What the nodes of this proof run: an agent that calls a model six times and tools three times, all of it by the AI SDK.
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, isStepCount, type LanguageModel, streamText, tool, wrapLanguageModel } from 'ai';
-import { defineApp, defineTask } from 'troupe';
+import { defineApp, defineTask, modelFetch } from 'troupe';
 import { z } from 'zod';
 import { type Point, passed } from './failpoints.ts';
 import { noted, repeatPlanted } from './plant.ts';
@@ -31,8 +31,10 @@ const provider = createOpenAICompatible({
   name: 'simulated',
   baseURL: PROVE_PROVIDER,
   includeUsage: true,
-  fetch: noted,
+  fetch: noted(modelFetch),
 });
+
+const post = noted(fetch);
 
 /** A service that acts each time it is asked, and logs it. */
 const acting = (name: string) =>
@@ -41,7 +43,7 @@ const acting = (name: string) =>
     inputSchema: z.object({ title: z.string() }),
     execute: async (input, options) => {
       const key = 'idempotencyKey' in options ? String(options.idempotencyKey) : '';
-      const { ok, status } = await noted(`${PROVE_TOOLS}/${name}`, {
+      const { ok, status } = await post(`${PROVE_TOOLS}/${name}`, {
         method: 'POST',
         headers: { 'idempotency-key': key },
         body: JSON.stringify(input),
