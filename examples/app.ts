@@ -3,9 +3,9 @@ import { generateText, Output } from 'ai';
 import { defineApp, defineTask, NonRetryableError } from 'troupe';
 import { z } from 'zod';
 import { Document, readDocument } from './documents.ts';
-import { cost, model } from './model.ts';
+import { fast } from './model.ts';
 
-/** Several steps, two of them at once. What a step has recorded is never done, nor paid for, again. */
+/** Reads, then asks and measures at once. What is recorded, steps and answers, is never done, nor paid for, again. */
 export const summarise = defineTask({
   name: 'summarise',
   pool: 'documents',
@@ -19,11 +19,11 @@ export const summarise = defineTask({
     const { title, text } = await ctx.step('read', () => readDocument(document));
 
     ctx.progress({ stage: 'asking' });
-    const [{ summary }, { words }] = await Promise.all([
-      ctx.step('ask', async ({ abortSignal }) => {
-        const prompt = `Summarise this in three sentences.\n\n<document>\n${text}\n</document>`;
-        const answer = await generateText({ model, prompt, abortSignal, maxRetries: 0 });
-        return { summary: answer.text, ...cost(ctx, answer.usage) };
+    const [{ text: summary }, { words }] = await Promise.all([
+      generateText({
+        model: ctx.model('fast'),
+        prompt: `Summarise this in three sentences.\n\n<document>\n${text}\n</document>`,
+        maxOutputTokens: 600,
       }),
       ctx.step('measure', () => ({ words: text.split(/\s+/).length })),
     ]);
@@ -50,13 +50,13 @@ export const extract = defineTask({
   output: Facts,
   run: async (ctx, { document }) => {
     const { text } = await ctx.step('read', () => readDocument(document));
-    const { facts } = await ctx.step('ask', async ({ abortSignal }) => {
-      const prompt = `Extract the facts.\n\n<document>\n${text}\n</document>`;
-      const output = Output.object({ schema: Facts });
-      const answer = await generateText({ model, output, prompt, abortSignal, maxRetries: 0 });
-      return { facts: answer.output, ...cost(ctx, answer.usage) };
+    const { output } = await generateText({
+      model: ctx.model('fast'),
+      output: Output.object({ schema: Facts }),
+      prompt: `Extract the facts.\n\n<document>\n${text}\n</document>`,
+      maxOutputTokens: 200,
     });
-    return facts;
+    return output;
   },
 });
 
@@ -69,10 +69,10 @@ export const inspect = defineTask({
   output: z.object({ verdict: z.string(), attempts: z.number() }),
   run: async (ctx, { document }) => {
     const { title, text } = await ctx.step('read', () => readDocument(document));
-    const { verdict } = await ctx.step('ask', async ({ abortSignal }) => {
-      const prompt = `What is worth reading in this?\n\n<document>\n${text}\n</document>`;
-      const answer = await generateText({ model, prompt, abortSignal, maxRetries: 0 });
-      return { verdict: answer.text, ...cost(ctx, answer.usage) };
+    const { text: verdict } = await generateText({
+      model: ctx.model('fast'),
+      prompt: `What is worth reading in this?\n\n<document>\n${text}\n</document>`,
+      maxOutputTokens: 600,
     });
     stumble(title, ctx.attempt);
     return { verdict, attempts: ctx.attempt };
@@ -94,4 +94,14 @@ export default defineApp({
     extraction: { workers: { min: 4, max: 8 } },
     default: { workers: { min: 2, max: 4 } },
   },
+  // What the provider allows, all nodes together. The simulated one of `npm start` takes its limits from here.
+  budgets: {
+    tier1: {
+      requests: { limit: 160, per: '10s' },
+      tokens: { limit: 170_000, per: '10s' },
+      concurrent: 16,
+    },
+  },
+  // $ per million tokens.
+  models: { fast: [{ model: fast, budget: 'tier1', price: { input: 0.25, output: 2 } }] },
 });

@@ -15,8 +15,8 @@ export interface EmbedOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Where they keep their files; made if it is not there. */
   readonly dir: string;
-  /** What the simulated model allows; everything by default. */
-  readonly modelLimits?: Limits;
+  /** What the simulated model allows; everything by default. Not called where a model is configured. */
+  readonly modelLimits?: () => Promise<Limits>;
   /** What is being waited for, in the order of its coming. */
   readonly told?: (text: string) => void;
 }
@@ -38,8 +38,11 @@ const startNats = async (dir: string, told: EmbedOptions['told']): Promise<Serve
   return startNatsServer({ dir: join(dir, 'nats'), port, binary, syncInterval: 'always' });
 };
 
+const startModel = async (limits: EmbedOptions['modelLimits']): Promise<ModelServer> =>
+  startModelServer(limits ? { limits: await limits() } : {});
+
 /** Throws UnavailableError where one cannot be had, ConflictError where another one has its files. */
-export const embed = async ({ env, dir, modelLimits = {}, told }: EmbedOptions): Promise<Embedded> => {
+export const embed = async ({ env, dir, modelLimits, told }: EmbedOptions): Promise<Embedded> => {
   const started: { stop(): Promise<void> }[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(started.map((server) => server.stop()));
@@ -54,7 +57,7 @@ export const embed = async ({ env, dir, modelLimits = {}, told }: EmbedOptions):
   const all = [
     env['NATS_URL'] ? configured : tracked(startNats(dir, told)),
     env['DATABASE_URL'] ? configured : tracked(startPostgres({ dir: join(dir, 'postgres') })),
-    realModel ? configured : tracked(startModelServer({ limits: modelLimits })),
+    realModel ? configured : tracked(startModel(modelLimits)),
   ] as const;
   try {
     const [nats, postgres, model] = await Promise.all(all);

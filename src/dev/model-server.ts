@@ -37,6 +37,7 @@ export type { Arrival };
 export interface ModelServer {
   /** Base URL for OpenAI's clients; ends in `/v1`. */
   readonly url: string;
+  readonly limits: Limits;
   /** Oldest first; the last 100,000 of them. */
   arrivals(): readonly Arrival[];
   /** How many were answered 429. */
@@ -168,6 +169,7 @@ export const startModelServer = async (options: ModelServerOptions = {}): Promis
   const url = await mock.start();
   return {
     url: `${url}/v1`,
+    limits: options.limits ?? {},
     arrivals: () => [...arrivals],
     get refused() {
       return arrivals.filter(({ outcome }) => outcome === 'refused').length;

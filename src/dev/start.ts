@@ -3,8 +3,9 @@
  * Killed in the middle, it goes on with the same batch the next time. Runs from its source, so that it can look whether
  * another one is running before it builds anything. Reads the environment and ends the process, as only entries do.
  */
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { resolveApp } from '../app/resolve.ts';
 import { connectNats } from '../bus/nats/connection.ts';
 import { createClient } from '../connect.ts';
 import { systemClock as clock } from '../kernel/clock.ts';
@@ -13,6 +14,7 @@ import { silentLog as log } from '../kernel/log.ts';
 import { systemRandom as random } from '../kernel/random.ts';
 import { bucket } from '../kv/bucket.ts';
 import { postgresStore } from '../store/postgres.ts';
+import type { Limits } from './model-window.ts';
 import { type Connections, start, type Urls } from './start/main.ts';
 import { terminal } from './start/terminal.ts';
 
@@ -53,6 +55,19 @@ const connect = async ({ nats, postgres }: Urls): Promise<Connections> => {
   };
 };
 
+/** Its budgets are all of one provider. Throws ConfigurationError for an app that would not boot. */
+const limitsOf = async (path: string): Promise<Limits> => {
+  const module: { readonly default?: unknown } = await import(pathToFileURL(path).href);
+  const budgets = [...resolveApp(module.default).budgets.values()];
+  const windows = budgets.flatMap((budget) => budget.windows);
+  const concurrent = Math.min(...budgets.flatMap((budget) => budget.concurrent ?? []));
+  return {
+    requests: windows.filter(({ unit }) => unit === 'requests'),
+    tokens: windows.filter(({ unit }) => unit === 'tokens'),
+    ...(Number.isFinite(concurrent) && { concurrent }),
+  };
+};
+
 const stop = new AbortController();
 /** npm passes on the signal that the terminal has sent us already. */
 const echoMs = 1_000;
@@ -76,7 +91,17 @@ const main = async (): Promise<number> => {
   try {
     const { help, ...settings } = asked();
     if (help) shown.line(usage);
-    else await start({ ...settings, root, env: process.env, terminal: shown, clock, signal: stop.signal, connect });
+    else
+      await start({
+        ...settings,
+        root,
+        env: process.env,
+        terminal: shown,
+        clock,
+        signal: stop.signal,
+        connect,
+        limitsOf,
+      });
     return 0;
   } catch (error) {
     shown.rest();

@@ -75,7 +75,7 @@ describe('the example app', () => {
       if (event.type === 'step') return event.name;
       return event.type === 'progress' ? event.value.stage : event.type;
     });
-    expect(told).toEqual(expect.arrayContaining(['reading', 'read', 'asking', 'ask', 'measure', 'completed']));
+    expect(told).toEqual(expect.arrayContaining(['reading', 'read', 'asking', 'model:fast', 'measure', 'completed']));
     expect(calls()).toEqual(['answered']);
   });
 
@@ -107,6 +107,21 @@ describe('the example app', () => {
     expect(calls()).toEqual(documents.map(() => 'answered'));
   });
 
+  it('reserves little more than it uses, and costs what the provider has counted', async () => {
+    for (const type of ['summarise', 'extract', 'inspect'] as const) {
+      const run = await company.client.submit(type, gettysburg);
+      await passing<unknown>(run.result());
+      const { usage } = await run.status();
+      expect(usage?.usd).toBeCloseTo(((usage?.inputTokens ?? 0) * 0.25 + (usage?.outputTokens ?? 0) * 2) / 1e6, 12);
+    }
+    const made = model.arrivals().slice(asked);
+    expect(made).toHaveLength(3);
+    for (const { tokens, used = 0 } of made) {
+      expect(used).toBeLessThanOrEqual(tokens);
+      expect(tokens - used).toBeLessThan(600);
+    }
+  });
+
   it('comes back when a busy model says that it may, and holds no worker until then', async () => {
     for (let each = 0; each < allowed; each += 1)
       await fetch(`${model.url}/chat/completions`, { method: 'POST', body: '{"model":"x","messages":[]}' });
@@ -116,7 +131,7 @@ describe('the example app', () => {
     await vi.waitFor(async () => expect((await run.status()).status).toBe('waiting'));
     const { waitingFor, error } = await run.status();
     expect(waitingFor?.reason).toBe('retry');
-    expect(error?.message).toBe('the model is busy');
+    expect(error).toMatchObject({ code: 'retry_after', message: expect.stringContaining('model "fast"') });
     expect(Number(waitingFor?.until) - company.clock.now().getTime()).toBeLessThanOrEqual(1_000);
 
     modelMs += 1_000;
@@ -132,7 +147,7 @@ describe('the example app', () => {
     await vi.waitFor(async () => expect((await run.status()).status).toBe('waiting'));
     await company.crash();
     expect(await passing(run.result())).toMatchObject({ attempts: 2 });
-    expect(await passing(storyOf(run))).toContainEqual(expect.objectContaining({ name: 'ask', replayed: true }));
+    expect(await passing(storyOf(run))).toContainEqual(expect.objectContaining({ name: 'model:fast', replayed: true }));
     expect(calls()).toEqual(['answered']);
   });
 

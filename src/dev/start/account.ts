@@ -22,6 +22,21 @@ export interface Outcomes {
   readonly other: number;
 }
 
+/** Calls of models whose answers are recorded. */
+export interface Calls {
+  /** Each once. */
+  readonly made: number;
+  /** How often a later attempt was given the record instead. */
+  readonly replayed: number;
+  /** As the provider has counted them. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** By the prices in the app's config. */
+  readonly usd: number;
+  /** How long each of them waited for its permit, shortest first. */
+  readonly waitedMs: readonly number[];
+}
+
 export interface Account {
   readonly byType: Readonly<Record<TaskType, Outcomes>>;
   readonly together: Outcomes;
@@ -29,14 +44,7 @@ export interface Account {
   readonly takenOver: number;
   /** Tasks that failed at least once and were tried again. */
   readonly retried: number;
-  readonly calls: {
-    /** Answers that were recorded, each once. */
-    readonly made: number;
-    /** How often a later attempt was given the record instead. */
-    readonly replayed: number;
-    readonly inputTokens: number;
-    readonly outputTokens: number;
-  };
+  readonly calls: Calls;
   /** How far Postgres and KV say the same. */
   readonly rows: number;
   readonly records: number;
@@ -44,10 +52,12 @@ export interface Account {
   readonly dead: readonly Item[];
 }
 
-/** What the example app's steps that ask the model record of it. */
-const modelStep = z.object({
-  paidBy: z.number(),
-  usage: z.object({ inputTokens: z.number(), outputTokens: z.number() }),
+/** What a call's step says of the call. */
+const recordedCall = z.object({
+  /** Which attempt made it. */
+  attempt: z.number(),
+  waitedMs: z.number(),
+  billed: z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() }),
 });
 
 const outcomes = (found: readonly Found[]): Outcomes => {
@@ -62,21 +72,23 @@ const lost = ({ attempt, failures, status, reason }: TaskRow): number => {
   return attempt - failures - (endedInFailure ? 0 : 1);
 };
 
-const callsOf = ({ attempt, steps }: TaskRow): Account['calls'] =>
-  steps
-    .map(({ result }) => modelStep.safeParse(result === undefined ? undefined : JSON.parse(result)).data)
-    .filter((step) => step !== undefined)
-    .map(({ paidBy, usage }) => ({ made: 1, replayed: attempt - paidBy, ...usage }))
-    .reduce(sum, noCalls);
-
-const noCalls: Account['calls'] = { made: 0, replayed: 0, inputTokens: 0, outputTokens: 0 };
-
-const sum = (a: Account['calls'], b: Account['calls']): Account['calls'] => ({
-  made: a.made + b.made,
-  replayed: a.replayed + b.replayed,
-  inputTokens: a.inputTokens + b.inputTokens,
-  outputTokens: a.outputTokens + b.outputTokens,
-});
+const callsOf = (rows: readonly TaskRow[]): Calls => {
+  const calls = rows.flatMap(({ attempt, steps }) =>
+    steps
+      .filter(({ name, result }) => name.startsWith('model:') && result !== undefined)
+      .map(({ result = '' }) => recordedCall.parse(JSON.parse(result)))
+      .map((call) => ({ ...call, replayed: attempt - call.attempt })),
+  );
+  const sum = (of: (call: (typeof calls)[number]) => number): number => calls.reduce((all, call) => all + of(call), 0);
+  return {
+    made: calls.length,
+    replayed: sum(({ replayed }) => replayed),
+    inputTokens: sum(({ billed }) => billed.inputTokens),
+    outputTokens: sum(({ billed }) => billed.outputTokens),
+    usd: sum(({ billed }) => billed.usd),
+    waitedMs: calls.map(({ waitedMs }) => waitedMs).toSorted((a, b) => a - b),
+  };
+};
 
 /** Postgres keeps JSON in an order of its own. */
 const canonical = (value: unknown): unknown => {
@@ -104,7 +116,7 @@ export const accountOf = (found: readonly Found[]): Account => {
     together: outcomes(found),
     takenOver: rows.filter((row) => lost(row) > 0).length,
     retried: rows.filter(({ attempt, failures }) => failures > 0 && attempt > failures).length,
-    calls: rows.map(callsOf).reduce(sum, noCalls),
+    calls: callsOf(rows),
     rows: rows.length,
     records: found.filter(({ record }) => record !== undefined).length,
     differing: found.flatMap(({ item, row, record }) => (record && !same(row, record) ? [item] : [])),

@@ -8,13 +8,14 @@ import { aborted } from '../../kernel/signal.ts';
 import type { Bucket } from '../../kv/kv.ts';
 import type { Store } from '../../store/store.ts';
 import { embed, type Embedded } from '../embed.ts';
+import type { Limits } from '../model-window.ts';
 import type { Account } from './account.ts';
 import { documentsIn, type Item, itemsOf } from './batch.ts';
 import { build } from './build.ts';
 import { keepUp } from './keep-up.ts';
 import { lock } from './lock.ts';
 import { type Nodes, startNodes } from './nodes.ts';
-import { accountLines, nextLines, type Places, placeLines } from './report.ts';
+import { accountLines, limitsText, nextLines, type Places, placeLines, type Simulated } from './report.ts';
 import { runBatch } from './run.ts';
 import { newBatch, readState, type State, writeState } from './state.ts';
 import { counted, type Terminal } from './terminal.ts';
@@ -46,6 +47,8 @@ export interface StartOptions {
   /** Somebody wants it to end. */
   readonly signal: AbortSignal;
   readonly connect: (urls: Urls) => Promise<Connections>;
+  /** What the budgets of an app allow, by the path of its module. */
+  readonly limitsOf: (app: string) => Promise<Limits>;
 }
 
 /** Closes in the opposite order. */
@@ -94,12 +97,6 @@ export const start = async (options: StartOptions): Promise<void> => {
   terminal.event('stopped');
 };
 
-/** What the simulated model allows: a little less than the nodes can ask for, so that a few calls are refused. */
-const modelLimits = {
-  requests: { limit: 60, perMs: 1_000 },
-  tokens: { limit: 600_000, perMs: 10_000 },
-} as const;
-
 const open = async (options: StartOptions, closers: Closing): Promise<Running> => {
   const { root, dir, terminal, clock, connect, signal } = options;
   terminal.line(`Troupe, all of it on this machine. Data and logs are in ${dir}/`);
@@ -112,9 +109,8 @@ const open = async (options: StartOptions, closers: Closing): Promise<Running> =
   await writeFile(join(dir, 'postgres.url'), urls.postgres, { mode: 0o600 });
   terminal.line(`  nats-server   ${urls.nats}`);
   terminal.line(`  Postgres      psql "$(cat ${dir}/postgres.url)"`);
-  terminal.line(`  model         ${modelLine(servers, env)}`);
-  const app = join(root, 'examples', 'app.ts');
-  const ofNodes = { ...servers.env, TROUPE_APP: app, TROUPE_ACK_WAIT: '10s', LOG_LEVEL: 'warn' };
+  for (const line of modelLines(servers, env)) terminal.line(line);
+  const ofNodes = { ...servers.env, TROUPE_APP: appIn(root), TROUPE_ACK_WAIT: '10s', LOG_LEVEL: 'warn' };
   closers.add(keepUp({ 'nats-server': nats, Postgres: postgres }, options));
   const nodes = await startNodes({ script, dir, env: { ...env, ...ofNodes }, clock, terminal });
   closers.add(nodes.drain);
@@ -127,6 +123,8 @@ const open = async (options: StartOptions, closers: Closing): Promise<Running> =
   return { servers, nodes, connections };
 };
 
+const appIn = (root: string): string => join(root, 'examples', 'app.ts');
+
 /** What the nodes stand on. */
 interface Ground {
   readonly script: string;
@@ -138,14 +136,19 @@ const closeMs = 2_000;
 
 /** The first time it takes a while, which is then told second by second. */
 const ground = async (options: StartOptions, env: NodeJS.ProcessEnv, closers: Closing): Promise<Ground> => {
-  const { root, dir, terminal, clock } = options;
+  const { root, dir, terminal, clock, limitsOf } = options;
   let waitingFor = 'building, and starting a nats-server, a Postgres and a model';
   const told = (text: string): void => {
     waitingFor = text.split('\n', 1)[0] ?? '';
   };
   const ticking = clock.every(tickMs, () => terminal.progress(waitingFor));
   // Settled both, so that nothing is under way any more when a failure of one of them is cleaned up after.
-  const [built, embedded] = await Promise.allSettled([build(root), embed({ env, dir, modelLimits, told })]);
+  const building = build(root);
+  const modelLimits = async (): Promise<Limits> => {
+    await building; // The app imports what is built.
+    return limitsOf(appIn(root));
+  };
+  const [built, embedded] = await Promise.allSettled([building, embed({ env, dir, modelLimits, told })]);
   ticking.cancel();
   terminal.rest();
   if (embedded.status === 'fulfilled') closers.add(embedded.value.stop);
@@ -160,10 +163,13 @@ const ownEnv = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
     Object.entries(env).filter(([name]) => !/^(TROUPE_.*|NATS_URL|DATABASE_URL|HTTP_PORT|LOG_LEVEL)$/.test(name)),
   );
 
-const modelLine = ({ model }: Embedded, env: NodeJS.ProcessEnv): string => {
-  if (!model) return `${env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1'}: a real one, and paid for`;
-  const { requests } = modelLimits;
-  return `SIMULATED, at ${model.url}; it refuses more than ${requests.limit} calls a second. OPENAI_API_KEY brings a real one`;
+const modelLines = ({ model }: Embedded, env: NodeJS.ProcessEnv): readonly string[] => {
+  const at = (text: string): string => `  model         ${text}`;
+  if (!model) return [at(`${env['OPENAI_BASE_URL'] || 'https://api.openai.com/v1'}: a real one, and paid for`)];
+  return [
+    at(`SIMULATED, at ${model.url}; OPENAI_API_KEY brings a real one`),
+    `                It answers 429 past the budget of examples/app.ts: ${limitsText(model.limits)}`,
+  ];
 };
 
 const work = async (options: StartOptions, { servers, nodes, connections }: Running): Promise<void> => {
@@ -182,27 +188,28 @@ const work = async (options: StartOptions, { servers, nodes, connections }: Runn
     throw error;
   });
   await writeState(file, { ...state, killed: true, finished: true });
-  const arrivals = servers.model?.arrivals();
+  const { model } = servers;
+  const simulated = model && { limits: model.limits, arrivals: model.arrivals() };
   const places = {
     natsUrl: servers.nats?.url ?? '',
     postgresUrlFile: `${dir}/postgres.url`,
     httpUrl: nodes.running[0]?.httpUrl ?? '',
   };
-  tell({ account, batch, items, arrivals, places }, terminal);
+  tell({ account, batch, items, simulated, places }, terminal);
 };
 
 interface Told {
   readonly account: Account;
   readonly batch: string;
   readonly items: readonly Item[];
-  readonly arrivals: Parameters<typeof accountLines>[2];
+  readonly simulated: Simulated | undefined;
   readonly places: Places;
 }
 
-const tell = ({ account, batch, items, arrivals, places }: Told, terminal: Terminal): void => {
+const tell = ({ account, batch, items, simulated, places }: Told, terminal: Terminal): void => {
   const [first] = items;
   const paragraphs = [
-    accountLines(account, batch, arrivals),
+    accountLines(account, batch, simulated),
     first ? placeLines(account, batch, first, places) : [],
     nextLines(account.dead[0], places),
   ];

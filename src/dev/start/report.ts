@@ -1,8 +1,16 @@
 /** The account, and what to do next, as lines for a terminal. */
 import type { Arrival } from '../model-server.ts';
-import type { Account, Outcomes } from './account.ts';
+import type { Limits } from '../model-window.ts';
+import type { Account, Calls, Outcomes } from './account.ts';
 import { type Item, taskTypes } from './batch.ts';
-import { counted } from './terminal.ts';
+import { type Use, usesOf } from './budget.ts';
+import { counted, seconds } from './terminal.ts';
+
+/** The simulated model: what it enforces, and its own log, of this start only. */
+export interface Simulated {
+  readonly limits: Limits;
+  readonly arrivals: readonly Arrival[];
+}
 
 export interface Places {
   readonly natsUrl: string;
@@ -20,8 +28,8 @@ const line = (name: string, text: string): string => `  ${name.padEnd(14)}  ${te
 
 const plural = (items: number): string => counted(items, 'task');
 
-/** `arrivals`: the simulated model's own log, of this start only; absent where the model is real. */
-export const accountLines = (account: Account, batch: string, arrivals?: readonly Arrival[]): readonly string[] => {
+/** `simulated`: absent where the model is real. */
+export const accountLines = (account: Account, batch: string, simulated?: Simulated): readonly string[] => {
   const { byType, together, calls, rows, records, differing } = account;
   const total = together.done + together.failed + together.dead + together.other;
   const of = (outcome: Outcomes): readonly number[] => figures.map((figure) => outcome[figure]);
@@ -38,16 +46,61 @@ export const accountLines = (account: Account, batch: string, arrivals?: readonl
       'model calls',
       `${counted(calls.made, 'call')} made, ${counted(calls.replayed, 'time')} replayed from the record`,
     ),
-    ...(arrivals ? [line('', serverWord(arrivals))] : []),
-    line('tokens', `${calls.inputTokens.toLocaleString('en')} in, ${calls.outputTokens.toLocaleString('en')} out`),
+    ...(simulated ? serverWords(simulated, calls).map((words) => line('', words)) : []),
+    line('tokens', `${number(calls.inputTokens)} in, ${number(calls.outputTokens)} out`),
+    line(
+      'cost',
+      `$${calls.usd.toFixed(4)}, by the prices in examples/app.ts${simulated ? ': SIMULATED, not paid' : ''}`,
+    ),
+    ...(simulated ? usesOf(simulated.limits, simulated.arrivals) : []).map((use, index) =>
+      line(index === 0 ? 'budget use' : '', useText(use)),
+    ),
+    line('waiting', waitingText(calls)),
     line('agreement', agreement({ total, rows, records, differing })),
   ];
 };
 
-const serverWord = (arrivals: readonly Arrival[]): string => {
-  const count = (outcome: Arrival['outcome']): string =>
-    arrivals.filter((arrival) => arrival.outcome === outcome).length.toLocaleString('en');
-  return `the model's own log since this start: ${count('answered')} answered, ${count('refused')} refused with 429`;
+const number = (value: number): string => value.toLocaleString('en');
+
+const serverWords = ({ arrivals }: Simulated, { made }: Calls): readonly string[] => {
+  const count = (outcome: Arrival['outcome']): number =>
+    arrivals.filter((arrival) => arrival.outcome === outcome).length;
+  const [answered, refused] = [count('answered'), count('refused')];
+  const verdict = refused === 0 ? 'its limits were never exceeded' : 'its limits were EXCEEDED';
+  const unrecorded = answered - made;
+  return [
+    `the model's own log since this start: ${number(answered)} answered, ${number(refused)} refused with 429: ${verdict}`,
+    ...(unrecorded > 0
+      ? [`${counted(unrecorded, 'answer')} never recorded: who asked had been killed; asked again`]
+      : []),
+  ];
+};
+
+const windowText = (unit: string, { limit, perMs }: { readonly limit: number; readonly perMs: number }): string =>
+  `${number(limit)} ${unit} in any ${perMs / 1_000} s`;
+
+export const limitsText = ({ requests = [], tokens = [], concurrent }: Limits): string =>
+  [
+    ...[requests].flat().map((limit) => windowText('calls', limit)),
+    ...[tokens].flat().map((limit) => windowText('tokens', limit)),
+    ...(concurrent === undefined ? [] : [`${number(concurrent)} calls at once`]),
+  ].join(', ');
+
+const useText = ({ unit, limit, share, windows, most }: Use): string => {
+  const what = `of ${windowText(unit === 'requests' ? 'calls' : unit, limit)}`;
+  const used =
+    share === undefined ? 'too short to tell' : `${(100 * share).toFixed(1)} % over ${counted(windows, 'window')}`;
+  return `${what}: ${used}; ${number(most)} at the most`;
+};
+
+/** Asking for a permit takes some ms where nobody has to wait. */
+const noticedMs = 100;
+
+/** The median is the upper one of two. */
+const waitingText = ({ waitedMs }: Calls): string => {
+  const [median = 0, longest = 0] = [waitedMs[Math.floor(waitedMs.length / 2)], waitedMs.at(-1)];
+  const held = waitedMs.filter((ms) => ms > noticedMs).length;
+  return `${counted(held, 'call')} held back by the budget; for a permit ${seconds(median)} (median), ${seconds(longest)} (longest)`;
 };
 
 interface Agreement extends Pick<Account, 'rows' | 'records' | 'differing'> {

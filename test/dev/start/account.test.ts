@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Arrival } from '../../../src/dev/model-server.ts';
 import { accountOf, type Found } from '../../../src/dev/start/account.ts';
 import { type Item, itemsOf } from '../../../src/dev/start/batch.ts';
-import { accountLines, placeLines } from '../../../src/dev/start/report.ts';
+import { accountLines, limitsText, placeLines } from '../../../src/dev/start/report.ts';
 import type { TaskRecord } from '../../../src/task/record.ts';
 import { completed, dead, failed, firstRecord, rejected, stepped } from '../../../src/task/transitions.ts';
 import type { TaskRow } from '../../../src/store/store.ts';
@@ -20,10 +21,13 @@ const running = ({ type, id }: Item, attempt: number): TaskRecord => ({
   attempt,
 });
 
-const asked = (record: TaskRecord, paidBy: number): TaskRecord =>
+const billed = { inputTokens: 100, outputTokens: 10, usd: 0.01 };
+
+const asked = (record: TaskRecord, attempt: number): TaskRecord =>
   stepped(record, {
-    name: 'ask',
-    result: { text: 'said', paidBy, usage: { inputTokens: 100, outputTokens: 10 } },
+    name: 'model:fast',
+    key: record.type,
+    result: { attempt, waitedMs: record.type === 'extract' ? 2_500 : 40, billed },
     at: new Date(now).toISOString(),
     ms: 1,
   });
@@ -83,6 +87,16 @@ const batch: readonly Found[] = [once, lostAWorker, retried, refused, exhausted,
   found(items[index] ?? a, record),
 );
 
+const arrival = (atMs: number, outcome: Arrival['outcome'] = 'answered'): Arrival => ({
+  atMs,
+  headMs: atMs,
+  model: 'gpt',
+  tokens: outcome === 'refused' ? 0 : 110,
+  asked: 110,
+  used: 80,
+  outcome,
+});
+
 describe('the account', () => {
   const account = accountOf(batch);
 
@@ -97,7 +111,12 @@ describe('the account', () => {
   });
 
   it('counts each recorded call once, and once more for every attempt that replayed it', () => {
-    expect(account.calls).toEqual({ made: 5, replayed: 4, inputTokens: 500, outputTokens: 50 });
+    expect(account.calls).toMatchObject({ made: 5, replayed: 4, inputTokens: 500, outputTokens: 50 });
+    expect(account.calls.usd).toBeCloseTo(0.05);
+  });
+
+  it('keeps how long each call waited for its permit', () => {
+    expect(account.calls.waitedMs).toEqual([40, 40, 40, 2_500, 2_500]);
   });
 
   it('finds Postgres and KV equal, whatever order their JSON has', () => {
@@ -117,13 +136,24 @@ describe('the account', () => {
   });
 
   it('adds up on the terminal', () => {
-    const arrival = { atMs: 0, headMs: 0, model: 'gpt', tokens: 110, asked: 110 };
-    const arrivals = [{ ...arrival, outcome: 'answered' } as const, { ...arrival, outcome: 'refused' } as const];
-    const text = accountLines(account, 'b1', arrivals).join('\n');
-    expect(text).toContain('1 answered, 1 refused with 429');
+    const text = accountLines(account, 'b1', { limits: {}, arrivals: [arrival(0), arrival(1, 'refused')] }).join('\n');
+    expect(text).toContain('1 answered, 1 refused with 429: its limits were EXCEEDED');
+    expect(text).toContain('$0.0500, by the prices in examples/app.ts: SIMULATED, not paid');
+    expect(text).toContain('2 calls held back by the budget; for a permit 0.0 s (median), 2.5 s (longest)');
     expect(text).toMatch(/together +3 +1 +1\n/);
     expect(text).toContain('1 task cancelled or not ended');
     expect(text).toContain('6 of 6 rows in Postgres, 6 records in KV: all equal');
+  });
+
+  it('tells how much of each limit was used in whole windows, and the most that any window held', () => {
+    const arrivals = [0, 100, 900, 1_050, 1_950, 2_100].map((atMs) => arrival(atMs));
+    const limits = { requests: { limit: 4, perMs: 1_000 }, tokens: { limit: 500, perMs: 5_000 }, concurrent: 2 };
+    const text = accountLines(account, 'b1', { limits, arrivals }).join('\n');
+    expect(text).toContain('6 answered, 0 refused with 429: its limits were never exceeded');
+    expect(text).toContain('1 answer never recorded');
+    expect(text).toContain('of 4 calls in any 1 s: 62.5 % over 2 windows; 3 at the most');
+    expect(text).toContain('of 500 tokens in any 5 s: too short to tell; 480 at the most');
+    expect(limitsText(limits)).toBe('4 calls in any 1 s, 500 tokens in any 5 s, 2 calls at once');
   });
 
   it('says where a dead letter is', () => {
