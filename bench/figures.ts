@@ -34,6 +34,8 @@ export const newFigures = () => ({
   /** From the kill of a node with 10 tasks until the last of them runs elsewhere. */
   recovery: { kill_ms: figure('less', 0)() },
   memory: { rss_20k_mb: mb(), rss_100k_mb: mb() },
+  /** With a model that answers at once. */
+  model: { bare_p50_ms: ms(), troupe_p50_ms: ms(), added_p50_ms: ms() },
   /** One client process: 256 in flight, and one by one; `raw` are bare requests to an echo. */
   permits: { raw_per_s: rate(), troupe_per_s: rate(), raw_p50_ms: fine(), troupe_p50_ms: fine() },
 });

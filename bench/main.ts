@@ -7,6 +7,7 @@ import { memory } from './memory.ts';
 import { type Options, parseOptions, type Section, usage } from './options.ts';
 import { recovery } from './recovery.ts';
 import { jsonOf, type Measured, textOf } from './report.ts';
+import { model } from './model.ts';
 import { permits } from './permits.ts';
 import { type History, redisVersion, startHistory, withDir } from './servers.ts';
 import { submit } from './submit.ts';
@@ -36,6 +37,7 @@ const measure = ({ only, tasks, rounds }: Options): Promise<Measured> =>
       recovery: () => recovery(figures, say),
       memory: () => memory(figures, options),
       permits: () => permits(figures, options),
+      model: () => model(figures, options),
     };
     try {
       for (const section of only) {

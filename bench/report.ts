@@ -82,6 +82,7 @@ const tablesOf = ({
   recovery,
   memory,
   permits,
+  model,
 }: Figures): readonly Table[] => [
   perSecond('Tasks per second, one worker process with a backlog', throughput),
   perSecond('The same, the first tasks of a new process', throughput_new),
@@ -127,6 +128,14 @@ const tablesOf = ({
     [
       ['raw request and reply', permits.raw_per_s, permits.raw_p50_ms],
       ['Troupe, a permit taken and settled', permits.troupe_per_s, permits.troupe_p50_ms],
+    ],
+  ),
+  table(
+    'A call of a model that answers at once, ms',
+    ['p50'],
+    [
+      ['as it is', model.bare_p50_ms],
+      ['by ctx.model', model.troupe_p50_ms],
     ],
   ),
 ];

@@ -105,12 +105,14 @@ export interface NodeOptions {
   /** Gets its log. */
   readonly dir: string;
   readonly name?: string;
+  /** What it runs, of this folder; `app.ts`. */
+  readonly app?: string;
 }
 
 const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 
 /** A node as in production, its log's level and its port aside. */
-export const startNode = ({ nats, database, dir, name = 'bench' }: NodeOptions): Promise<Child> =>
+export const startNode = ({ nats, database, dir, name = 'bench', app = 'app.ts' }: NodeOptions): Promise<Child> =>
   startChild({
     command: process.execPath,
     args: [path('../dist/node.js')],
@@ -122,7 +124,7 @@ export const startNode = ({ nats, database, dir, name = 'bench' }: NodeOptions):
       NATS_URL: nats,
       DATABASE_URL: database,
       HTTP_PORT: '0',
-      TROUPE_APP: path('app.ts'),
+      TROUPE_APP: path(app),
       TROUPE_NODE: name,
     },
   });

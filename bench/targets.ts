@@ -11,7 +11,7 @@ export interface Target {
   readonly median: number | null;
 }
 
-export const targetsOf = ({ throughput, submit, latency, memory, permits }: Figures): readonly Target[] => [
+export const targetsOf = ({ throughput, submit, latency, memory, permits, model }: Figures): readonly Target[] => [
   ratio('tasks_lazy_to_raw', 'tasks/s, sync 1 s: Troupe to raw', throughput.lazy.troupe, throughput.lazy.raw, {
     least: 0.6,
   }),
@@ -47,6 +47,7 @@ export const targetsOf = ({ throughput, submit, latency, memory, permits }: Figu
   ratio('permit_p50_to_raw', 'a permit, p50, to a bare request', permits.troupe_p50_ms, permits.raw_p50_ms, {
     most: 1.5,
   }),
+  limit('model_added_p50_ms', 'what ctx.model adds to a call, p50, ms', model.added_p50_ms, { most: 2 }),
 ];
 
 const ratio = (name: string, text: string, over: Figure, under: Figure, bound: Target['bound']): Target => ({
