@@ -12,7 +12,7 @@ const text = (proof: Proof): string => {
     `nodes were killed with -9 ${killed} times: ${JSON.stringify(kills)}`,
     `${proof.spared} results were recorded when a later attempt began`,
     `calls made again whose result had been recorded: ${proof.repeatedRecorded.length}`,
-    `calls made again whose result had not been recorded: ${proof.otherRepeats}`,
+    `calls made again whose result had not been recorded: ${proof.otherRepeats}, by ${killed} kills`,
     ...(proof.missed > 0 ? [`${proof.missed} revisions of records were replaced before they could be read`] : []),
     ...objections.map((sentence) => `OBJECTION: ${sentence}`),
     proof.passed ? 'PASSED' : 'NOT PASSED',

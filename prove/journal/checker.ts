@@ -27,6 +27,8 @@ export interface Evidence {
   readonly recorded: ReadonlyMap<string, Stored>;
   readonly arrivals: readonly Arrival[];
   readonly kills: readonly Kill[];
+  /** How many tasks a node has in its hands at most, each with one call under way. */
+  readonly workersOfNode: number;
   /** How many kills there had to be, and of which kinds one at least. */
   readonly planned: { readonly kills: number; readonly kinds: readonly string[] };
   /** Recorded results that a later attempt found. */
@@ -100,7 +102,7 @@ const oddTasks = ({ states, recorded, callsOfTask }: Evidence): readonly string[
 const total = ({ model, tools }: Evidence['callsOfTask']): number => model + tools;
 
 const objectionsTo = (evidence: Evidence, found: Omit<Verdict, 'passed' | 'objections'>): readonly string[] => {
-  const { tasks, callsOfTask, states, recorded, arrivals, planned, waiting } = evidence;
+  const { tasks, callsOfTask, states, recorded, arrivals, planned, waiting, workersOfNode } = evidence;
   const { completed, repeatedRecorded, kills, spared } = found;
   const keys = new Set(arrivals.map(({ key }) => key));
   const unseen = [...recorded.keys()].filter((key) => !keys.has(key));
@@ -128,6 +130,8 @@ const objectionsTo = (evidence: Evidence, found: Omit<Verdict, 'passed' | 'objec
     odd.length > 0 &&
       `${odd.length} tasks have another number of recorded calls than ${total(callsOfTask)}: ${some(odd)}`,
     killed < planned.kills && `nodes were killed ${killed} times; ${planned.kills} were planned`,
+    found.otherRepeats > killed * workersOfNode &&
+      `${found.otherRepeats} calls were made again, and ${killed} kills can have interrupted ${killed * workersOfNode} at most`,
     missing.length > 0 && `no node died so: ${missing.join(', ')}`,
     killed > 0 && spared === 0 && 'no recorded result was found by a later attempt, so nothing is shown',
     waiting > 0 && `${waiting} messages of tasks were still there at the end`,

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { startNatsServer } from '../../src/dev/nats-server.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { run } from '../process.ts';
-import app, { agent, callsOfTask } from './app.ts';
+import app, { agent, callsOfTask, workersOfNode } from './app.ts';
 import { type Arrival, judge, type Kill, type Verdict } from './checker.ts';
 import { type How, kinds, type Nodes, startNodes } from './nodes.ts';
 import type { Options } from './options.ts';
@@ -141,6 +141,7 @@ export const prove = async (options: Options, say: (what: string) => void): Prom
       recorded: ledger.calls,
       arrivals: [...(await arrivalsIn(provider.log, 'provider')), ...(await arrivalsIn(tools.log, 'tools'))],
       kills,
+      workersOfNode,
       planned: { kills: options.kills, kinds: options.kills >= kinds.length ? kinds : [] },
       spared: ledger.spared(),
       waiting,

@@ -51,6 +51,7 @@ const evidence = (more: Partial<Evidence> = {}, { tasks, calls, spared }: Ledger
   recorded: calls,
   arrivals: arrivals(),
   kills: [{ how: 'random', node: 'node-1', atMs: 2_220 }],
+  workersOfNode: 1,
   planned: { kills: 1, kinds: ['random'] },
   spared: spared(),
   waiting: 0,
@@ -86,6 +87,14 @@ describe('the checker of the journal', () => {
           expect(verdict.otherRepeats).toBe(0);
         },
       ),
+    );
+  });
+
+  it('objects to more calls made again than kills can have interrupted', () => {
+    const again = (atMs: number) => ({ side: 'provider' as const, key: 'agent.2:h2', atMs });
+    expect(objectionsTo({ arrivals: [...arrivals(), again(2_260)] })).toBe('');
+    expect(objectionsTo({ arrivals: [...arrivals(), again(2_260), again(2_270)] })).toBe(
+      '2 calls were made again, and 1 kills can have interrupted 1 at most',
     );
   });
 
