@@ -17,7 +17,7 @@ export interface Options {
 }
 
 export const usage = `npm run prove:journal -- [--tasks 1000] [--kills 50] [--nodes 4] [--minutes 15] [--latency 150]
-    [--seed 1] [--out prove/out/journal] [--plant]
+    [--seed 1] [--out prove/out-journal] [--plant]
 
 Runs agents of 6 model calls and 3 tool calls each on nodes that are killed with -9, at random and at failpoints, and
 judges by the provider's and the tools' own logs whether a call was made again whose result had been recorded. --minutes
@@ -42,7 +42,7 @@ export const parseOptions = (argv: readonly string[]): Options | undefined => {
       minutes: { type: 'string', default: '15' },
       latency: { type: 'string', default: '150' },
       seed: { type: 'string', default: '1' },
-      out: { type: 'string', default: 'prove/out/journal' },
+      out: { type: 'string', default: 'prove/out-journal' },
       plant: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
