@@ -7,6 +7,7 @@ const step = z.object({ name: z.string(), key: z.string().optional(), at: z.iso.
 const record = z.object({
   status: z.string(),
   attempt: z.number(),
+  worker: z.string().optional(),
   steps: z.array(step).default([]),
 });
 

@@ -20,10 +20,10 @@ export interface NodesOptions {
 
 export interface Nodes {
   /**
-   * Kills the one that has run longest, and starts another in its place; resolves when that runs. It waits for a time when
-   * a node remains.
+   * Kills the one that has run longest, of those that need not be spared, and starts another in its place; resolves when
+   * that runs. It waits for a time when another node remains.
    */
-  kill(how: How): Promise<Kill>;
+  kill(how: How, spared: (node: string) => boolean): Promise<Kill>;
   stop(): Promise<void>;
 }
 
@@ -37,61 +37,65 @@ interface Place {
   child: Child;
 }
 
-export const startNodes = async ({ count, dir, env }: NodesOptions): Promise<Nodes> => {
-  const orderOf = (name: string): string => join(dir, `${name}.failpoint`);
-  const start = (name: string): Promise<Child> =>
-    startChild({
-      command: process.execPath,
-      args: [path('../../dist/node.js')],
-      log: join(dir, `${name}.log`),
-      ready: /the node runs/,
-      orphanSignal: 'KILL',
-      env: {
-        ...process.env,
-        DATABASE_URL: 'none',
-        HTTP_PORT: '0',
-        TROUPE_APP: path('app.ts'),
-        TROUPE_RECORD_LIFE: '7d',
-        ...env,
-        TROUPE_NODE: name,
-        PROVE_FAILPOINT: orderOf(name),
-      },
-    });
+const start = (name: string, { dir, env }: NodesOptions): Promise<Child> =>
+  startChild({
+    command: process.execPath,
+    args: [path('../../dist/node.js')],
+    log: join(dir, `${name}.log`),
+    ready: /the node runs/,
+    orphanSignal: 'KILL',
+    env: {
+      ...process.env,
+      DATABASE_URL: 'none',
+      HTTP_PORT: '0',
+      TROUPE_APP: path('app.ts'),
+      TROUPE_RECORD_LIFE: '7d',
+      ...env,
+      TROUPE_NODE: name,
+      PROVE_FAILPOINT: orderOf(name, dir),
+    },
+  });
+
+const orderOf = (name: string, dir: string): string => join(dir, `${name}.failpoint`);
+
+/** Answers how it died. */
+const die = async ({ child, order }: Place, how: How): Promise<How> => {
+  if (how !== 'random') {
+    await writeFile(order, how);
+    await child.kill('SIGUSR2');
+    const dead = await Promise.race([child.exit.then(() => true), sleep(patienceMs, false, { ref: false })]);
+    if (dead) return how;
+  }
+  await child.kill('SIGKILL');
+  return 'random';
+};
+
+export const startNodes = async (options: NodesOptions): Promise<Nodes> => {
   const all: Place[] = [];
   const up: Place[] = [];
   const underway = new Set<Promise<Kill>>();
   const place = async (name: string): Promise<void> => {
-    const one: Place = { name, order: orderOf(name), child: await start(name) };
+    const one: Place = { name, order: orderOf(name, options.dir), child: await start(name, options) };
     all.push(one);
     up.push(one);
   };
   await place('node-1'); // Makes the streams that the others find.
-  await Promise.all(Array.from({ length: count - 1 }, (_, n) => place(`node-${n + 2}`)));
-
-  const die = async ({ child, order }: Place, how: How): Promise<How> => {
-    if (how !== 'random') {
-      await writeFile(order, how);
-      await child.kill('SIGUSR2');
-      const dead = await Promise.race([child.exit.then(() => true), sleep(patienceMs, false, { ref: false })]);
-      if (dead) return how;
-    }
-    await child.kill('SIGKILL');
-    return 'random';
-  };
+  await Promise.all(Array.from({ length: options.count - 1 }, (_, n) => place(`node-${n + 2}`)));
 
   const replaced = async (one: Place, how: How): Promise<Kill> => {
     const died = await die(one, how);
     const atMs = Date.now();
-    one.child = await start(one.name);
+    one.child = await start(one.name, options);
     up.push(one);
     return { how: died, node: one.name, atMs };
   };
 
   return {
-    kill: async (how) => {
-      while (up.length < 2) await Promise.race(underway);
-      const [one] = up.splice(0, 1);
-      if (!one) throw new Error('there is no node to kill');
+    kill: async (how, spared) => {
+      const next = (): Place | undefined => (up.length < 2 ? undefined : up.find(({ name }) => !spared(name)));
+      let one = next();
+      for (; !one; one = next()) await sleep(50, undefined, { ref: false });
+      up.splice(up.indexOf(one), 1);
       const replacing = replaced(one, how);
       underway.add(replacing);
       return replacing.finally(() => underway.delete(replacing));

@@ -20,7 +20,8 @@ export const usage = `npm run prove:journal -- [--tasks 1000] [--kills 50] [--no
     [--seed 1] [--out prove/out-journal] [--plant]
 
 Runs agents of 6 model calls and 3 tool calls each on nodes that are killed with -9, at random and at failpoints, and
-judges by the provider's and the tools' own logs whether a call was made again whose result had been recorded. --minutes
+judges by the provider's and the tools' own logs whether a call was made again whose result had been recorded. A node is
+spared while it has a task that has lost three workers: after five, Troupe takes a task for what kills them. --minutes
 are the most that it may take. With --plant each agent repeats a recorded call, and the run has to fail. Writes verdict.json to --out. Ends with 1 if something is not as it has to be.
 `;
 

@@ -52,6 +52,17 @@ const plan = ({ kills, seed }: Options): readonly How[] => {
   return rounds.flat().slice(0, kills);
 };
 
+/**
+ * Five workers that die one after another make a task what kills its workers (dead, by reason `crash`). Ours are killed for
+ * other reasons, so a node is spared while it has a task that is in its fourth attempt or a later one.
+ */
+const endangeredBy =
+  ({ ledger }: Records) =>
+  (node: string): boolean =>
+    [...ledger.tasks.values()].some(
+      ({ status, attempt, worker }) => status === 'running' && attempt >= 4 && worker?.startsWith(`${node}.`),
+    );
+
 /** The kills are spread evenly over the run by how many tasks have ended; each comes at a moment of chance. */
 const trouble = async (
   options: Options,
@@ -66,7 +77,7 @@ const trouble = async (
     const after = Math.floor((0.92 * options.tasks * index) / options.kills);
     if (!(await records.endedBy(after, endMs - Date.now()))) break;
     await sleep(300 * random.next());
-    const kill = nodes.kill(how).then((died) => {
+    const kill = nodes.kill(how, endangeredBy(records)).then((died) => {
       say(`${records.ended()} of ${options.tasks} tasks have ended; ${died.node} was killed (${died.how})`);
       return died;
     });
@@ -85,77 +96,83 @@ const settled = async (records: Records, mostMs: number): Promise<number> => {
   }
 };
 
+type Ends = (() => Promise<unknown>)[];
+
+/** A nats-server, the provider, the tools, and the nodes that use them; `ends` stops what was started. */
+const startCrew = async ({ latencyMs, seed, nodes: count, plant }: Options, dir: string, ends: Ends) => {
+  const nats = await startNatsServer({ dir: join(dir, 'nats') });
+  ends.push(() => nats.kill());
+  const service = async (script: string, ms: number) => {
+    const log = join(dir, `${script}.jsonl`);
+    await writeFile(log, '');
+    const running = run<ServiceJob, never>(`journal/${script}`, { latencyMs: ms, log, seed });
+    ends.push(async () => running.signal('SIGKILL'));
+    return { log, url: await running.said('ready') };
+  };
+  const [provider, tools] = [await service('provider', latencyMs), await service('tools', latencyMs / 3)];
+  const env = {
+    NATS_URL: nats.url,
+    TROUPE_ACK_WAIT: `${ackWaitMs}ms`,
+    PROVE_PROVIDER: provider.url,
+    PROVE_TOOLS: tools.url,
+    PROVE_DEATHS: join(dir, 'deaths.jsonl'),
+    PROVE_PLANT: plant ? 'repeat' : 'none',
+  };
+  const nodes = await startNodes({ count, dir, env });
+  ends.push(() => nodes.stop());
+  const records = await follow(nats.url);
+  ends.push(() => records.close().catch(() => undefined));
+  const client = await createClient({ nats: nats.url, app });
+  ends.push(() => client.close());
+  const arrivals = async () => [
+    ...(await arrivalsIn(provider.log, 'provider')),
+    ...(await arrivalsIn(tools.log, 'tools')),
+  ];
+  return { client, nodes, records, arrivals };
+};
+
+type Crew = Awaited<ReturnType<typeof startCrew>>;
+
+const course = async (crew: Crew, options: Options, say: (what: string) => void): Promise<Proof> => {
+  const { client, nodes, records, arrivals } = crew;
+  const { tasks } = options;
+  const { ledger } = records;
+  const fromMs = Date.now();
+  const endMs = fromMs + 60_000 * options.minutes;
+  const items = Array.from({ length: tasks }, (_, n) => ({ id: `${n}`, input: { n } }));
+  const { accepted } = await client.submitMany(agent, items);
+  say(`${accepted} tasks were submitted`);
+  const kills = await trouble(options, nodes, records, endMs, say);
+  await records.endedBy(tasks, endMs - Date.now());
+  const seconds = (Date.now() - fromMs) / 1_000;
+  // A message that was not acked comes again, and may make no call.
+  const waiting = await settled(records, 3 * ackWaitMs);
+  await records.close();
+  const verdict = judge({
+    tasks,
+    callsOfTask,
+    states: ledger.tasks,
+    recorded: ledger.calls,
+    arrivals: await arrivals(),
+    kills,
+    workersOfNode,
+    planned: { kills: options.kills, kinds: options.kills >= kinds.length ? kinds : [] },
+    spared: ledger.spared(),
+    waiting,
+  });
+  const machine = { node: process.version, cores: availableParallelism() };
+  const told = { attempts: ledger.attempts(), seconds, missed: ledger.missed(), when: kills };
+  return { ...verdict, tasks, ...told, options, machine };
+};
+
 /** Writes `verdict.json` and the logs of all processes to `options.out`, which is emptied before. */
 export const prove = async (options: Options, say: (what: string) => void): Promise<Proof> => {
   const out = resolve(options.out);
-  const { tasks, latencyMs, seed } = options;
   await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
-  const ends: (() => Promise<unknown>)[] = [];
+  const ends: Ends = [];
   try {
-    const nats = await startNatsServer({ dir: join(out, 'nats') });
-    ends.push(() => nats.kill());
-    const service = async (script: string, ms: number) => {
-      const log = join(out, `${script}.jsonl`);
-      await writeFile(log, '');
-      const running = run<ServiceJob, never>(`journal/${script}`, { latencyMs: ms, log, seed });
-      ends.push(async () => running.signal('SIGKILL'));
-      return { log, url: await running.said('ready') };
-    };
-    const [provider, tools] = [await service('provider', latencyMs), await service('tools', latencyMs / 3)];
-    const nodes = await startNodes({
-      count: options.nodes,
-      dir: out,
-      env: {
-        NATS_URL: nats.url,
-        TROUPE_ACK_WAIT: `${ackWaitMs}ms`,
-        PROVE_PROVIDER: provider.url,
-        PROVE_TOOLS: tools.url,
-        PROVE_DEATHS: join(out, 'deaths.jsonl'),
-        PROVE_PLANT: options.plant ? 'repeat' : 'none',
-      },
-    });
-    ends.push(() => nodes.stop());
-    const records = await follow(nats.url);
-    ends.push(() => records.close().catch(() => undefined));
-
-    const fromMs = Date.now();
-    const endMs = fromMs + 60_000 * options.minutes;
-    const client = await createClient({ nats: nats.url, app });
-    ends.push(() => client.close());
-    const items = Array.from({ length: tasks }, (_, n) => ({ id: `${n}`, input: { n } }));
-    const { accepted } = await client.submitMany(agent, items);
-    say(`${accepted} tasks were submitted`);
-    const kills = await trouble(options, nodes, records, endMs, say);
-    await records.endedBy(tasks, endMs - Date.now());
-    const seconds = (Date.now() - fromMs) / 1_000;
-    // A message that was not acked comes again, and may make no call.
-    const waiting = await settled(records, 3 * ackWaitMs);
-    await records.close();
-
-    const { ledger } = records;
-    const verdict = judge({
-      tasks,
-      callsOfTask,
-      states: ledger.tasks,
-      recorded: ledger.calls,
-      arrivals: [...(await arrivalsIn(provider.log, 'provider')), ...(await arrivalsIn(tools.log, 'tools'))],
-      kills,
-      workersOfNode,
-      planned: { kills: options.kills, kinds: options.kills >= kinds.length ? kinds : [] },
-      spared: ledger.spared(),
-      waiting,
-    });
-    const proof: Proof = {
-      ...verdict,
-      tasks,
-      attempts: ledger.attempts(),
-      seconds,
-      missed: ledger.missed(),
-      when: kills,
-      options,
-      machine: { node: process.version, cores: availableParallelism() },
-    };
+    const proof = await course(await startCrew(options, out, ends), options, say);
     await writeFile(join(out, 'verdict.json'), `${JSON.stringify(proof, undefined, 2)}\n`);
     return proof;
   } finally {
