@@ -112,7 +112,7 @@ describe('the example app', () => {
       const run = await company.client.submit(type, gettysburg);
       await passing<unknown>(run.result());
       const { usage } = await run.status();
-      expect(usage?.usd).toBeCloseTo(((usage?.inputTokens ?? 0) * 0.25 + (usage?.outputTokens ?? 0) * 2) / 1e6, 12);
+      expect(usage.usd).toBeCloseTo((usage.inputTokens * 0.25 + usage.outputTokens * 2) / 1e6, 12);
     }
     const made = model.arrivals().slice(asked);
     expect(made).toHaveLength(3);
