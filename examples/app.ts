@@ -5,6 +5,9 @@ import { z } from 'zod';
 import { Document, readDocument } from './documents.ts';
 import { fast } from './model.ts';
 
+/** Of a call. Where a process dies, its calls count as going on for so long: their places are not given to others. */
+const timeout = '15s';
+
 /** Reads, then asks and measures at once. What is recorded, steps and answers, is never done, nor paid for, again. */
 export const summarise = defineTask({
   name: 'summarise',
@@ -21,7 +24,7 @@ export const summarise = defineTask({
     ctx.progress({ stage: 'asking' });
     const [{ text: summary }, { words }] = await Promise.all([
       generateText({
-        model: ctx.model('fast'),
+        model: ctx.model('fast', { timeout }),
         prompt: `Summarise this in three sentences.\n\n<document>\n${text}\n</document>`,
         maxOutputTokens: 600,
       }),
@@ -51,7 +54,7 @@ export const extract = defineTask({
   run: async (ctx, { document }) => {
     const { text } = await ctx.step('read', () => readDocument(document));
     const { output } = await generateText({
-      model: ctx.model('fast'),
+      model: ctx.model('fast', { timeout }),
       output: Output.object({ schema: Facts }),
       prompt: `Extract the facts.\n\n<document>\n${text}\n</document>`,
       maxOutputTokens: 200,
@@ -70,7 +73,7 @@ export const inspect = defineTask({
   run: async (ctx, { document }) => {
     const { title, text } = await ctx.step('read', () => readDocument(document));
     const { text: verdict } = await generateText({
-      model: ctx.model('fast'),
+      model: ctx.model('fast', { timeout }),
       prompt: `What is worth reading in this?\n\n<document>\n${text}\n</document>`,
       maxOutputTokens: 600,
     });
