@@ -44,6 +44,16 @@ const judged = async (plant: Plant, more: Partial<SimulationOptions> = {}): Prom
   return verdict(options.budget, await simulate(options), forMs);
 };
 
+/** Whether one of three days shows that it is wrong: the worst moment does not come every day. */
+const foundOut = async (
+  isRight: (of: Verdict) => boolean,
+  plant: Plant = {},
+  more: Partial<SimulationOptions> = {},
+): Promise<boolean> => {
+  for (const seed of [5, 6, 7]) if (!isRight(await judged(plant, { seed, ...more }))) return true;
+  return false;
+};
+
 const holds = ({ most, used, left }: Verdict): boolean => most <= 1 && used >= 0.85 && left === 0;
 
 const holdsLimit = ({ most, left }: Verdict): boolean => most <= 1 && left === 0;
@@ -98,7 +108,7 @@ describe('the checker finds out a limiter', () => {
     ['that remembers what it has taken, but in memory only', { limiter: (options) => hasty(options, 'never') }],
     ['that goes by the wall clock', { limiter: (options) => ({ ...options, clock: jumping(options.clock) }) }],
   ])('%s', async (_what, plant) => {
-    expect(await judged(plant)).not.toSatisfy(holds);
+    expect(await foundOut(holds, plant)).toBe(true);
   });
 
   test('whose permits never run out', async () => {
@@ -107,7 +117,7 @@ describe('the checker finds out a limiter', () => {
         (granted, ...rest) =>
           permit({ ...granted, untilMs: Infinity }, ...rest),
     );
-    expect(await judged({})).not.toSatisfy(holds);
+    expect(await foundOut(holds)).toBe(true);
   });
 
   test('whose refunds count twice', async () => {
@@ -117,7 +127,7 @@ describe('the checker finds out a limiter', () => {
         own.settle(actual && { ...actual, tokens: Math.max(0, 2 * actual.tokens - granted.amount.tokens) });
       return { ...own, settle };
     });
-    expect(await judged({}, { budget: ofTokens })).not.toSatisfy(holdsLimit);
+    expect(await foundOut(holdsLimit, {}, { budget: ofTokens })).toBe(true);
   });
 
   test('whose permits’ life counts from when they were first asked for', async () => {
@@ -125,7 +135,7 @@ describe('the checker finds out a limiter', () => {
       ...permit,
       inTime: () => permit.inTime() && sinceMs < 200,
     });
-    expect(await judged({ permit: impatient }, { faults: false })).not.toSatisfy(holds);
+    expect(await foundOut(holds, { permit: impatient }, { faults: false })).toBe(true);
   });
 
   test('whose windows are fixed', async () => {
@@ -139,7 +149,7 @@ describe('the checker finds out a limiter', () => {
         },
       };
     });
-    expect(await judged({})).not.toSatisfy(holds);
+    expect(await foundOut(holds)).toBe(true);
   });
 
   test('that takes a refund for a credit of now', async () => {
@@ -152,7 +162,7 @@ describe('the checker finds out a limiter', () => {
         },
       };
     });
-    expect(await judged({}, { budget: ofTokens, faults: false })).not.toSatisfy(holdsLimit);
+    expect(await foundOut(holdsLimit, {}, { budget: ofTokens, faults: false })).toBe(true);
   });
 
   test('that does not wait for a permit to be confirmed', async () => {
@@ -174,7 +184,7 @@ describe('the checker finds out a limiter', () => {
         },
       };
     });
-    expect(await judged({})).not.toSatisfy(holds);
+    expect(await foundOut(holds)).toBe(true);
   });
 
   test('that forgets what it inherits before the last of it can have left', async () => {
@@ -184,6 +194,6 @@ describe('the checker finds out a limiter', () => {
         inherit(slices, windows, { ...timing, sliceMs: -10_000, permitMs: 0, travelMs: 0 }, nowMs);
       return { inherit: early };
     });
-    expect(await judged({})).not.toSatisfy(holds);
+    expect(await foundOut(holds)).toBe(true);
   });
 });
