@@ -92,11 +92,11 @@ export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<v
     if (Number.isFinite(againAtMs)) alarm = clock.timer(Math.max(0, againAtMs - now), soon);
   };
 
-  /** What a turn of the event loop brings is looked at together. */
+  /** What one reading of the socket brings is looked at together. */
   const soon = (): void => {
     if (due || over.signal.aborted) return;
     due = true;
-    clock.immediate(work);
+    queueMicrotask(work);
   };
 
   const beat = clock.every(leaseMs / 8, () => {
