@@ -1,15 +1,14 @@
 /** One limiter's time: from when it has written itself into the budget's key until another has, or it is told to stop. */
 import type { Bucket } from '../kv/kv.ts';
-import { writeUntilKnown } from '../kv/write.ts';
 import { aborted, linked } from '../kernel/signal.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { grantor } from '../limiter/granting/grantor.ts';
 import type { InheritedSlice } from '../limiter/granting/inherited.ts';
 import { encodeJson } from '../task/json.ts';
-import { decodeKey, encodeKey } from '../limiter/granting/key.ts';
 import type { Slice } from '../limiter/granting/slices.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { limiterService } from './limiter-service.ts';
+import { writeKey } from './limiter-write.ts';
 
 export interface ReignOptions extends LimiterOptions {
   readonly epoch: number;
@@ -23,7 +22,7 @@ export interface ReignOptions extends LimiterOptions {
 
 /** Resolves when it is over. */
 export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<void> => {
-  const { budget, bus, clock, random, log, metrics, limits, epoch, node, leaseMs } = options;
+  const { budget, bus, clock, log, metrics, epoch, node, leaseMs } = options;
   const over = linked(stop);
   const mind = grantor({ ...options, nowMs: clock.monotonic() });
   let revision = options.revision;
@@ -36,16 +35,8 @@ export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<v
   /** Writes what is known now over the last revision; one at a time. Ends the reign if the key is another's. */
   const write = async (holder: string, signal: AbortSignal): Promise<void> => {
     const now = clock.monotonic();
-    const w = random.nonce();
-    const written = await writeUntilKnown(limits, {
-      key: budget.name,
-      value: encodeKey({ w, epoch, node: holder, closedMs: mind.closedMs(now), slices: mind.kept(now) }),
-      expected: revision,
-      isMine: ({ value }) => decodeKey(value)?.w === w,
-      clock,
-      random,
-      signal,
-    });
+    const key = { epoch, node: holder, closedMs: mind.closedMs(now), slices: mind.kept(now) };
+    const written = await writeKey({ ...options, expected: revision, signal }, key);
     if (written.type === 'lost') return over.abort();
     revision = written.revision;
     keptAtMs = now;

@@ -12,11 +12,11 @@ import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
 import { aborted } from '../kernel/signal.ts';
 import { bucket } from '../kv/bucket.ts';
-import { writeUntilKnown } from '../kv/write.ts';
+import type { Bucket } from '../kv/kv.ts';
 import { type Budget, heldMs, timingOf } from '../limiter/budget.ts';
-import { decodeKey, encodeKey } from '../limiter/granting/key.ts';
 import { reign, type ReignOptions } from './limiter-reign.ts';
 import { type Sight, sightOf } from './limiter-sight.ts';
+import { writeKey } from './limiter-write.ts';
 
 export interface LimiterOptions {
   readonly budget: Budget;
@@ -59,7 +59,7 @@ export const limiter =
         const patienceMs = (): number => leaseMs * (1.1 + 0.15 * share + (knowsAll(options, sight) ? 0 : 0.5));
         while (!signal.aborted && !isVacant(sight, patienceMs())) await look(lookMs);
         if (signal.aborted) return;
-        const won = await takeOver(options, sight, signal);
+        const won = await takeOver({ ...options, limits }, sight, signal);
         if (!won) continue;
         log.info({ budget: budget.name, epoch: won.epoch }, 'this node limits the budget');
         await reign({ ...options, ...won, limits, leaseMs }, signal);
@@ -85,24 +85,20 @@ const knowsAll = ({ budget, clock }: LimiterOptions, sight: Sight): boolean =>
 type Won = Pick<ReignOptions, 'epoch' | 'revision' | 'inherited' | 'closedMs'>;
 
 /** Writes this node into the key; `undefined` if another was faster. */
-const takeOver = async (options: LimiterOptions, sight: Sight, signal: AbortSignal): Promise<Won | undefined> => {
-  const { budget, queue, clock, random, node } = options;
+const takeOver = async (
+  options: LimiterOptions & { readonly limits: Bucket },
+  sight: Sight,
+  signal: AbortSignal,
+): Promise<Won | undefined> => {
+  const { budget, node } = options;
   const expected = sight.revision();
   const before = sight.key();
   const slices = before?.slices ?? [];
   const epoch = (before?.epoch ?? 0) + 1;
   // Somebody has written over the key what no limiter writes: what had been taken is not known. Nothing for a window, then.
   const closedMs = expected > 0 && !before ? longestMs(budget) : (before?.closedMs ?? 0);
-  const w = random.nonce();
-  const written = await writeUntilKnown(bucket(queue, buckets.limits), {
-    key: budget.name,
-    value: encodeKey({ w, epoch, node, closedMs, slices }),
-    expected,
-    isMine: ({ value }) => decodeKey(value)?.w === w,
-    clock,
-    random,
-    signal,
-  }).catch((error: unknown) => {
+  const key = { epoch, node, closedMs, slices };
+  const written = await writeKey({ ...options, expected, signal }, key).catch((error: unknown) => {
     if (signal.aborted) return undefined;
     throw error;
   });

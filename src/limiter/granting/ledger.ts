@@ -3,11 +3,11 @@
  * A permit has no date, and so is counted whatever the clock says, until its holder has told when its request left. Why
  * that is never over the limit is proved in docs/limiter.md.
  */
-import { type Amount, type Budget, minus, type Timing, timingOf, type Unit, units } from '../budget.ts';
+import { type Amount, type Budget, minus, plus, type Timing, timingOf, type Unit, units } from '../budget.ts';
 import { inherit, type InheritedSlice } from './inherited.ts';
 import type { KeptSlice } from './key.ts';
 import { clientLeaseMs, type Fate } from '../messages.ts';
-import { grown, type Slice, slicesOf } from './slices.ts';
+import { type Slice, slicesOf } from './slices.ts';
 import { type Windows, windowsOf } from './windows.ts';
 
 /** H: how long a permit is counted of which nobody has told anything. By then whoever had it is gone. */
@@ -76,13 +76,11 @@ export const ledger = (options: LedgerOptions): Ledger => {
   const calls = new Map<string, Call>();
   /** Given up without a word: should one come after all, it counts from then. */
   const lost = new Set<string>();
-  let undated = 0;
   let sweptAtMs = options.nowMs;
 
   /** It counts no more as one without a date. */
   const undate = ({ slice, amount }: Call): void => {
     slice.undated -= 1;
-    undated -= 1;
     windows.release(amount);
     slice.amount = minus(slice.amount, amount);
   };
@@ -91,10 +89,12 @@ export const ledger = (options: LedgerOptions): Ledger => {
     if (call.datedAtMs !== undefined) return;
     call.datedAtMs = atMs;
     call.slice.undated -= 1;
-    undated -= 1;
     call.slice.leavesAtMs = Math.max(call.slice.leavesAtMs, atMs + windows.longestMs);
     windows.date(call.amount, atMs);
   };
+
+  /** Its request has arrived by then, if it was written in time. */
+  const isSent = (call: Call): void => date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
 
   const isLate = (call: Call, nowMs: number): void => {
     if (call.datedAtMs !== undefined) return;
@@ -119,7 +119,7 @@ export const ledger = (options: LedgerOptions): Ledger => {
     isLate(call, nowMs);
     if (actual) {
       windows.replace(call.amount, actual, call.datedAtMs ?? nowMs, nowMs);
-      grown(call.counts, call.amount, windows.counted(actual));
+      call.counts.amount = plus(call.counts.amount, minus(windows.counted(actual), call.amount));
       call.counts.leavesAtMs = Math.max(call.counts.leavesAtMs, nowMs + windows.longestMs);
     }
     forget(permit, call);
@@ -169,7 +169,6 @@ export const ledger = (options: LedgerOptions): Ledger => {
       slice.granted += 1;
       slice.undated += 1;
       slice.active += 1;
-      undated += 1;
       const holdUntilMs = nowMs + timing.permitMs + holdMs;
       slice.holdUntilMs = Math.max(slice.holdUntilMs, holdUntilMs);
       const permit = `${epoch}.${slice.n}.${slice.granted}`;
@@ -186,7 +185,7 @@ export const ledger = (options: LedgerOptions): Ledger => {
       if (!call) return settleUnknown(fate, nowMs);
       switch (fate.type) {
         case 'sent':
-          date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
+          isSent(call);
           return 'known';
         case 'late':
           isLate(call, nowMs);
@@ -195,7 +194,7 @@ export const ledger = (options: LedgerOptions): Ledger => {
           drop(fate.permit, call);
           return 'known';
         case 'settled':
-          if (fate.sent) date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
+          if (fate.sent) isSent(call);
           return end(fate.permit, call, fate.actual, nowMs);
         case 'alive':
           call.aliveAtMs = nowMs;
@@ -204,6 +203,6 @@ export const ledger = (options: LedgerOptions): Ledger => {
     },
     kept: (nowMs) => [...earlier.kept(nowMs), ...slices.kept(nowMs)],
     nextMs: () => Math.min(windows.nextMs(), slices.nextMs()),
-    unconfirmed: () => undated,
+    unconfirmed: () => [...slices.all.values()].reduce((sum, { undated }) => sum + undated, 0),
   };
 };

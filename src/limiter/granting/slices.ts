@@ -2,7 +2,7 @@
  * What a limiter has taken of a budget, ahead of granting it. A slice counts whole from before its write is sent until its
  * rest is given up, and each of its permits has a date that has left the windows.
  */
-import { type Amount, type Budget, covers, minus, noAmount, plus, type Timing, type Unit } from '../budget.ts';
+import { type Amount, type Budget, covers, minus, noAmount, type Timing, type Unit } from '../budget.ts';
 import type { KeptSlice } from './key.ts';
 import type { Windows } from './windows.ts';
 
@@ -142,8 +142,3 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
 
 /** What a call may take that nobody has asked for yet. */
 const longestHoldMs = 600_000;
-
-/** Adds what is more than was reserved. */
-export const grown = (slice: Slice, before: Amount, after: Amount): void => {
-  slice.amount = plus(slice.amount, minus(after, before));
-};
