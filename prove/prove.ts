@@ -54,7 +54,10 @@ interface Means {
 
 const drained = async ({ bus, workers }: Crew, windowMs: number): Promise<Left | undefined> => {
   const beganMs = machineMs();
-  for (const each of workers) each.order({ type: 'drain' });
+  for (const each of workers) {
+    each.signal('SIGCONT'); // It may have come to its stop later than whoever ordered that looked.
+    each.order({ type: 'drain' });
+  }
   await Promise.all(workers.map((each) => each.said('drained')));
   const mostMs = unconfirmedMs + 2 * windowMs;
   const none = await askUntil(bus, (found) => reservedIn(found) === 0, mostMs);

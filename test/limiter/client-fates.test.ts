@@ -190,6 +190,34 @@ describe('closing', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('waits for what may have been granted to those that had just given up', async () => {
+    const { clock, ask, answer, client, fates, lists } = world();
+    const impatient = new AbortController();
+    const asked = ask({ signal: impatient.signal });
+    await clock.settle();
+    impatient.abort(new Error('no more'));
+    await expect(asked).rejects.toThrow('no more');
+    const closed = client.close();
+    await clock.settle();
+    expect(lists.map(({ waiting }) => waiting.length)).toEqual([1, 0]);
+    // Granted before it heard that nobody waits any more.
+    await answer({ n: 1, grants: [{ id: '1', permit: '1.1.1' }] });
+    await answer({});
+    await closed;
+    expect(fates).toEqual([{ type: 'unsent', permit: '1.1.1' }]);
+  });
+
+  test('takes no time where nobody has given up', async () => {
+    const { clock, granted, client } = world();
+    const permit = await granted('1.1.1');
+    permit.sent();
+    permit.settle();
+    await clock.settle();
+    const from = clock.monotonic();
+    await Promise.all([client.close(), clock.settle()]);
+    expect(clock.monotonic()).toBe(from);
+  });
+
   test('takes two seconds at most', async () => {
     const { clock, granted, client, answersFates } = world();
     await granted('1.1.1');

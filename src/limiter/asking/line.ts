@@ -71,7 +71,7 @@ export const line = (options: LineOptions): Line => {
     joined = [];
     // A permit's life counts from here: before anything of the list can have left.
     const nowMs = clock.monotonic();
-    const list = sent.next(nowMs);
+    const list = sent.next(nowMs, adds);
     for (let most = mostListed; ; most = Math.floor(most / 2)) {
       const wishes = chosen(listed, most).map((each) => wish(each, nowMs));
       try {
@@ -97,6 +97,7 @@ export const line = (options: LineOptions): Line => {
   /** Without a permit. The others' next list says so; without others it takes a list of its own. */
   const giveUp = (id: string, error: unknown): void => {
     leave(id)?.failed(error);
+    sent.gaveUp();
     if (waiting.size === 0) renewal.soon();
   };
 
@@ -119,7 +120,8 @@ export const line = (options: LineOptions): Line => {
     const untilMs = sent.untilMs(said.n);
     for (const each of said.grants) grant(each, untilMs);
     for (const each of said.refused) refuse(each);
-    if (said.n === sent.last()) answered();
+    sent.answered(said.n);
+    if (!sent.mayCome()) answered();
   });
 
   const timeout = (maxWaitMs: number, sinceMs: number): LimiterTimeoutError => {
@@ -158,9 +160,8 @@ export const line = (options: LineOptions): Line => {
     },
     empty: (reason) => {
       renewal.close();
-      const left = [...waiting.keys()];
-      for (const id of left) leave(id)?.failed(reason);
-      if (left.length === 0) return Promise.resolve();
+      for (const id of [...waiting.keys()]) giveUp(id, reason);
+      if (!sent.mayCome()) return Promise.resolve();
       publish('all');
       return new Promise((resolve) => {
         answered = resolve;

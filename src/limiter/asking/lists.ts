@@ -13,19 +13,26 @@ export interface Waiting {
 export const lists = (permitMs: number) => {
   const sentMs = new Map<number, number>();
   let n = 0;
+  let heard = 0;
+  /** Once this list or a later one is answered, whoever granted knows of all who have given up. */
+  let knownBy = 0;
   return {
-    /** Counts a list that is about to be sent. */
-    next: (nowMs: number): { readonly n: number; readonly live: number } => {
+    /** Counts a list that is about to be sent; one that `adds` does not say who has given up. */
+    next: (nowMs: number, adds: boolean): { readonly n: number; readonly live: number } => {
       for (const [list, atMs] of sentMs) {
         if (atMs + permitMs > nowMs) break;
         sentMs.delete(list);
       }
       n += 1;
       sentMs.set(n, nowMs);
+      if (!adds && knownBy === Infinity) knownBy = n;
       const [live = n] = sentMs.keys();
       return { n, live };
     },
-    last: (): number => n,
+    gaveUp: (): void => void (knownBy = Infinity),
+    answered: (list: number): void => void (heard = Math.max(heard, list)),
+    /** Whether a grant may be on its way to somebody who has given up. */
+    mayCome: (): boolean => heard < knownBy,
     /** Until when a grant that answers this list may be used; undefined if it never may. */
     untilMs: (list: number): number | undefined => {
       const atMs = sentMs.get(list);
