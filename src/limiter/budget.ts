@@ -43,6 +43,8 @@ export const minus = (a: Amount, b: Amount): Amount => ({
   outputTokens: a.outputTokens - b.outputTokens,
 });
 
+export const isSame = (a: Amount, b: Amount): boolean => a === b || units.every((unit) => a[unit] === b[unit]);
+
 /** Whether `a` has at least as much of each unit. */
 export const covers = (a: Amount, b: Amount): boolean => units.every((unit) => a[unit] >= b[unit]);
 

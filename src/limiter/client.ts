@@ -12,7 +12,7 @@ import { holding } from './asking/holding.ts';
 import { line } from './asking/line.ts';
 import { penalties } from './asking/penalties.ts';
 import { notAnAmount, permit } from './asking/permit.ts';
-import type { Permits, Wanted } from './permits.ts';
+import type { Permit, Permits, Wanted } from './permits.ts';
 import { waits } from './asking/waits.ts';
 
 export interface PermitsOptions {
@@ -109,14 +109,13 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
     permitMs: timingOf(budget).permitMs,
     inbox: `${inboxPrefix}.limiter.${client}.${name}`,
     unused: (id, isStale) => {
-      if (held.knows(id)) return;
       if (isStale) stale?.inc();
-      told.tell({ type: 'unsent', permit: id });
+      told.tell(id, { type: 'unsent' });
     },
     granted: (id, wanted, { untilMs, waitedMs }) => {
       const granted = { id, budget: name, amount: wanted.amount, waitedMs, untilMs };
-      const made = permit(granted, clock, { tell: told.tell, over: () => held.remove(id) });
-      held.add(made);
+      const made = permit(granted, clock, { tell: told.tell, over: held.remove });
+      held.add(made, id);
       recent.add(waitedMs, clock.monotonic());
       waitSeconds?.observe(waitedMs / 1_000);
       return made;
@@ -129,7 +128,7 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
 
   return {
     renew: queue.renew,
-    acquire: async (wanted: Wanted) => {
+    acquire: async (wanted: Wanted): Promise<Permit> => {
       if (closed) throw new UnavailableError(`no permit of budget "${name}": this process is closing`);
       check(name, budget, wanted);
       return queue.wait(wanted);

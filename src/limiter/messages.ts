@@ -1,6 +1,7 @@
 /**
  * What clients and a budget's limiter say to each other, as JSON on `limiter.<budget>.<verb>`. All times are durations:
- * no clock of one process means anything to another.
+ * no clock of one process means anything to another. Of what is said of several in a row alike, it is said once, with
+ * their `count`: a batch of equal requests is a few bytes, not a few hundred each.
  */
 import { z } from 'zod';
 import { lanes } from '../bus/subjects.ts';
@@ -14,6 +15,14 @@ const name = z.string().min(1).max(256);
 /** Each permit's own: `<epoch>.<slice>.<number>`. */
 const permitId = z.string().regex(/^\d{1,15}\.\d{1,15}\.\d{1,15}$/);
 
+/** Whatever one message speaks of, all in all. */
+export const mostAtOnce = 10_000;
+/** How many in a row: their names are numbers, and this one's is the first. */
+const alike = z.number().int().min(1).max(mostAtOnce).default(1);
+const isBounded = (all: readonly { readonly count: number }[]): boolean =>
+  all.reduce((sum, { count: some }) => sum + some, 0) <= mostAtOnce;
+const tooMany = `more than ${mostAtOnce} at once`;
+
 const amount = z.object({
   requests: count.default(1),
   tokens: count.default(0),
@@ -23,14 +32,17 @@ const amount = z.object({
 
 /** A request that waits for its permit. */
 const wish = amount.extend({
-  /** The client's own name for it. */
-  id: name,
+  /** The client's own number for it. */
+  id: z
+    .number()
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER - mostAtOnce),
+  count: alike,
   lane: z.enum(lanes).default('normal'),
   tenant: z.string().max(512).default(''),
   /** How long it has waited so far. */
   waitedMs: ms.default(0),
-  /** How long it would go on waiting. */
-  leftMs: ms.default(60_000),
   /** The call's own timeout. */
   holdMs: ms.default(600_000),
 });
@@ -50,22 +62,27 @@ export const acquire = z.object({
   live: z.number().int().min(0).default(1),
   /** These have joined, and those of the lists before go on waiting. */
   adds: z.boolean().default(false),
-  waiting: z.array(wish).max(10_000),
+  waiting: z.array(wish).refine(isBounded, tooMany),
 });
 
-/** Why somebody will never be granted what they wait for. */
-const refusal = z.object({ id: name, code: z.enum(['too_large', 'expired']), message: z.string() });
+/** Who will never be granted what they wait for, and why: the budget never allows so much. */
+const refusal = z.object({ id: z.number(), message: z.string() });
 
 /** The answer to a list, and then another one whenever there is something to grant, to the same reply subject. */
 export const grants = z.object({
+  /** Whose answer this is, and which one to this client: what comes twice is heard once. */
+  epoch: z.number(),
+  seq: z.number(),
   /** The list that this answers. */
   n: z.number(),
-  grants: z.array(z.object({ id: name, permit: permitId })),
+  grants: z.array(z.object({ id: z.number(), permit: permitId, count: alike })),
   refused: z.array(refusal),
   /** How many wait in all; the budget is closed for so long. */
   waiting: z.number(),
   closedMs: z.number(),
 });
+
+const of = { permit: permitId, count: alike };
 
 /** What has become of permits. Sent again until it is answered: each word counts once. */
 export const settle = z.object({
@@ -74,24 +91,24 @@ export const settle = z.object({
     .array(
       z.discriminatedUnion('type', [
         /** The request was written within D. */
-        z.object({ type: z.literal('sent'), permit: permitId }),
+        z.object({ type: z.literal('sent'), ...of }),
         /** It was written, but too late, or nobody can tell when; its answer's first byte has come, or its call is over. */
-        z.object({ type: z.literal('late'), permit: permitId, amount }),
+        z.object({ type: z.literal('late'), ...of, amount }),
         /** Nothing was written. */
-        z.object({ type: z.literal('unsent'), permit: permitId }),
+        z.object({ type: z.literal('unsent'), ...of }),
         /** The call is over, and used so much; without `actual`, what was reserved. */
         z.object({
           type: z.literal('settled'),
-          permit: permitId,
+          ...of,
           actual: amount.optional(),
           /** As `sent`, which had not been told yet. */
           sent: z.boolean().optional(),
         }),
         /** The call goes on: its client lives. Every `keepaliveMs` for each call that counts as concurrent. */
-        z.object({ type: z.literal('alive'), permit: permitId }),
+        z.object({ type: z.literal('alive'), ...of }),
       ]),
     )
-    .max(10_000),
+    .refine(isBounded, tooMany),
 });
 
 /** `unknown`: permits that this limiter has not granted, or has forgotten. */
@@ -109,5 +126,8 @@ export type Grants = z.infer<typeof grants>;
 export type Refusal = z.infer<typeof refusal>;
 export type Settle = z.infer<typeof settle>;
 export type Fate = Settle['permits'][number];
+type WithoutPermit<Of> = Of extends Fate ? Omit<Of, 'permit' | 'count'> : never;
+/** What has become of a permit, whichever. */
+export type Word = WithoutPermit<Fate>;
 export type Settled = z.infer<typeof settled>;
 export type Penalize = z.infer<typeof penalize>;

@@ -176,7 +176,7 @@ describe('closing', () => {
     await clock.settle();
     const closed = client.close();
     await clock.settle();
-    await answer({ grants: [{ id: '1', permit: '1.1.3' }] });
+    await answer({ grants: [{ id: 1, permit: '1.1.3' }] });
     await closed;
     await expect(asked).rejects.toThrow('this process is closing');
     await expect(ask()).rejects.toThrow('this process is closing');
@@ -201,7 +201,7 @@ describe('closing', () => {
     await clock.settle();
     expect(lists.map(({ waiting }) => waiting.length)).toEqual([1, 0]);
     // Granted before it heard that nobody waits any more.
-    await answer({ n: 1, grants: [{ id: '1', permit: '1.1.1' }] });
+    await answer({ n: 1, grants: [{ id: 1, permit: '1.1.1' }] });
     await answer({});
     await closed;
     expect(fates).toEqual([{ type: 'unsent', permit: '1.1.1' }]);

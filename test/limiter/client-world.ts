@@ -4,7 +4,17 @@ import type { z } from 'zod';
 import { memoryBroker } from '../../src/bus/memory/broker.ts';
 import { amountOf, type Budget } from '../../src/limiter/budget.ts';
 import { permits } from '../../src/limiter/client.ts';
-import { type Acquire, acquire, type Fate, type Grants, penalize, settle } from '../../src/limiter/messages.ts';
+import {
+  type Acquire,
+  acquire,
+  type Grants,
+  penalize,
+  type Settle,
+  settle,
+  type Wish,
+  type Word,
+} from '../../src/limiter/messages.ts';
+import { later, permitIdOf, permitText } from '../../src/limiter/permit-id.ts';
 import type { Permit, Wanted } from '../../src/limiter/permits.ts';
 import { silentLog as log } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';
@@ -19,6 +29,27 @@ const parse = <Schema extends z.ZodType>(schema: Schema, data: Uint8Array): z.ou
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
 export const permitIds = (...numbers: readonly number[]): readonly string[] => numbers.map((n) => `1.1.${n}`);
+
+/** Each by itself, whatever was said of several at once. */
+type Fate = Word & { readonly permit: string };
+const each = (permits: Settle['permits']): readonly Fate[] =>
+  permits.flatMap(({ permit, count, ...word }) =>
+    Array.from({ length: count }, (_, place) => ({ ...word, permit: permitText(later(permitIdOf(permit), place)) })),
+  );
+const eachWish = (wishes: readonly Wish[]) =>
+  wishes.flatMap(({ id, count, ...wish }) =>
+    Array.from({ length: count }, (_, place) => ({ ...wish, id: id + place })),
+  );
+
+interface Heard extends Omit<Acquire, 'waiting'> {
+  readonly waiting: ReturnType<typeof eachWish>;
+  /** As they were said. */
+  readonly said: readonly Wish[];
+}
+
+interface Said extends Omit<Partial<Grants>, 'grants'> {
+  readonly grants?: readonly { readonly id: number; readonly permit: string; readonly count?: number }[];
+}
 
 export const world = (budget: Budget = openai) => {
   const clock = virtualClock();
@@ -35,9 +66,10 @@ export const world = (budget: Budget = openai) => {
     budgets: new Map([[budget.name, budget]]),
   });
 
-  const lists: Acquire[] = [];
+  const lists: Heard[] = [];
   const fates: Fate[] = [];
   const batches: (readonly Fate[])[] = [];
+  const words: Settle['permits'] = [];
   const penalties: unknown[] = [];
   let inbox = '';
   /** Permits that it does not know. */
@@ -45,14 +77,16 @@ export const world = (budget: Budget = openai) => {
   let settling = true;
 
   limiter.subscribe(`limiter.${budget.name}.acquire`, ({ data, reply = '' }) => {
-    lists.push(parse(acquire, data));
+    const list = parse(acquire, data);
+    lists.push({ ...list, waiting: eachWish(list.waiting), said: list.waiting });
     inbox = reply;
   });
   limiter.subscribe(`limiter.${budget.name}.settle`, ({ data, reply = '' }) => {
     const told = parse(settle, data).permits;
-    batches.push(told);
+    batches.push(each(told));
     if (!settling) return;
-    fates.push(...told);
+    words.push(...told);
+    fates.push(...each(told));
     limiter.publish(reply, encode({ unknown }));
   });
   limiter.subscribe(`limiter.${budget.name}.penalize`, ({ data, reply = '' }) => {
@@ -60,9 +94,11 @@ export const world = (budget: Budget = openai) => {
     limiter.publish(reply, encode({}));
   });
 
-  const answer = (said: Partial<Grants>): Promise<void> => {
+  let seq = 0;
+  const answer = (said: Said): Promise<void> => {
     const n = lists.at(-1)?.n ?? 0;
-    limiter.publish(inbox, encode({ n, grants: [], refused: [], waiting: 0, closedMs: 0, ...said }));
+    seq += 1;
+    limiter.publish(inbox, encode({ epoch: 1, seq, n, grants: [], refused: [], waiting: 0, closedMs: 0, ...said }));
     return clock.settle();
   };
 
@@ -90,18 +126,20 @@ export const world = (budget: Budget = openai) => {
     lists,
     /** What it has been told, and has answered. */
     fates,
+    /** The same, as it was said. */
+    words,
     /** What it has been told, answered or not. */
     batches,
     penalties,
     answer,
     ask,
     /** The names in the latest list. */
-    waiting: (): readonly string[] => lists.at(-1)?.waiting.map(({ id }) => id) ?? [],
+    waiting: (): readonly number[] => lists.at(-1)?.waiting.map(({ id }) => id) ?? [],
     /** Asks for one permit, and is granted it. */
     granted: async (permit: string, wanted: Partial<Wanted> = {}): Promise<Permit> => {
       const asked = ask(wanted);
       await clock.settle();
-      const id = lists.at(-1)?.waiting.at(-1)?.id ?? '';
+      const id = lists.at(-1)?.waiting.at(-1)?.id ?? 0;
       await answer({ grants: [{ id, permit }] });
       return asked;
     },

@@ -6,11 +6,18 @@ import { createMetrics } from '../../src/kernel/metrics.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { amountOf, type Budget } from '../../src/limiter/budget.ts';
+import { later, permitIdOf, permitText } from '../../src/limiter/permit-id.ts';
 import { type Grants, grants as grantsShape, type Wish } from '../../src/limiter/messages.ts';
 
-type Asked = Partial<Wish> & Pick<Wish, 'id'>;
+type Asked = Partial<Omit<Wish, 'id'>> & { readonly id: string };
 
 const decoder = new TextDecoder();
+
+const each = ({ id, permit, count }: Grants['grants'][number]) =>
+  Array.from({ length: count }, (_, place) => ({
+    id: id + place,
+    permit: permitText(later(permitIdOf(permit), place)),
+  }));
 
 export const opened = async (budget: Partial<Budget> = {}, seed = 1) => {
   const clock = virtualClock();
@@ -65,15 +72,20 @@ export const opened = async (budget: Partial<Budget> = {}, seed = 1) => {
       `_INBOX.${name}`,
       ({ data }) => void heard.push(grantsShape.parse(JSON.parse(decoder.decode(data)))),
     );
-    const list = (waiting: readonly object[], live = Math.max(1, n)): void => {
+    const names: string[] = [];
+    const numbered = ({ id, ...wish }: Asked): object => {
+      if (!names.includes(id)) names.push(id);
+      return { ...wish, id: names.indexOf(id) };
+    };
+    const list = (waiting: readonly Asked[], live = Math.max(1, n)): void => {
       n += 1;
-      const body = Buffer.from(JSON.stringify({ client: name, n, live, waiting }));
+      const body = Buffer.from(JSON.stringify({ client: name, n, live, waiting: waiting.map(numbered) }));
       own.bus.publish('limiter.tier1.acquire', body, { reply: `_INBOX.${name}` });
     };
     return {
       heard,
       list,
-      permits: () => heard.flatMap(({ grants }) => grants.map(({ permit }) => permit)),
+      permits: () => heard.flatMap(({ grants }) => grants.flatMap(each)).map(({ permit }) => permit),
       /** Waits for all of `wishes` as a client does, for `ms`; answers the permits of those that it got. */
       wait: async (wishes: readonly Asked[], ms: number) => {
         const got = new Map<string, string>();
@@ -82,7 +94,7 @@ export const opened = async (budget: Partial<Budget> = {}, seed = 1) => {
           list(wishes.filter(({ id }) => !got.has(id)));
           await clock.advance(50);
           for (; seen < heard.length; seen += 1)
-            for (const { id, permit } of heard[seen]?.grants ?? []) got.set(id, permit);
+            for (const { id, permit } of (heard[seen]?.grants ?? []).flatMap(each)) got.set(names[id] ?? '', permit);
         }
         return got;
       },

@@ -176,10 +176,10 @@ describe('the checker finds out a limiter', () => {
             ...own,
             grant: (amount, holdMs, nowMs) => {
               const permit = own.grant(amount, holdMs, nowMs);
-              if (permit !== undefined) own.settle({ type: 'sent', permit }, nowMs);
+              if (permit !== undefined) own.settle(permit, { type: 'sent' }, nowMs);
               return permit;
             },
-            settle: (fate, nowMs) => (fate.type === 'late' ? 'known' : own.settle(fate, nowMs)),
+            settle: (permit, fate, nowMs) => (fate.type === 'late' ? 'known' : own.settle(permit, fate, nowMs)),
           };
         },
       };

@@ -8,7 +8,8 @@ import { expect, onTestFinished, test } from 'vitest';
 import { silentLog } from '../../src/kernel/log.ts';
 import { permit } from '../../src/limiter/asking/permit.ts';
 import { amountOf } from '../../src/limiter/budget.ts';
-import type { Fate } from '../../src/limiter/messages.ts';
+import type { Word } from '../../src/limiter/messages.ts';
+import { type PermitId, permitIdOf, permitText } from '../../src/limiter/permit-id.ts';
 import { limitedFetch, type PermitSource, withPermit } from '../../src/llm/wire.ts';
 import { certificate, key } from './test-certificate.ts';
 
@@ -37,18 +38,19 @@ const permitMs = 500;
 /** Permits of the limiter's own making, on a clock in the test's hands. */
 const granting = () => {
   const clock = { ms: 0 };
-  const told: Fate[] = [];
+  const told: (Word & { readonly permit: string })[] = [];
   let count = 0;
   const grant = () => {
     count += 1;
     const granted = {
-      id: `1.1.${count}`,
+      id: permitIdOf(`1.1.${count}`),
       budget: 'b',
       amount: amountOf(1, 1),
       waitedMs: 0,
       untilMs: clock.ms + permitMs,
     };
-    return permit(granted, { monotonic: () => clock.ms }, { tell: (fate) => void told.push(fate), over: () => {} });
+    const tell = (id: PermitId, word: Word): void => void told.push({ ...word, permit: permitText(id) });
+    return permit(granted, { monotonic: () => clock.ms }, { tell, over: () => {} });
   };
   const source = (): PermitSource => ({ first: [grant()], next: async () => [grant()] });
   return { clock, told, source };

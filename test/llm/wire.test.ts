@@ -7,7 +7,8 @@ import { createMetrics } from '../../src/kernel/metrics.ts';
 import { limitedFetch, type LimitedFetchOptions, type PermitSource, withPermit } from '../../src/llm/wire.ts';
 import { permit } from '../../src/limiter/asking/permit.ts';
 import { amountOf } from '../../src/limiter/budget.ts';
-import type { Fate } from '../../src/limiter/messages.ts';
+import type { Word } from '../../src/limiter/messages.ts';
+import { permitIdOf } from '../../src/limiter/permit-id.ts';
 import type { Permit } from '../../src/limiter/permits.ts';
 
 type Answer = (socket: Socket, request: string) => void;
@@ -131,14 +132,14 @@ describe('a request', () => {
   test('of a process that stood still between the check and the write is told to be late', async () => {
     const { url } = await listen();
     const { fetch } = open();
-    const told: Fate[] = [];
+    const told: Word[] = [];
     // Its second look at the clock is after the write.
     const looks = [0, 501];
     const monotonic = (): number => looks.shift() ?? 501;
-    const granted = { id: '1.1.1', budget: 'openai', amount: amountOf(1, 1), waitedMs: 0, untilMs: 500 };
-    const made = permit(granted, { monotonic }, { tell: (fate) => told.push(fate), over: () => {} });
+    const granted = { id: permitIdOf('1.1.1'), budget: 'openai', amount: amountOf(1, 1), waitedMs: 0, untilMs: 500 };
+    const made = permit(granted, { monotonic }, { tell: (_id, word) => told.push(word), over: () => {} });
     await withPermit({ first: [made], next: () => Promise.reject(new Error('none')) }, () => fetch(url, post));
-    expect(told).toEqual([{ type: 'late', permit: '1.1.1', amount: amountOf(1, 1) }]);
+    expect(told).toEqual([{ type: 'late', amount: amountOf(1, 1) }]);
   });
 
   test('whose permits are all too late fails in the end, and the limiter is blamed', async () => {

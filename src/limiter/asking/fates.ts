@@ -7,11 +7,13 @@ import { subjects } from '../../bus/subjects.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
+import { type Settle, settled, type Word } from '../messages.ts';
+import type { PermitId } from '../permit-id.ts';
 import { decode, encode } from './json.ts';
-import { type Fate, settled } from '../messages.ts';
+import { fateOf, type Run, said, some } from './words.ts';
 
 export interface Fates {
-  tell(fate: Fate): void;
+  tell(permit: PermitId, word: Word): void;
   /** Resolves when everything told has been answered, or will not be any more. */
   flushed(): Promise<void>;
   /** Gives up on what has not been answered. */
@@ -29,8 +31,6 @@ export interface FatesOptions {
   unknown(count: number): void;
 }
 
-/** Some 350 KB: well within one message. */
-const mostAtOnce = 2_000;
 const answerMs = 1_000;
 
 /** Half of it at random, so that clients do not all come back at once. */
@@ -40,13 +40,15 @@ export const backoffMs = (failures: number, random: Random): number =>
 export const fates = ({ bus, clock, random, log, client, budget, unknown }: FatesOptions): Fates => {
   const life = new AbortController();
   const subject = subjects.limiter(budget, 'settle');
-  let pending: readonly Fate[] = [];
-  let added: Fate[] = [];
+  let pending: readonly Run[] = [];
+  let added: Run[] = [];
   let telling: Promise<void> | undefined;
 
-  const answered = async (permits: readonly Fate[]): Promise<boolean> => {
+  const answered = async (permits: Settle['permits']): Promise<boolean> => {
     try {
-      const { data } = await bus.request(subject, encode({ client, permits }), { timeoutMs: answerMs });
+      const { data } = await bus.request(subject, encode({ client, permits } satisfies Settle), {
+        timeoutMs: answerMs,
+      });
       const answer = decode(settled, data);
       if (!answer) return false;
       if (answer.unknown.length > 0) {
@@ -60,7 +62,7 @@ export const fates = ({ bus, clock, random, log, client, budget, unknown }: Fate
     }
   };
 
-  const gather = (): readonly Fate[] => {
+  const gather = (): readonly Run[] => {
     pending = [...pending, ...added];
     added = [];
     return pending;
@@ -68,15 +70,15 @@ export const fates = ({ bus, clock, random, log, client, budget, unknown }: Fate
 
   const tellAll = async (): Promise<void> => {
     for (let failures = 0; !life.signal.aborted && gather().length > 0; ) {
-      const batch = pending.slice(0, mostAtOnce);
-      if (await answered(batch)) {
+      const batch = some(pending);
+      if (await answered(batch.map(fateOf))) {
         pending = pending.slice(batch.length);
         failures = 0;
         continue;
       }
       failures += 1;
       // That a call went on a while ago is no news any more.
-      pending = pending.filter(({ type }) => type !== 'alive');
+      pending = pending.filter(({ word }) => word.type !== 'alive');
       await clock.sleep(backoffMs(failures, random), life.signal).catch(() => {}); // Closed: the loop ends.
     }
   };
@@ -93,12 +95,8 @@ export const fates = ({ bus, clock, random, log, client, budget, unknown }: Fate
   };
 
   return {
-    tell: (fate) => {
-      const last = added.at(-1);
-      // Said in one breath, so in one word.
-      if (fate.type === 'settled' && last?.type === 'sent' && last.permit === fate.permit)
-        added[added.length - 1] = { ...fate, sent: true };
-      else added.push(fate);
+    tell: (permit, word) => {
+      said(added, permit, word);
       start();
     },
     flushed: async () => {

@@ -1,13 +1,12 @@
 /** The permits that a process holds of one budget: granted, and their last word not yet said. */
 import type { Clock, Timer } from '../../kernel/clock.ts';
-import { type Fate, keepaliveMs } from '../messages.ts';
+import { keepaliveMs, type Word } from '../messages.ts';
+import type { PermitId } from '../permit-id.ts';
 import type { Permit } from '../permits.ts';
 
 export interface Holding {
-  add(permit: Permit): void;
-  /** Whether it is held, or was of late. */
-  knows(id: string): boolean;
-  remove(id: string): void;
+  add(permit: Permit, id: PermitId): void;
+  remove(permit: Permit): void;
   /** Returns what has not been used. */
   close(): void;
 }
@@ -16,46 +15,30 @@ export interface HoldingOptions {
   readonly clock: Clock;
   /** Whether the limiter wants to hear that calls go on. */
   readonly keepalive: boolean;
-  tell(fate: Fate): void;
+  tell(id: PermitId, word: Word): void;
 }
 
-/** Longer than any message is on its way. */
-const rememberedMs = 60_000;
-
 export const holding = ({ clock, keepalive, tell }: HoldingOptions): Holding => {
-  const held = new Map<string, Permit>();
-  /** By when they were granted, oldest first. A grant that came twice must not return what is in use. */
-  const granted = new Map<string, number>();
+  const held = new Map<Permit, PermitId>();
   let beat: Timer | undefined;
 
-  const forget = (nowMs: number): void => {
-    for (const [id, atMs] of granted) {
-      if (atMs + rememberedMs > nowMs) break;
-      granted.delete(id);
-    }
-  };
-
   const alive = (): void => {
-    for (const id of held.keys()) tell({ type: 'alive', permit: id });
+    for (const id of held.values()) tell(id, { type: 'alive' });
   };
 
   return {
-    add: (permit) => {
-      const nowMs = clock.monotonic();
-      forget(nowMs);
-      granted.set(permit.id, nowMs);
-      held.set(permit.id, permit);
+    add: (permit, id) => {
+      held.set(permit, id);
       if (keepalive) beat ??= clock.every(keepaliveMs, alive);
     },
-    knows: (id) => granted.has(id) || held.has(id),
-    remove: (id) => {
-      held.delete(id);
+    remove: (permit) => {
+      held.delete(permit);
       if (held.size > 0) return;
       beat?.cancel();
       beat = undefined;
     },
     close: () => {
-      for (const permit of [...held.values()]) permit.unsent();
+      for (const permit of [...held.keys()]) permit.unsent();
       beat?.cancel();
     },
   };

@@ -5,12 +5,13 @@
  */
 import type { Bus, Message } from '../../bus/bus.ts';
 import { subjects } from '../../bus/subjects.ts';
-import type { Clock } from '../../kernel/clock.ts';
+import type { Clock, Timer } from '../../kernel/clock.ts';
 import { LimiterTimeoutError, NonRetryableError, PayloadTooLargeError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import { decode, encode } from './json.ts';
-import { chosen, lists, type Waiting, wish } from './lists.ts';
+import { answersHeard, chosen, lists, type Waiting, wishes } from './lists.ts';
 import { type Acquire, type Grants, grants, type Refusal } from '../messages.ts';
+import { later, type PermitId, permitIdOf } from '../permit-id.ts';
 import type { Permit, Wanted } from '../permits.ts';
 import { renewals } from './renewals.ts';
 import { type Answer, whyNot } from './why.ts';
@@ -40,27 +41,29 @@ export interface LineOptions {
   /** Where answers come to. */
   readonly inbox: string;
   /** A grant that nobody can use: `stale` if somebody waits for it, but it came too late. */
-  unused(permit: string, stale: boolean): void;
-  /** Makes the permit: in the same turn, so that the same grant coming again finds it. */
-  granted(permit: string, wanted: Wanted, times: { readonly untilMs: number; readonly waitedMs: number }): Permit;
+  unused(permit: PermitId, stale: boolean): void;
+  granted(permit: PermitId, wanted: Wanted, times: { readonly untilMs: number; readonly waitedMs: number }): Permit;
   timedOut(waitedMs: number): void;
 }
 
 interface Waiter extends Waiting {
-  granted(permit: Permit): void;
-  failed(error: unknown): void;
+  readonly resolve: (permit: Permit) => void;
+  readonly reject: (error: unknown) => void;
+  readonly gaveUp: () => void;
+  readonly patience: Timer;
 }
 
 /** Others have their turn when these have theirs. */
 const mostListed = 1_000;
 export const line = (options: LineOptions): Line => {
   const { bus, clock, log, client, budget, permitMs, inbox, unused } = options;
-  const waiting = new Map<string, Waiter>();
+  const waiting = new Map<number, Waiter>();
   const sent = lists(permitMs);
   const subject = subjects.limiter(budget, 'acquire');
   let count = 0;
   let answer: Answer | undefined;
-  let answered = (): void => {};
+  const heard = answersHeard();
+  let emptied = (): void => {};
   /** Since the last list. */
   let joined: Waiter[] = [];
 
@@ -73,11 +76,9 @@ export const line = (options: LineOptions): Line => {
     const nowMs = clock.monotonic();
     const list = sent.next(nowMs, adds);
     for (let most = mostListed; ; most = Math.floor(most / 2)) {
-      const wishes = chosen(listed, most).map((each) => wish(each, nowMs));
+      const body = { client, ...list, adds, waiting: [...wishes(chosen(listed, most), nowMs)] } satisfies Acquire;
       try {
-        return bus.publish(subject, encode({ client, ...list, adds, waiting: wishes } satisfies Acquire), {
-          reply: inbox,
-        });
+        return bus.publish(subject, encode(body), { reply: inbox });
       } catch (error) {
         if (error instanceof PayloadTooLargeError && most > 1) continue;
         return log.debug({ err: error, budget }, 'a list of those that wait was not sent');
@@ -87,41 +88,50 @@ export const line = (options: LineOptions): Line => {
 
   const renewal = renewals({ clock, everyMs: permitMs / 4, size: () => waiting.size, send: publish });
 
-  const leave = (id: string): Waiter | undefined => {
+  const leave = (id: number): Waiter | undefined => {
     const waiter = waiting.get(id);
+    if (!waiter) return undefined;
     waiting.delete(id);
+    waiter.patience.cancel();
+    waiter.wanted.signal.removeEventListener('abort', waiter.gaveUp);
     if (waiting.size === 0) renewal.stop();
     return waiter;
   };
 
   /** Without a permit. The others' next list says so; without others it takes a list of its own. */
-  const giveUp = (id: string, error: unknown): void => {
-    leave(id)?.failed(error);
+  const giveUp = (id: number, error: unknown): void => {
+    leave(id)?.reject(error);
     sent.gaveUp();
     if (waiting.size === 0) renewal.soon();
   };
 
-  const grant = ({ id, permit }: Grants['grants'][number], untilMs: number | undefined): void => {
-    const nowMs = clock.monotonic();
+  const grant = (id: number, permit: PermitId, untilMs: number | undefined, nowMs: number): void => {
     const waiter = waiting.get(id);
     if (!waiter || untilMs === undefined || nowMs > untilMs) return unused(permit, waiter !== undefined);
-    leave(id)?.granted(options.granted(permit, waiter.wanted, { untilMs, waitedMs: nowMs - waiter.sinceMs }));
+    leave(id);
+    waiter.resolve(options.granted(permit, waiter.wanted, { untilMs, waitedMs: nowMs - waiter.sinceMs }));
   };
 
-  const refuse = ({ id, code, message }: Refusal): void => {
-    leave(id)?.failed(code === 'too_large' ? new NonRetryableError(message) : new LimiterTimeoutError(message));
+  const grantAll = ({ n, grants: all }: Grants): void => {
+    const untilMs = sent.untilMs(n);
+    const nowMs = clock.monotonic();
+    for (const { id, permit, count } of all) {
+      const first = permitIdOf(permit);
+      for (let place = 0; place < count; place += 1) grant(id + place, later(first, place), untilMs, nowMs);
+    }
   };
+
+  const refuse = ({ id, message }: Refusal): void => leave(id)?.reject(new NonRetryableError(message));
 
   const subscription = bus.subscribe(inbox, ({ data }: Message) => {
     // A server's word that nobody listens is empty.
     const said = decode(grants, data);
-    if (!said) return;
+    if (!said || !heard.isNew(said)) return;
     answer = { atMs: clock.monotonic(), waiting: said.waiting, closedMs: said.closedMs };
-    const untilMs = sent.untilMs(said.n);
-    for (const each of said.grants) grant(each, untilMs);
+    grantAll(said);
     for (const each of said.refused) refuse(each);
     sent.answered(said.n);
-    if (!sent.mayCome()) answered();
+    if (!sent.mayCome()) emptied();
   });
 
   const timeout = (maxWaitMs: number, sinceMs: number): LimiterTimeoutError => {
@@ -130,29 +140,21 @@ export const line = (options: LineOptions): Line => {
     return new LimiterTimeoutError(`no permit of budget "${budget}" within ${Math.round(maxWaitMs)} ms: ${why}`);
   };
 
-  const wait = (wanted: Wanted): Promise<Permit> =>
-    new Promise((resolve, reject) => {
-      count += 1;
-      const id = count.toString(36);
-      const sinceMs = clock.monotonic();
-      const gaveUp = (error: unknown): void => giveUp(id, error);
-      const done = patience(clock, wanted, gaveUp, () => gaveUp(timeout(wanted.maxWaitMs, sinceMs)));
-      const granted = (permit: Permit): void => {
-        done();
-        resolve(permit);
-      };
-      const failed = (error: unknown): void => {
-        done();
-        reject(error);
-      };
-      const waiter = { id, wanted, sinceMs, granted, failed };
-      waiting.set(id, waiter);
-      joined.push(waiter);
-      renewal.soon();
-    });
+  const join = (wanted: Wanted, resolve: Waiter['resolve'], reject: Waiter['reject']): void => {
+    count += 1;
+    const id = count;
+    const sinceMs = clock.monotonic();
+    const gaveUp = (): void => giveUp(id, wanted.signal.reason);
+    const patience = clock.timer(wanted.maxWaitMs, () => giveUp(id, timeout(wanted.maxWaitMs, sinceMs)));
+    wanted.signal.addEventListener('abort', gaveUp, { once: true });
+    const waiter = { id, wanted, sinceMs, resolve, reject, gaveUp, patience };
+    waiting.set(id, waiter);
+    joined.push(waiter);
+    renewal.soon();
+  };
 
   return {
-    wait,
+    wait: (wanted) => new Promise((resolve, reject) => join(wanted, resolve, reject)),
     renew: renewal.now,
     get oldestMs() {
       const [first] = waiting.values();
@@ -164,27 +166,9 @@ export const line = (options: LineOptions): Line => {
       if (!sent.mayCome()) return Promise.resolve();
       publish('all');
       return new Promise((resolve) => {
-        answered = resolve;
+        emptied = resolve;
       });
     },
     close: () => subscription.unsubscribe(),
-  };
-};
-
-type Patience = Pick<Wanted, 'signal' | 'maxWaitMs'>;
-
-/** Until it is called back. */
-const patience = (
-  clock: Clock,
-  { signal, maxWaitMs }: Patience,
-  gaveUp: (reason: unknown) => void,
-  over: () => void,
-) => {
-  const abort = (): void => gaveUp(signal.reason);
-  const deadline = clock.timer(maxWaitMs, over);
-  signal.addEventListener('abort', abort, { once: true });
-  return (): void => {
-    deadline.cancel();
-    signal.removeEventListener('abort', abort);
   };
 };

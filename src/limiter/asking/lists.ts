@@ -1,10 +1,11 @@
 /** A client's lists of those that wait: which of them still count, and what goes into one. */
 import { type Lane, lanes } from '../../bus/subjects.ts';
+import { isSame } from '../budget.ts';
 import type { Wish } from '../messages.ts';
 import type { Wanted } from '../permits.ts';
 
 export interface Waiting {
-  readonly id: string;
+  readonly id: number;
   readonly wanted: Wanted;
   readonly sinceMs: number;
 }
@@ -41,8 +42,25 @@ export const lists = (permitMs: number) => {
   };
 };
 
+/** Of whoever grants, by epoch: the last of their answers. One that comes twice is not taken for another. */
+export const answersHeard = () => {
+  const last = new Map<number, number>();
+  return {
+    isNew: ({ epoch, seq }: { readonly epoch: number; readonly seq: number }): boolean => {
+      const before = last.get(epoch) ?? 0;
+      last.delete(epoch);
+      last.set(epoch, Math.max(before, seq));
+      for (const old of last.keys()) if (last.size > epochsMost) last.delete(old);
+      return seq > before;
+    },
+  };
+};
+
+/** Whoever has not spoken for so many takeovers is gone. */
+const epochsMost = 8;
+
 /** Who goes into a list: all, or, where they are too many, of each lane and tenant the same number, in their order. */
-export const chosen = <Each extends Waiting>(waiting: ReadonlyMap<string, Each>, most: number): readonly Each[] => {
+export const chosen = <Each extends Waiting>(waiting: ReadonlyMap<number, Each>, most: number): readonly Each[] => {
   if (waiting.size <= most) return [...waiting.values()];
   const groups = new Map<string, Each[]>();
   for (const each of waiting.values()) {
@@ -66,12 +84,27 @@ const longestMs = 7 * 86_400_000;
 const bounded = (ms: number): number => Math.round(Math.max(0, Number.isNaN(ms) ? longestMs : Math.min(longestMs, ms)));
 const known = (lane: Lane): Lane => (lanes.includes(lane) ? lane : 'normal');
 
-export const wish = ({ id, wanted, sinceMs }: Waiting, nowMs: number): Wish => ({
+const isAlike = (a: Wish, b: Wish): boolean =>
+  a.lane === b.lane && a.tenant === b.tenant && a.waitedMs === b.waitedMs && a.holdMs === b.holdMs && isSame(a, b);
+
+const wish = ({ id, wanted, sinceMs }: Waiting, nowMs: number): Wish => ({
   ...wanted.amount,
   id,
+  count: 1,
   lane: known(wanted.lane),
   tenant: wanted.tenant.slice(0, 512),
   waitedMs: bounded(nowMs - sinceMs),
-  leftMs: bounded(sinceMs + wanted.maxWaitMs - nowMs),
   holdMs: bounded(wanted.holdMs),
 });
+
+/** Those in a row that are alike are one wish. */
+export const wishes = (waiting: readonly Waiting[], nowMs: number): readonly Wish[] => {
+  const all: Wish[] = [];
+  for (const each of waiting) {
+    const next = wish(each, nowMs);
+    const last = all.at(-1);
+    if (last && next.id === last.id + last.count && isAlike(last, next)) last.count += 1;
+    else all.push(next);
+  }
+  return all;
+};

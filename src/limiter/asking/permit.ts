@@ -1,11 +1,12 @@
 /** One permit's life, from its grant to the last word on it. */
 import type { Clock } from '../../kernel/clock.ts';
 import { type Amount, type Unit, units } from '../budget.ts';
-import type { Fate } from '../messages.ts';
+import type { Word } from '../messages.ts';
+import { type PermitId, permitText } from '../permit-id.ts';
 import type { Permit } from '../permits.ts';
 
 export interface Granted {
-  readonly id: string;
+  readonly id: PermitId;
   readonly budget: string;
   readonly amount: Amount;
   readonly waitedMs: number;
@@ -14,9 +15,9 @@ export interface Granted {
 }
 
 export interface Told {
-  tell(fate: Fate): void;
+  tell(id: PermitId, word: Word): void;
   /** The last word has been said. */
-  over(): void;
+  over(permit: Permit): void;
 }
 
 /**
@@ -33,36 +34,39 @@ export const permit = (granted: Granted, clock: Pick<Clock, 'monotonic'>, { tell
   const date = (): void => {
     if (state !== 'late') return;
     state = 'dated';
-    tell({ type: 'late', permit: id, amount });
+    tell(id, { type: 'late', amount });
   };
 
-  const end = (fate: Fate): void => {
+  const end = (word: Word): void => {
     state = 'over';
-    tell(fate);
-    over();
+    tell(id, word);
+    over(own);
   };
 
-  return {
-    id,
+  const own: Permit = {
+    get id() {
+      return permitText(id);
+    },
     budget,
     waitedMs,
     inTime,
     sent: () => {
       if (state !== 'granted') return;
       state = inTime() ? 'sent' : 'late';
-      if (state === 'sent') tell({ type: 'sent', permit: id });
+      if (state === 'sent') tell(id, { type: 'sent' });
     },
     heard: date,
     unsent: () => {
-      if (state === 'granted') end({ type: 'unsent', permit: id });
+      if (state === 'granted') end({ type: 'unsent' });
     },
     settle: (actual) => {
       if (state === 'over') return;
       if (state === 'granted') state = 'late';
       date();
-      end({ type: 'settled', permit: id, ...(actual && !notAnAmount(actual) && { actual }) });
+      end(actual && !notAnAmount(actual) ? { type: 'settled', actual } : { type: 'settled' });
     },
   };
+  return own;
 };
 
 /** More is no amount of anything. */

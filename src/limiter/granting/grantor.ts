@@ -5,6 +5,7 @@ import type { KeptSlice } from './key.ts';
 import { ledger } from './ledger.ts';
 import { lists } from './waiting.ts';
 import type { Acquire, Grants, Settle, Settled } from '../messages.ts';
+import { later, permitIdOf, permitText } from '../permit-id.ts';
 import type { Slice } from './slices.ts';
 import { penalty } from './penalty.ts';
 
@@ -61,10 +62,12 @@ export interface GrantorOptions {
 }
 
 export const grantor = (options: GrantorOptions): Grantor => {
-  const { budget } = options;
+  const { budget, epoch } = options;
   const account = ledger(options);
   const closed = penalty(options.nowMs + options.closedMs);
   let nowMs = options.nowMs;
+  /** Of its answers. */
+  let seq = 0;
   const { queue, clients, ...waiting } = lists({
     costOf: account.costOf,
     objection: (amount) => {
@@ -73,7 +76,7 @@ export const grantor = (options: GrantorOptions): Grantor => {
         unit && `budget "${budget.name}" allows ${account.windows.limits[unit]} ${unit}; this asks for ${amount[unit]}`
       );
     },
-    lost: (permit) => void account.settle({ type: 'unsent', permit }, nowMs),
+    lost: (permit) => void account.settle(permit, { type: 'unsent' }, nowMs),
     // Renewed every quarter of a permit's life. What is left of that has to last for the way there.
     freshMs: account.timing.permitMs * 0.6,
   });
@@ -94,10 +97,13 @@ export const grantor = (options: GrantorOptions): Grantor => {
     const all: Answer[] = [];
     for (const client of clients.values()) {
       if (!client.owed) continue;
-      const { n, reply, grants, refused } = client;
+      const { n, reply, refused } = client;
+      const grants = client.grants.map(({ permit, ...those }) => ({ ...those, permit: permitText(permit) }));
       Object.assign(client, { owed: false, grants: [], refused: [] });
       if (reply === undefined) continue;
-      all.push({ reply, grants: { n, grants, refused, waiting: queue.size(), closedMs: closed.leftMs(nowMs) } });
+      seq += 1;
+      const said = { epoch, seq, n, grants, refused, waiting: queue.size(), closedMs: closed.leftMs(nowMs) };
+      all.push({ reply, grants: said });
     }
     return all;
   };
@@ -111,11 +117,18 @@ export const grantor = (options: GrantorOptions): Grantor => {
     list: waiting.receive,
     settle: (fates, now) => {
       nowMs = now;
-      const told = fates.map((fate) => ({ permit: fate.permit, as: account.settle(fate, now) }));
-      return {
-        unknown: told.filter(({ as }) => as === 'unknown').map(({ permit }) => permit),
-        late: told.filter(({ as }) => as === 'late').length,
-      };
+      const unknown: string[] = [];
+      let late = 0;
+      for (const fate of fates) {
+        const first = permitIdOf(fate.permit);
+        for (let place = 0; place < fate.count; place += 1) {
+          const id = later(first, place);
+          const told = account.settle(id, fate, now);
+          if (told === 'unknown') unknown.push(permitText(id));
+          else if (told === 'late') late += 1;
+        }
+      }
+      return { unknown, late };
     },
     penalize: (forMs, now) => closed.extend(now + forMs),
     work: (now, mayTake) => {

@@ -1,7 +1,8 @@
 /** Slices of earlier limiters: nobody here knows their permits, so each counts whole from the latest its requests can have arrived. */
 import type { Timing } from '../budget.ts';
 import type { KeptSlice } from './key.ts';
-import { clientLeaseMs, type Fate } from '../messages.ts';
+import { clientLeaseMs, type Word } from '../messages.ts';
+import { type PermitId, permitText } from '../permit-id.ts';
 import type { Windows } from './windows.ts';
 
 export interface InheritedSlice extends KeptSlice {
@@ -13,9 +14,9 @@ export interface Inherited {
   /** Calls that may be going on. */
   readonly active: () => number;
   /** Whether the permit is of one of these slices. */
-  has(permit: string): boolean;
+  has(id: PermitId): boolean;
   /** What is known of the permit's call; what it used stays as it was reserved. */
-  settle(fate: Fate, nowMs: number): void;
+  settle(id: PermitId, type: Word['type'], nowMs: number): void;
   advance(nowMs: number): void;
   kept(nowMs: number): readonly KeptSlice[];
 }
@@ -28,9 +29,6 @@ interface Kept {
   active: number;
   activeUntilMs: number;
 }
-
-/** The slice that a permit is of. */
-const sliceOf = (permit: string): number => Number(permit.split('.')[1]);
 
 export const inherit = (
   slices: readonly InheritedSlice[],
@@ -55,9 +53,10 @@ export const inherit = (
 
   return {
     active: () => [...all.values()].reduce((sum, { active }) => sum + active, 0),
-    has: (permit) => all.has(sliceOf(permit)),
-    settle: ({ type, permit }, now) => {
-      const kept = all.get(sliceOf(permit));
+    has: ({ slice }) => all.has(slice),
+    settle: (id, type, now) => {
+      const permit = permitText(id);
+      const kept = all.get(id.slice);
       if (!kept) return;
       if (type === 'alive') kept.activeUntilMs = Math.max(kept.activeUntilMs, now + clientLeaseMs);
       if ((type !== 'settled' && type !== 'unsent') || kept.active === 0 || kept.ended.has(permit)) return;

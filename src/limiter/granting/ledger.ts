@@ -6,26 +6,15 @@
 import { type Amount, type Budget, minus, plus, type Timing, timingOf, type Unit, units } from '../budget.ts';
 import { inherit, type InheritedSlice } from './inherited.ts';
 import type { KeptSlice } from './key.ts';
-import { clientLeaseMs, type Fate } from '../messages.ts';
-import { type Slice, slicesOf } from './slices.ts';
+import { clientLeaseMs, type Word } from '../messages.ts';
+import { type PermitId, permitText } from '../permit-id.ts';
+import { type Call, type Slice, slicesOf } from './slices.ts';
 import { type Windows, windowsOf } from './windows.ts';
 
 /** H: how long a permit is counted of which nobody has told anything. By then whoever had it is gone. */
 export const unconfirmedMs = 300_000;
 /** How often it is looked for what was never told. */
 const sweepMs = 250;
-
-interface Call {
-  /** That it was granted from. */
-  readonly slice: Slice;
-  /** That it counts in: the same one, unless it was late. */
-  counts: Slice;
-  readonly amount: Amount;
-  readonly grantedAtMs: number;
-  readonly holdUntilMs: number;
-  aliveAtMs: number;
-  datedAtMs: number | undefined;
-}
 
 /**
  * What a fate was to the ledger. `late`: the request escaped its permit's time, and counts from now; which a successor has
@@ -44,13 +33,13 @@ export interface Ledger {
   advance(nowMs: number): void;
   /** Calls that may be going on. */
   readonly active: () => number;
-  /** The id of a permit from an open slice; `undefined` where none has so much left. */
-  grant(amount: Amount, holdMs: number, nowMs: number): string | undefined;
+  /** A permit from an open slice; `undefined` where none has so much left. */
+  grant(amount: Amount, holdMs: number, nowMs: number): PermitId | undefined;
   /** Reserves a slice that `amount` fits into. It may be granted from once it is `opened`. */
   reserve(amount: Amount, nowMs: number): Slice | undefined;
   /** The slice is in the budget's key. */
   opened(slice: Slice): void;
-  settle(fate: Fate, nowMs: number): Told;
+  settle(id: PermitId, fate: Word, nowMs: number): Told;
   /** What a successor has to count. */
   kept(nowMs: number): readonly KeptSlice[];
   /** When anything is next going to change by itself. */
@@ -73,7 +62,8 @@ export const ledger = (options: LedgerOptions): Ledger => {
   const earlier = inherit(options.inherited, windows, timing, options.nowMs);
   const last = Math.max(0, ...options.inherited.map(({ n }) => n));
   const slices = slicesOf({ budget, timing, windows, last });
-  const calls = new Map<string, Call>();
+  /** Calls of all slices. */
+  let active = 0;
   /** Given up without a word: should one come after all, it counts from then. */
   const lost = new Set<string>();
   let sweptAtMs = options.nowMs;
@@ -103,18 +93,18 @@ export const ledger = (options: LedgerOptions): Ledger => {
     call.counts = slices.late(call.amount, nowMs);
   };
 
-  const forget = (permit: string, { slice }: Call): void => {
-    if (calls.delete(permit)) slice.active -= 1;
+  const forget = (number: number, { slice }: Call): void => {
+    if (slice.calls.delete(number)) active -= 1;
   };
 
   /** As if it had never been granted. */
-  const drop = (permit: string, call: Call): void => {
+  const drop = (number: number, call: Call): void => {
     if (call.datedAtMs === undefined) undate(call);
-    forget(permit, call);
+    forget(number, call);
   };
 
   /** Whoever ends without having said when it was sent was late. */
-  const end = (permit: string, call: Call, actual: Amount | undefined, nowMs: number): Told => {
+  const end = (number: number, call: Call, actual: Amount | undefined, nowMs: number): Told => {
     const told = call.datedAtMs === undefined ? 'late' : 'known';
     isLate(call, nowMs);
     if (actual) {
@@ -122,29 +112,29 @@ export const ledger = (options: LedgerOptions): Ledger => {
       call.counts.amount = plus(call.counts.amount, minus(windows.counted(actual), call.amount));
       call.counts.leavesAtMs = Math.max(call.counts.leavesAtMs, nowMs + windows.longestMs);
     }
-    forget(permit, call);
+    forget(number, call);
     return told;
   };
 
-  const settleUnknown = (fate: Fate, nowMs: number): Told => {
-    const foreign = Number(fate.permit.split('.')[0]) !== epoch;
-    if (fate.type === 'late' && (foreign || lost.delete(fate.permit))) {
+  const settleUnknown = (id: PermitId, fate: Word, nowMs: number): Told => {
+    const foreign = id.epoch !== epoch;
+    if (fate.type === 'late' && (foreign || lost.delete(permitText(id)))) {
       slices.late(fate.amount, nowMs);
       return 'late';
     }
-    if (!foreign || !earlier.has(fate.permit)) return 'unknown';
-    earlier.settle(fate, nowMs);
+    if (!foreign || !earlier.has(id)) return 'unknown';
+    earlier.settle(id, fate.type, nowMs);
     return 'known';
   };
 
-  const sweep = (nowMs: number): void => {
-    for (const [permit, call] of calls) {
+  const sweepSlice = ({ n, calls }: Slice, nowMs: number): void => {
+    for (const [number, call] of calls) {
       const { datedAtMs, grantedAtMs, holdUntilMs, aliveAtMs } = call;
       if (datedAtMs === undefined && nowMs - grantedAtMs > unconfirmedMs) {
-        drop(permit, call);
-        lost.add(permit);
+        drop(number, call);
+        lost.add(permitText({ epoch, slice: n, number }));
       } else if (datedAtMs !== undefined && nowMs > Math.max(holdUntilMs, aliveAtMs + clientLeaseMs))
-        forget(permit, call);
+        forget(number, call);
     }
   };
 
@@ -158,31 +148,30 @@ export const ledger = (options: LedgerOptions): Ledger => {
       slices.advance(nowMs);
       if (nowMs - sweptAtMs < sweepMs) return;
       sweptAtMs = nowMs;
-      sweep(nowMs);
+      for (const slice of slices.all.values()) sweepSlice(slice, nowMs);
       earlier.advance(nowMs);
     },
-    active: () => calls.size + earlier.active(),
+    active: () => active + earlier.active(),
     grant: (amount, holdMs, nowMs) => {
       const slice = slices.find(amount, nowMs);
       if (!slice) return undefined;
       slice.left = minus(slice.left, amount);
       slice.granted += 1;
       slice.undated += 1;
-      slice.active += 1;
+      active += 1;
       const holdUntilMs = nowMs + timing.permitMs + holdMs;
       slice.holdUntilMs = Math.max(slice.holdUntilMs, holdUntilMs);
-      const permit = `${epoch}.${slice.n}.${slice.granted}`;
       const times = { grantedAtMs: nowMs, holdUntilMs, aliveAtMs: nowMs, datedAtMs: undefined };
-      calls.set(permit, { slice, counts: slice, amount: windows.counted(amount), ...times });
-      return permit;
+      slice.calls.set(slice.granted, { slice, counts: slice, amount: windows.counted(amount), ...times });
+      return { epoch, slice: slice.n, number: slice.granted };
     },
     reserve: slices.reserve,
     opened: (slice) => {
       if (slice.status === 'writing') slice.status = 'open';
     },
-    settle: (fate, nowMs) => {
-      const call = calls.get(fate.permit);
-      if (!call) return settleUnknown(fate, nowMs);
+    settle: (id, fate, nowMs) => {
+      const call = id.epoch === epoch ? slices.all.get(id.slice)?.calls.get(id.number) : undefined;
+      if (!call) return settleUnknown(id, fate, nowMs);
       switch (fate.type) {
         case 'sent':
           isSent(call);
@@ -191,11 +180,11 @@ export const ledger = (options: LedgerOptions): Ledger => {
           isLate(call, nowMs);
           return 'late';
         case 'unsent':
-          drop(fate.permit, call);
+          drop(id.number, call);
           return 'known';
         case 'settled':
           if (fate.sent) isSent(call);
-          return end(fate.permit, call, fate.actual, nowMs);
+          return end(id.number, call, fate.actual, nowMs);
         case 'alive':
           call.aliveAtMs = nowMs;
           return 'known';

@@ -23,11 +23,24 @@ export interface Slice {
   granted: number;
   /** Permits that have no date. */
   undated: number;
-  /** Permits whose calls may be going on, and until when at most. */
-  active: number;
+  /** Permits whose calls may be going on, by their number, and until when at most. */
+  readonly calls: Map<number, Call>;
   holdUntilMs: number;
   /** When the last of its dates has left every window. */
   leavesAtMs: number;
+}
+
+/** What a permit's call is known to be. */
+export interface Call {
+  /** That it was granted from. */
+  readonly slice: Slice;
+  /** That it counts in: the same one, unless it was late. */
+  counts: Slice;
+  readonly amount: Amount;
+  readonly grantedAtMs: number;
+  readonly holdUntilMs: number;
+  aliveAtMs: number;
+  datedAtMs: number | undefined;
 }
 
 export interface Slices {
@@ -57,7 +70,8 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
   const all = new Map<number, Slice>();
   let count = last;
 
-  const openOnes = (): readonly Slice[] => [...all.values()].filter(({ status }) => status !== 'closed');
+  /** Those that are not closed, oldest first. */
+  let open: readonly Slice[] = [];
 
   const close = (slice: Slice): void => {
     const rest = windows.counted(slice.left);
@@ -65,14 +79,16 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
     slice.amount = minus(slice.amount, rest);
     slice.left = noAmount;
     slice.status = 'closed';
+    open = open.filter((each) => each !== slice);
   };
 
   const add = (status: Slice['status'], amount: Amount, left: Amount, nowMs: number): Slice => {
     count += 1;
     windows.reserve(amount);
-    const empty = { granted: 0, undated: 0, active: 0, holdUntilMs: 0, leavesAtMs: 0 };
+    const empty = { granted: 0, undated: 0, calls: new Map(), holdUntilMs: 0, leavesAtMs: 0 };
     const slice: Slice = { n: count, takenAtMs: nowMs, status, left, amount, ...empty };
     all.set(count, slice);
+    if (status !== 'closed') open = [...open, slice];
     return slice;
   };
 
@@ -92,7 +108,6 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
   return {
     all,
     reserve: (amount, nowMs) => {
-      const open = openOnes();
       if (open.length >= openMax) {
         // None of them has enough left for whose turn it is: the oldest has done its part.
         const done = open.find(({ status }) => status === 'open');
@@ -109,32 +124,30 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
       return slice;
     },
     find: (amount, nowMs) =>
-      openOnes().find(
+      open.find(
         ({ status, left, takenAtMs }) =>
           status === 'open' && nowMs < takenAtMs + timing.sliceMs && covers(left, amount),
       ),
     advance: (nowMs) => {
       for (const [n, slice] of all) {
         if (slice.status === 'open' && nowMs >= slice.takenAtMs + timing.sliceMs) close(slice);
-        const counts = slice.undated > 0 || slice.active > 0 || slice.leavesAtMs > nowMs;
+        const counts = slice.undated > 0 || slice.calls.size > 0 || slice.leavesAtMs > nowMs;
         if (slice.status === 'closed' && !counts) all.delete(n);
       }
     },
     kept: (nowMs) =>
-      [...all.values()].map(({ n, amount, left, active, holdUntilMs }) => {
+      [...all.values()].map(({ n, amount, left, calls, holdUntilMs }) => {
         // Of what is left calls may begin without another word to the key.
         const unbegun = budget.concurrent === undefined ? 0 : left.requests;
         return {
           n,
           amount,
-          active: active + unbegun,
+          active: calls.size + unbegun,
           holdMs: Math.max(unbegun > 0 ? longestHoldMs : 0, holdUntilMs - nowMs),
         };
       }),
     nextMs: () => {
-      const ends = openOnes().map(({ status, takenAtMs }) =>
-        status === 'open' ? takenAtMs + timing.sliceMs : Infinity,
-      );
+      const ends = open.map(({ status, takenAtMs }) => (status === 'open' ? takenAtMs + timing.sliceMs : Infinity));
       return Math.min(Infinity, ...ends);
     },
   };

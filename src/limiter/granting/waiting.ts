@@ -4,13 +4,21 @@
  */
 import type { Amount } from '../budget.ts';
 import { type FairQueue, fairQueue, type Queued } from './fair-queue.ts';
-import type { Acquire, Grants, Refusal, Wish } from '../messages.ts';
+import type { Acquire, Refusal, Wish } from '../messages.ts';
+import { isNext, type PermitId } from '../permit-id.ts';
 
 export interface Waiting extends Queued {
   readonly client: Client;
-  readonly id: string;
+  readonly id: number;
   readonly amount: Amount;
   readonly holdMs: number;
+}
+
+/** Permits for requests in a row. */
+export interface Granted {
+  readonly id: number;
+  readonly permit: PermitId;
+  count: number;
 }
 
 export interface Client {
@@ -19,11 +27,11 @@ export interface Client {
   n: number;
   reply: string | undefined;
   heardAtMs: number;
-  readonly waiting: Map<string, Waiting>;
+  readonly waiting: Map<number, Waiting>;
   /** Granted, and not known to have reached it: in answer to which list. */
-  readonly granted: Map<string, { readonly permit: string; readonly n: number }>;
+  readonly granted: Map<number, { readonly permit: PermitId; readonly n: number }>;
   /** For its next answer. */
-  grants: Grants['grants'];
+  grants: Granted[];
   refused: Refusal[];
   owed: boolean;
 }
@@ -34,7 +42,7 @@ export interface ListsOptions {
   /** Why an amount is never allowed, if it is not. */
   readonly objection: (amount: Amount) => string | undefined;
   /** A grant was lost on its way and will never be used. */
-  readonly lost: (permit: string) => void;
+  readonly lost: (permit: PermitId) => void;
   /** How old a list may be. */
   readonly freshMs: number;
 }
@@ -44,7 +52,7 @@ export interface Lists {
   readonly clients: ReadonlyMap<string, Client>;
   receive(list: Acquire, reply: string | undefined, nowMs: number): void;
   /** The head has been granted. */
-  granted(waiting: Waiting, permit: string): void;
+  granted(waiting: Waiting, permit: PermitId): void;
   /** Forgets lists that are not fresh any more. */
   expire(nowMs: number): void;
 }
@@ -58,33 +66,35 @@ export const lists = ({ costOf, objection, lost, freshMs }: ListsOptions): Lists
     client.waiting.delete(waiting.id);
   };
 
-  const enter = (client: Client, { id, lane, tenant, waitedMs, holdMs, ...amount }: Wish, nowMs: number): void => {
+  /** Those of the wish that the client's earlier lists did not have. */
+  const enter = (client: Client, { id: first, count, lane, tenant, holdMs, ...wish }: Wish, nowMs: number): void => {
+    const { requests, tokens, inputTokens, outputTokens } = wish;
+    const amount = { requests, tokens, inputTokens, outputTokens };
     const why = objection(amount);
-    if (why !== undefined) return void client.refused.push({ id, code: 'too_large', message: why });
-    const { requests, tokens, inputTokens, outputTokens } = amount;
-    const waiting: Waiting = {
-      client,
-      id,
-      amount: { requests, tokens, inputTokens, outputTokens },
-      holdMs,
-      lane,
-      tenant,
-      cost: costOf(amount),
-      sinceMs: nowMs - waitedMs,
-    };
-    client.waiting.set(id, waiting);
-    queue.add(waiting);
+    const cost = costOf(amount);
+    const sinceMs = nowMs - wish.waitedMs;
+    for (let id = first; id < first + count; id += 1) {
+      if (client.waiting.has(id) || client.granted.has(id)) continue;
+      if (why !== undefined) {
+        client.refused.push({ id, message: why });
+        continue;
+      }
+      const waiting: Waiting = { client, id, amount, holdMs, lane, tenant, cost, sinceMs };
+      client.waiting.set(id, waiting);
+      queue.add(waiting);
+    }
   };
 
   const update = (client: Client, { live, adds, waiting }: Acquire, nowMs: number): void => {
     if (!adds) drop(client, waiting, live);
-    for (const wish of waiting)
-      if (!client.waiting.has(wish.id) && !client.granted.has(wish.id)) enter(client, wish, nowMs);
+    for (const wish of waiting) enter(client, wish, nowMs);
   };
 
   /** Who does not wait any more, and who has lost their grant. */
   const drop = (client: Client, waiting: Acquire['waiting'], live: number): void => {
-    const listed = new Set(waiting.map(({ id }) => id));
+    if (client.waiting.size === 0 && client.granted.size === 0) return;
+    const listed = new Set<number>();
+    for (const { id, count } of waiting) for (let place = 0; place < count; place += 1) listed.add(id + place);
     for (const [id, each] of client.waiting) if (!listed.has(id)) leave(client, each);
     for (const [id, { permit, n }] of client.granted) {
       if (listed.has(id) && n >= live) continue;
@@ -108,7 +118,9 @@ export const lists = ({ costOf, objection, lost, freshMs }: ListsOptions): Lists
       queue.take();
       client.waiting.delete(id);
       client.granted.set(id, { permit, n: client.n });
-      client.grants.push({ id, permit });
+      const last = client.grants.at(-1);
+      if (last && id === last.id + last.count && isNext(permit, last.permit, last.count)) last.count += 1;
+      else client.grants.push({ id, permit, count: 1 });
       client.owed = true;
     },
     expire: (nowMs) => {

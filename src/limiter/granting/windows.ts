@@ -54,8 +54,8 @@ export const windowsOf = ({ windows }: Budget, timing: Timing): Windows => {
     replace: (before, after, atMs, nowMs) => {
       for (const count of counts) {
         const more = after[count.window.unit] - before[count.window.unit];
-        if (more <= 0) count.amend(more, atMs);
-        else {
+        if (more < 0) count.amend(more, atMs);
+        else if (more > 0) {
           count.reserve(more);
           count.date(more, nowMs);
         }
