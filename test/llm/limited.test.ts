@@ -2,21 +2,11 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText } from 'ai';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { admission } from '../../src/app/admission.ts';
-import { registry } from '../../src/app/registry.ts';
-import { resolveApp } from '../../src/app/resolve.ts';
-import { memoryBroker } from '../../src/bus/memory/broker.ts';
-import { client } from '../../src/client/client.ts';
 import { startModelServer } from '../../src/dev/model-server.ts';
 import { defineApp, defineTask, modelFetch } from '../../src/index.ts';
-import { systemClock } from '../../src/kernel/clock.ts';
-import { silentLog } from '../../src/kernel/log.ts';
-import { createMetrics } from '../../src/kernel/metrics.ts';
-import { seededRandom } from '../../src/kernel/random.ts';
-import { runtime } from '../../src/runtime.ts';
-import { memoryStore } from '../../src/store/memory.ts';
+import { limitedWorld } from './limited-world.ts';
 
-/** A node in memory, but on the real clock and with its own limiter, in front of a server that enforces the same. */
+/** In front of a server that enforces the same. */
 const setup = async (requests: number, perMs: number) => {
   const server = await startModelServer({ latencyMs: 0, limits: { requests: { limit: requests, perMs } } });
   onTestFinished(() => server.stop());
@@ -32,40 +22,13 @@ const setup = async (requests: number, perMs: number) => {
       return { text };
     },
   });
-  const app = resolveApp(
-    defineApp({
-      tasks: [ask],
-      pools: { default: { workers: { min: 20, max: 20 } } },
-      budgets: { b: { requests: { limit: requests, per: perMs } } },
-      models: { fast: [{ model, budget: 'b' }] },
-    }),
-  );
-  const [clock, random, metrics] = [systemClock, seededRandom(1), createMetrics()];
-  const broker = memoryBroker({ clock, random, log: silentLog });
-  const parts = { clock, random, log: silentLog, metrics, app, store: memoryStore(), ...broker.connect() };
-  const life = new AbortController();
-  const { start, doors } = runtime({
-    ...parts,
-    projects: true,
-    node: 'n',
-    version: '0.0.0',
-    region: 'main',
-    ackWaitMs: 30_000,
-    graceMs: 5_000,
-    recordLifeMs: 3_600_000,
-    replicas: 1,
-    queueBytes: 64 * 1024 * 1024,
+  const app = defineApp({
+    tasks: [ask],
+    pools: { default: { workers: { min: 20, max: 20 } } },
+    budgets: { b: { requests: { limit: requests, per: perMs } } },
+    models: { fast: [{ model, budget: 'b' }] },
   });
-  const { exit } = await start(life.signal);
-  const edge = { admission: admission(registry(app)), pools: ['default'] };
-  const producer = client({ ...broker.connect(), clock, random, log: silentLog, region: 'main', edge });
-  onTestFinished(async () => {
-    await producer.close();
-    life.abort();
-    await exit;
-    doors.close();
-  });
-  return { server, producer, ask, metrics };
+  return { server, ask, ...(await limitedWorld(app)) };
 };
 
 test('five times as many calls as the window takes are all answered, and none is refused by the provider', async () => {
