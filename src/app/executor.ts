@@ -5,6 +5,7 @@ import { once } from '../kernel/once.ts';
 import type { AttemptModels, ModelLayer } from '../llm/layer.ts';
 import type { Admission } from '../task/admission.ts';
 import type { Attempt, Executor, Outcome, Runnable } from '../task/executor.ts';
+import type { Journal } from '../task/journal.ts';
 import { encodeJson, throughJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
@@ -15,6 +16,7 @@ import type { BaseCtx, TaskCtx } from './context-types.ts';
 import { tellDiverged } from './diverged.ts';
 import { envelopeOf } from './envelope.ts';
 import { failureOf, outcomeOf } from './failure.ts';
+import { lastAnswers } from './last-answers.ts';
 import { localCache } from './local.ts';
 import { modelsOf } from './models.ts';
 import { parseInput, parseOutput, type Registry } from './registry.ts';
@@ -81,7 +83,7 @@ export const executor = (options: ExecutorOptions): Executor => {
         const ctx = contextOf(attempt, deps instanceof Promise ? await deps : deps, models);
         const returned = await handler(ctx, input);
         tellDiverged(ports, attempt);
-        const output = outputOf(task, returned);
+        const output = outputOf(task, returned, attempt.journal);
         return output instanceof Promise ? await output : output;
       } catch (error) {
         return outcomeOf(models.cause(error), ports.queue.now(), models.blamed(error));
@@ -125,23 +127,27 @@ const handledInBatches = (): never => {
   throw new Error('this task is handled in batches');
 };
 
-/** A result that its schema refuses is a failure: the next attempt may give a better one. */
-const outputOf = (task: ResolvedTask, returned: unknown): Outcome | Promise<Outcome> => {
+/**
+ * A result that its schema refuses is a failure: the next attempt may give a better one. Not from the same answers,
+ * though: those it was made of are forgotten, or it would fail for ever.
+ */
+const outputOf = (task: ResolvedTask, returned: unknown, journal?: Journal): Outcome | Promise<Outcome> => {
+  const refused = (error: unknown): Outcome => invalidOutput(error, journal ? lastAnswers(journal) : []);
   const completed = (output: unknown): Outcome => ({
     type: 'completed',
     result: throughJson(output, `the result of task "${task.name}"`),
   });
   try {
     const output = parseOutput(task, returned);
-    return output instanceof Promise ? output.then(completed).catch(invalidOutput) : completed(output);
+    return output instanceof Promise ? output.then(completed).catch(refused) : completed(output);
   } catch (error) {
-    return invalidOutput(error);
+    return refused(error);
   }
 };
 
-const invalidOutput = (error: unknown): Outcome => {
+const invalidOutput = (error: unknown, forget: readonly string[]): Outcome => {
   if (!(error instanceof InvalidInputError || error instanceof TypeError)) throw error;
-  return { type: 'failed', error: { ...failureOf(error), code: 'invalid_output' } };
+  return { type: 'failed', error: { ...failureOf(error), code: 'invalid_output' }, forget };
 };
 
 const progressOf = (task: ResolvedTask, value: unknown): unknown => {

@@ -30,6 +30,8 @@ export interface Asked {
   readonly key: string;
   /** An older answer is none. */
   readonly ttlMs: number;
+  /** No earlier answer will do: this one takes its place. */
+  readonly anew?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -103,6 +105,7 @@ export const cache = (options: CacheOptions): Cache => {
   const find = async (asked: Asked): Promise<Found> => {
     const { key, signal } = asked;
     signal.throwIfAborted();
+    if (asked.anew) return miss(asked, () => {});
     const here = fresh(asked, local.get(key));
     if (here) return hit(asked, here.value, 'hit');
     const ahead = inFlight.get(key);

@@ -66,7 +66,9 @@ const cached = async (one: Call, underway: Underway): Promise<Recorded> => {
   const providers = route(scope.providers, all.permits, waiting.leftMs());
   const ttlMs = scope.cacheMs ?? providers[0]?.cacheMs ?? false;
   if (ttlMs === false || !all.cache) return firstOf(one, providers, underway);
-  const found = await all.cache.find({ model, key, ttlMs, signal });
+  // What a later attempt has no record of may have been forgotten for being wrong, and be in the cache still.
+  const anew = scope.attempt.number > 1;
+  const found = await all.cache.find({ model, key, ttlMs, anew, signal });
   if (found.type === 'hit') {
     const { number: attempt } = scope.attempt;
     return { ...recall(found.value, `model:${model}`), attempt, waitedMs: 0, billed: noBill };

@@ -39,7 +39,11 @@ export interface Journal {
   ): Promise<Stepped>;
   /** Recorded steps that this attempt has not asked for, by `<name>` or `<name>:<key>`; none before its first step. */
   unused?(): readonly string[];
+  /** All recorded steps, likewise, oldest first. */
+  recorded?(): readonly string[];
 }
+
+const titleOf = ({ name, key }: Pick<Step, 'name' | 'key'>): string => (key === undefined ? name : `${name}:${key}`);
 
 const identity = (name: string, key: string | undefined): string => `${name}\u0000${key ?? ''}`;
 
@@ -48,6 +52,7 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
   let used: Set<string> | undefined;
   let recorded: ReadonlyMap<string, Step> | undefined;
   let interrupted: readonly OpenCall[] | undefined;
+  let holding: RecordWriter | undefined;
 
   const claim = (name: string, key: string | undefined): string => {
     const pair = identity(name, key);
@@ -83,14 +88,13 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
   };
 
   return {
-    unused: () =>
-      [...(recorded ?? [])].flatMap(([pair, { name, key }]) =>
-        used?.has(pair) ? [] : [key === undefined ? name : `${name}:${key}`],
-      ),
+    unused: () => [...(recorded ?? [])].flatMap(([pair, step]) => (used?.has(pair) ? [] : [titleOf(step)])),
+    recorded: () => (holding?.record().steps ?? []).map(titleOf),
     step: async (name, key, run, usageOf) => {
       const pair = claim(name, key);
       const held = await writer;
       if (!held) throw new FencedError(`step "${name}" was not run: the task is another attempt's`);
+      holding = held;
       interrupted ??= held.record().calls ?? [];
       recorded ??= new Map(held.record().steps.map((step) => [identity(step.name, step.key), step]));
       const known = recorded.get(pair);
