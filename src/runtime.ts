@@ -12,14 +12,15 @@ import { fromInbox } from './actors/ingress.ts';
 import { intake } from './actors/intake.ts';
 import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
-import { pool } from './actors/pool.ts';
+import { type PoolOptions, pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
 import { provision } from './actors/provisioner.ts';
 import { sweeper } from './actors/sweeper.ts';
 import { admission } from './app/admission.ts';
 import { executor } from './app/executor.ts';
 import { registry } from './app/registry.ts';
-import type { ResolvedApp } from './app/resolved.ts';
+import { tellNeverFull } from './app/never-full.ts';
+import type { ResolvedApp, ResolvedPool } from './app/resolved.ts';
 import type { Blobs } from './bus/blobs.ts';
 import type { Bus } from './bus/bus.ts';
 import type { Queue } from './bus/queue.ts';
@@ -35,6 +36,7 @@ import { permits as permitsOf } from './limiter/client.ts';
 import type { Permits } from './limiter/permits.ts';
 import { cache } from './llm/cache.ts';
 import { modelLayer } from './llm/layer.ts';
+import { countUnchecked } from './llm/model-fetch.ts';
 import type { Store } from './store/store.ts';
 import type { ChildSpec } from './supervisor/child.ts';
 import { supervisor, type SupervisorEvent } from './supervisor/supervisor.ts';
@@ -76,6 +78,9 @@ export interface Runtime {
   readonly ports: TaskPorts;
 }
 
+/** Of a node, at once. Nothing wakes a pool that sleeps yet. */
+const workersOf = ({ workers }: Pick<ResolvedPool, 'workers'>): number => Math.max(1, workers.min);
+
 /** While the projection is behind, records live long enough for it to see them. */
 const longLifeMs = 7 * 86_400_000;
 
@@ -111,6 +116,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
   const start: Start = async (signal) => {
     await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers(options.ackWaitMs)] });
     await setSchedules(queue, app.schedules);
+    tellNeverFull(log, app, workersOf);
     const life = new AbortController();
     const deps = (): Promise<unknown> => app.deps(life.signal);
     const answers = cache({ ...options, bucket: bucket(queue, buckets.cache), now: () => queue.now() });
@@ -123,17 +129,18 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       cache: answers,
     });
     const run = executor({ registry: names, admission: parts.admission, ports, deps, models });
+    const starts = startsOf(app, limits.permits);
     const pools = [...app.pools.values()].map((resolved) =>
       pool({
         pool: { ...resolved, max: resolved.workers.max },
-        // Nothing wakes a pool that sleeps yet.
-        workers: Math.max(1, resolved.workers.min),
+        workers: workersOf(resolved),
         node: options.node,
         ports,
         executor: run,
         ackWaitMs: options.ackWaitMs,
         graceMs: options.graceMs,
         onEvent: parts.onEvent,
+        starts,
       }),
     );
     const children = [
@@ -152,7 +159,12 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       { clock, onEvent: parts.onEvent },
     );
     const { exit } = await tree.start(signal);
-    return { exit: exit.finally(() => life.abort()) };
+    const stopCounting = countUnchecked(metrics.limiterUnchecked.labels());
+    const stopped = (): void => {
+      stopCounting();
+      life.abort();
+    };
+    return { exit: exit.finally(stopped) };
   };
 
   return { start, doors: answering, ports };
@@ -177,6 +189,14 @@ const limiting = (options: RuntimeOptions): { readonly permits: Permits; readonl
       child('permits', (signal) => Promise.resolve({ exit: aborted(signal).then(permits.close) })),
     ],
   };
+};
+
+/** Which tasks need a permit for each start; `undefined` where none does. */
+const startsOf = ({ tasks }: ResolvedApp, permits: Permits): PoolOptions['starts'] => {
+  const budgets = [...tasks.values()].flatMap(({ name, budget, timeoutMs }) =>
+    budget === undefined ? [] : ([[name, { budget, holdMs: timeoutMs }]] as const),
+  );
+  return budgets.length === 0 ? undefined : { permits, budgets: new Map(budgets) };
 };
 
 /** How long a part may take to stop beyond what it was promised. */

@@ -4,7 +4,7 @@ import type { In, Out, Schema } from './schema.ts';
 
 /** When enough tasks are there to begin. */
 export interface BatchOptions {
-  /** At most so many tasks in one call of the handler: 1 to 1,000. */
+  /** At most so many tasks in one call of the handler: 1 to 1,000. More than its pool has workers on a node is warned of at boot. */
   readonly size: number;
   /** How long the first of a batch waits for others: 0 to 10s; 50ms. */
   readonly wait?: Duration;

@@ -42,11 +42,21 @@ const declare = (registry: prom.Registry) => {
     limiterStale: count('limiter_stale_grants_total', 'Grants that came too late to be used', ['budget']),
     limiterUnknown: count('limiter_unknown_permits_total', 'Permits the limiter did not know when told', ['budget']),
     limiterUnchecked: count('limiter_unchecked_total', 'Requests sent through the limited fetch without a permit', []),
+    limiterUnwired: count(
+      'limiter_unwired_total',
+      'Calls of models by another transport than the limited fetch: checked before they begin, not at the wire',
+      ['model'],
+    ),
     logDropped: count('log_dropped_total', 'Log lines dropped because their sink is too slow', []),
     modelCalls: count('model_calls_total', 'Calls of providers', ['model', 'outcome']),
     modelErrors: count('model_errors_total', 'Calls of models that came to nothing', ['model', 'reason']),
     modelTokens: count('model_tokens_total', 'Tokens as providers counted them', ['model', 'direction']),
     modelUsd: count('model_usd_total', 'What calls of models cost, by the prices in the config', ['model']),
+    modelTokensByLength: count(
+      'model_tokens_by_length_total',
+      'Calls whose tokens were estimated by length, as no tokenizer is known of the model, by its own name',
+      ['id'],
+    ),
     modelReplays: count('model_replays_total', 'Calls of models answered from the record, unpaid', ['model']),
     modelCache: count('model_cache_total', 'Looks for an earlier answer of a model, and what came of them', [
       'model',

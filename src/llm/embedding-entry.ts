@@ -2,7 +2,7 @@
 import type { EmbeddingModelV2, EmbeddingModelV3, EmbeddingModelV4 } from '@ai-sdk/provider';
 import type { Breaker } from './breaker.ts';
 import type { ModelEntry } from './models.ts';
-import type { Transport } from './permission.ts';
+import type { Transport } from './transport.ts';
 
 /** A provider's embedding model as the AI SDK's packages make it. */
 export type ProviderEmbedding = EmbeddingModelV2<string> | EmbeddingModelV3 | EmbeddingModelV4;

@@ -18,6 +18,7 @@ import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
 import { callHash, type Equals } from './key.ts';
 import type { ModelOptions } from './layer.ts';
 import { route } from './route.ts';
+import { providerTransport } from './transport.ts';
 import { noBill } from './usage.ts';
 import { patience } from './waiting.ts';
 
@@ -47,7 +48,13 @@ export const embeddingsOf = async (options: EmbeddingsOptions): Promise<Embeddin
     const embedders = entries.map(async ({ model: given, ...entry }): Promise<Embedder> => {
       const model = asV4(given);
       const most = Math.max(1, (await model.maxEmbeddingsPerCall) ?? mostPerCall);
-      return { ...entry, model, most, breaker: breaker(ports.clock), transport: { wired: undefined } };
+      return {
+        ...entry,
+        model,
+        most,
+        breaker: breaker(ports.clock),
+        transport: providerTransport(ports, { name, model }),
+      };
     });
     named.set(name, await Promise.all(embedders));
   }

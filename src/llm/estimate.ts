@@ -6,6 +6,7 @@ import type { LanguageModelV4CallOptions, LanguageModelV4Prompt } from '@ai-sdk/
 import type { Clock } from '../kernel/clock.ts';
 import { NonRetryableError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Metrics } from '../kernel/metrics.ts';
 import { type Amount, amountOf } from '../limiter/budget.ts';
 import { type Count, countByLength, countInTurns, counterOf, type Encoding, encodingOf } from './tokens.ts';
 import { count as sane } from './usage.ts';
@@ -31,7 +32,13 @@ export interface Estimator {
   amount(model: Named, call: LanguageModelV4CallOptions): Promise<Amount>;
 }
 
-export const estimator = ({ clock, log }: { readonly clock: Clock; readonly log: Log }): Estimator => {
+export interface EstimatorOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Pick<Metrics, 'modelTokensByLength'>;
+}
+
+export const estimator = ({ clock, log, metrics }: EstimatorOptions): Estimator => {
   const counters = new Map<Encoding, Promise<Count>>();
   const told = new Set<string>();
 
@@ -60,7 +67,9 @@ export const estimator = ({ clock, log }: { readonly clock: Clock; readonly log:
     },
     amount: async (model, call) => {
       const { text, other } = contents(call);
-      const input = other + (await countInTurns(clock, text, await counter(model)));
+      const count = await counter(model);
+      if (count === countByLength) metrics.modelTokensByLength.labels(model.modelId).inc();
+      const input = other + (await countInTurns(clock, text, count));
       return amountOf(input, outputOf(call));
     },
   };

@@ -13,9 +13,10 @@ import { estimator } from './estimate.ts';
 import { equals } from './key.ts';
 import type { ModelEntry, Models } from './models.ts';
 import { passage } from './passage.ts';
-import { permitted, type Transport } from './permission.ts';
+import { permitted } from './permission.ts';
 import type { Provider } from './route.ts';
 import type { CallPorts, CallScope } from './scope.ts';
+import { providerTransport, type Transport, transport } from './transport.ts';
 import { count } from './usage.ts';
 import { patience } from './waiting.ts';
 
@@ -66,9 +67,9 @@ export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => 
   const { models, permits, ports, cache } = options;
   const transports = new Map<string, Transport>();
   const transportOf = (budget: string): Transport => {
-    const transport = transports.get(budget) ?? { wired: undefined };
-    transports.set(budget, transport);
-    return transport;
+    const known = transports.get(budget) ?? transport();
+    transports.set(budget, known);
+    return known;
   };
   const estimates = estimator(ports);
   const embeddingOf = await embeddingsOf({ embeddings: new Map(), ...options, estimates });
@@ -77,13 +78,15 @@ export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => 
   const { wrapLanguageModel } = await import('ai');
   const all: CallPorts = { ports, permits, estimates, cache };
 
-  const providerOf = ({ model, ...entry }: ModelEntry): Provider => ({
+  const providerOf = (name: string, { model, ...entry }: ModelEntry): Provider => ({
     ...entry,
     model: wrapLanguageModel({ model, middleware: [] }), // Older specifications become v4.
     breaker: breaker(ports.clock),
-    transport: { wired: undefined },
+    transport: providerTransport(ports, { name, model }),
   });
-  const providers = new Map([...models].map(([name, entries]) => [name, entries.map(providerOf)]));
+  const providers = new Map(
+    [...models].map(([name, entries]) => [name, entries.map((entry) => providerOf(name, entry))]),
+  );
   await estimates.prepare([...providers.values()].flatMap((list) => list.map(({ model }) => model)));
 
   const modelOf = (scope: CallScope): LanguageModelV4 | undefined => {

@@ -3,6 +3,7 @@ import { isTroupeError } from '../kernel/errors.ts';
 import { linked } from '../kernel/signal.ts';
 import type { Amount } from '../limiter/budget.ts';
 import type { Permit, Permits, Wanted } from '../limiter/permits.ts';
+import type { Transport } from './transport.ts';
 import type { Patience } from './waiting.ts';
 import { type PermitSource, type WireCall, withPermit } from './wire-call.ts';
 
@@ -11,16 +12,6 @@ export interface Request extends Omit<Wanted, 'maxWaitMs'> {
   readonly patience: Patience;
   /** The answer has begun: told where it can be seen at the wire. */
   readonly heard?: PermitSource['heard'];
-}
-
-/**
- * How calls of one kind go out. What goes through `limitedFetch` is checked at the wire. Of any other transport nobody
- * sees the first byte: it counts as sent when its call begins, and between that and the wire are JSON, DNS and TCP, so
- * a process that stands still there is late without being told.
- */
-export interface Transport {
-  /** `undefined` until a call has shown it. */
-  wired: boolean | undefined;
 }
 
 /**
@@ -41,7 +32,7 @@ export const permitted = async <T>(
     if (transport.wired === false) for (const permit of first) permit.sent();
     try {
       const result = await call(wire);
-      transport.wired = wire.wired;
+      transport.show(wire.wired);
       settle(wire, transport, actual(result));
       return result;
     } catch (error) {

@@ -3,7 +3,7 @@ import type { LanguageModelV4 } from '@ai-sdk/provider';
 import type { Permits } from '../limiter/permits.ts';
 import type { Breaker } from './breaker.ts';
 import type { ModelEntry } from './models.ts';
-import type { Transport } from './permission.ts';
+import type { Transport } from './transport.ts';
 
 /** A provider's model that may be asked. */
 export interface Provider extends Pick<ModelEntry, 'budgets' | 'price' | 'cacheMs'> {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base';
 import { describe, expect, test } from 'vitest';
 import { silentLog } from '../../src/kernel/log.ts';
+import { createMetrics } from '../../src/kernel/metrics.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { estimator } from '../../src/llm/estimate.ts';
 import { countByLength, countInTurns, counterOf, encodingOf } from '../../src/llm/tokens.ts';
@@ -27,7 +28,7 @@ const ask = (content: string): LanguageModelV4CallOptions => ({
 });
 
 describe('an estimate', () => {
-  const { amount } = estimator({ clock: systemClock, log: silentLog });
+  const { amount } = estimator({ clock: systemClock, log: silentLog, metrics: createMetrics() });
 
   test('is never below what the tokenizer counts, whatever the text', async () => {
     await fc.assert(
@@ -100,13 +101,19 @@ describe('models', () => {
     expect(encodingOf({ provider, modelId })).toBe(encoding);
   });
 
-  test('without a known tokenizer are counted by length, and that is said once', async () => {
+  test('without a known tokenizer are counted by length, and that is said once and counted', async () => {
     const warned: unknown[] = [];
     const log = { ...silentLog, warn: (...what: unknown[]) => void warned.push(what) };
-    const { amount } = estimator({ clock: systemClock, log });
+    const metrics = createMetrics();
+    const { amount, prepare } = estimator({ clock: systemClock, log, metrics });
     const model = { provider: 'local.chat', modelId: 'tiny' };
-    for (const _ of [1, 2]) await amount(model, ask('x'.repeat(300)));
+    await prepare([model, gpt]);
+    expect(warned).toEqual([[{ provider: 'local.chat', model: 'tiny' }, expect.any(String)]]);
+    for (const each of [model, gpt, model]) await amount(each, ask('x'.repeat(300)));
     expect(warned).toHaveLength(1);
+    const text = await metrics.text();
+    expect(text).toContain('troupe_model_tokens_by_length_total{id="tiny"} 2');
+    expect(text).not.toContain('id="gpt-5-mini"');
     expect(countByLength('x'.repeat(300))).toBe(100);
     expect(countByLength('東京')).toBe(2);
   });

@@ -48,3 +48,15 @@ export const limitedWorld = async <A extends App>(given: A, log: Log = silentLog
   };
   return { producer, metrics, statusOf };
 };
+
+/** A log whose warnings are kept. */
+export const warnings = () => {
+  const kept: (readonly [fields: unknown, message: string | undefined])[] = [];
+  const log: Log = {
+    ...silentLog,
+    warn: (fields: object | string, message?: string) => void kept.push([fields, message]),
+    child: () => log,
+  };
+  const of = (words: string) => kept.filter(([, message]) => message?.includes(words)).map(([fields]) => fields);
+  return { log, of };
+};
