@@ -12,7 +12,7 @@ import { fromInbox } from './actors/ingress.ts';
 import { intake } from './actors/intake.ts';
 import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
-import { type PoolOptions, pool } from './actors/pool.ts';
+import { pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
 import { provision } from './actors/provisioner.ts';
 import { sweeper } from './actors/sweeper.ts';
@@ -129,7 +129,6 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       cache: answers,
     });
     const run = executor({ registry: names, admission: parts.admission, ports, deps, models });
-    const starts = startsOf(app, limits.permits);
     const pools = [...app.pools.values()].map((resolved) =>
       pool({
         pool: { ...resolved, max: resolved.workers.max },
@@ -140,7 +139,6 @@ export const runtime = (options: RuntimeOptions): Runtime => {
         ackWaitMs: options.ackWaitMs,
         graceMs: options.graceMs,
         onEvent: parts.onEvent,
-        starts,
       }),
     );
     const children = [
@@ -189,14 +187,6 @@ const limiting = (options: RuntimeOptions): { readonly permits: Permits; readonl
       child('permits', (signal) => Promise.resolve({ exit: aborted(signal).then(permits.close) })),
     ],
   };
-};
-
-/** Which tasks need a permit for each start; `undefined` where none does. */
-const startsOf = ({ tasks }: ResolvedApp, permits: Permits): PoolOptions['starts'] => {
-  const budgets = [...tasks.values()].flatMap(({ name, budget, timeoutMs }) =>
-    budget === undefined ? [] : ([[name, { budget, holdMs: timeoutMs }]] as const),
-  );
-  return budgets.length === 0 ? undefined : { permits, budgets: new Map(budgets) };
 };
 
 /** How long a part may take to stop beyond what it was promised. */
