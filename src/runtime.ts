@@ -21,6 +21,7 @@ import { executor } from './app/executor.ts';
 import { registry } from './app/registry.ts';
 import { tellNeverFull } from './app/never-full.ts';
 import type { ResolvedApp, ResolvedPool } from './app/resolved.ts';
+import { startBudgets } from './app/starts.ts';
 import type { Blobs } from './bus/blobs.ts';
 import type { Bus } from './bus/bus.ts';
 import type { Queue } from './bus/queue.ts';
@@ -129,6 +130,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       cache: answers,
     });
     const run = executor({ registry: names, admission: parts.admission, ports, deps, models });
+    const budgets = startBudgets(app);
     const pools = [...app.pools.values()].map((resolved) =>
       pool({
         pool: { ...resolved, max: resolved.workers.max },
@@ -139,6 +141,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
         ackWaitMs: options.ackWaitMs,
         graceMs: options.graceMs,
         onEvent: parts.onEvent,
+        ...(budgets.size > 0 && { starts: { budgets, permits: limits.permits } }),
       }),
     );
     const children = [

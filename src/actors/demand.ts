@@ -20,6 +20,8 @@ export interface LaneDemand {
   pending: number;
   /** Whether a pull of one is open. */
   sentinel: boolean;
+  /** Whether nothing is to be asked for: what came last could not be used. */
+  resting: boolean;
   credit: number;
 }
 
@@ -38,6 +40,7 @@ export const laneDemand = (lane: Lane, weight: number, reserve: number): LaneDem
   outstanding: 0,
   pending: 0,
   sentinel: false,
+  resting: false,
   credit: 0,
 });
 
@@ -62,7 +65,9 @@ export const mayStart = (lane: LaneDemand, lanes: Lanes, slots: number): boolean
 
 /** Whether one more task of `lane` may be asked for. What waits here beyond its share keeps no other lane from its own. */
 const mayAsk = (lane: LaneDemand, lanes: Lanes, slots: number): boolean =>
-  slots > sum(lanes, (each) => each.running + each.outstanding) && mayTake(lane, lanes, slots, claimed);
+  !lane.resting &&
+  slots > sum(lanes, (each) => each.running + each.outstanding) &&
+  mayTake(lane, lanes, slots, claimed);
 
 /**
  * What to ask for now, and notes it in `lanes`. `slots` are the pool's workers on this node. More tasks than slots

@@ -1,10 +1,20 @@
 /** A pool's open pulls: two readers a lane, so that what arrives can be told apart, and what has arrived and is nobody's yet. */
 import type { Consumer, Delivery, PullHandlers, Queue } from '../bus/queue.ts';
 import { consumers, streams } from '../bus/subjects.ts';
+import type { StartPermit } from '../task/start-permit.ts';
 import type { LaneDemand, PullPlan } from './demand.ts';
 
 /** How long a sentinel waits for a task. */
 const sentinelMs = 30_000;
+
+/** A task that has arrived, and is nobody's yet. */
+export interface Arrival {
+  readonly lane: LaneDemand;
+  readonly delivery: Delivery;
+  readonly recordKey: string;
+  /** For its start, where it has a budget. */
+  readonly permit?: StartPermit;
+}
 
 export interface LanePullsOptions {
   readonly pool: string;

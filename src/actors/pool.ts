@@ -6,15 +6,17 @@ import type { Timer } from '../kernel/clock.ts';
 import type { Start } from '../kernel/process.ts';
 import { lanes } from '../bus/subjects.ts';
 import type { Executor } from '../task/executor.ts';
+import { giveBackForBudget, noteBudgetWait } from '../task/budget-wait.ts';
 import { giveBack } from '../task/give-back.ts';
 import { DrainedError } from '../task/handler.ts';
 import { lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { supervisor, type SupervisorEvent } from '../supervisor/supervisor.ts';
 import { type Actor, actor } from './actor.ts';
+import type { BudgetGateOptions } from './budget-gate.ts';
 import { laneDemand, localReserves } from './demand.ts';
 import { lookups } from './lookup.ts';
-import { puller, type PullerMessage } from './puller.ts';
+import { puller, type PullerMessage, type PullerOptions } from './puller.ts';
 import { worker, type WorkerMessage } from './worker.ts';
 
 export interface PoolSpec {
@@ -35,6 +37,8 @@ export interface PoolOptions {
   readonly ackWaitMs: number;
   readonly graceMs: number;
   readonly onEvent: (event: SupervisorEvent) => void;
+  /** Where tasks of the app have budgets. */
+  readonly starts?: Pick<BudgetGateOptions, 'budgets' | 'permits'>;
 }
 
 export interface Pool {
@@ -70,6 +74,7 @@ export const pool = (options: PoolOptions): Pool => {
       random: ports.random,
       metrics: ports.metrics,
       ackWaitMs,
+      ...(options.starts && { gate: gateOf(options, options.starts) }),
     }),
     { clock, name: `puller ${spec.name}`, capacity: Number.POSITIVE_INFINITY },
   );
@@ -110,8 +115,24 @@ export const pool = (options: PoolOptions): Pool => {
     };
     return { exit: exit.finally(over) };
   };
-  return { start, cancel: running.cancel };
+  const cancel = (recordKey: string): void => {
+    running.cancel(recordKey);
+    if (options.starts) feeding.send({ type: 'cancel', recordKey });
+  };
+  return { start, cancel };
 };
+
+const gateOf = (
+  { ports, workers }: PoolOptions,
+  starts: NonNullable<PoolOptions['starts']>,
+): NonNullable<PullerOptions['gate']> => ({
+  ...starts,
+  ...ports,
+  now: () => ports.queue.now(),
+  workers,
+  note: (delivery, budget) => noteBudgetWait(ports, delivery, budget),
+  giveBack: (...given) => giveBackForBudget(ports, ...given),
+});
 
 /** The workers, under a supervisor of their own: one that crashes often does not take the puller along at once. */
 const workersOf = (

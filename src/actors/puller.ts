@@ -5,13 +5,12 @@
 import type { Delivery } from '../bus/queue.ts';
 import { keyOfWork } from '../bus/subjects.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
-import type { Metrics } from '../kernel/metrics.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Behavior, Self } from './actor.ts';
+import { type AssignmentsOptions, assignments } from './assignments.ts';
+import { type BudgetGate, type BudgetGateOptions, budgetGate } from './budget-gate.ts';
 import { type LaneDemand, mayStart, type PullPlan, plan } from './demand.ts';
-import { type LanePulls, type LanePullsOptions, lanePulls } from './lane-pulls.ts';
-import type { LookUp } from './lookup.ts';
-import type { WorkerRef } from './worker.ts';
+import { type Arrival, type LanePulls, type LanePullsOptions, lanePulls } from './lane-pulls.ts';
 
 /** Before pulling again after the server let go of a pull. */
 const lostMs = 250;
@@ -36,29 +35,26 @@ export type PullerMessage =
       readonly reason: 'empty' | 'lost';
     }
   | { readonly type: 'pull' }
-  | { readonly type: 'beat' };
+  | { readonly type: 'beat' }
+  /** A task has the permit that it was held for, or a lane need not rest any more. */
+  | { readonly type: 'opened' }
+  | { readonly type: 'cancel'; readonly recordKey: string };
 
-interface Held {
-  readonly lane: LaneDemand;
-  readonly delivery: Delivery;
-  readonly recordKey: string;
-}
-
-export interface PullerOptions extends LanePullsOptions {
-  readonly workers: ReadonlyMap<string, WorkerRef>;
-  readonly lookUp: LookUp;
+export interface PullerOptions extends LanePullsOptions, AssignmentsOptions {
   /** Hands back what no worker has begun. */
   readonly giveBack: (delivery: Delivery) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
-  readonly metrics: Metrics;
   readonly ackWaitMs: number;
+  /** Where tasks of the app have budgets. */
+  readonly gate?: Omit<BudgetGateOptions, 'free' | 'taken' | 'changed'>;
 }
 
 interface State {
   readonly idle: string[];
   /** Deliveries that no worker was free for. */
-  readonly ready: Held[];
+  readonly ready: Arrival[];
+  readonly gate: BudgetGate | undefined;
   readonly pulls: LanePulls;
   readonly beats: Timer;
   /** A `pull` that is on its way: at the end of this turn, or when slots have gathered. */
@@ -68,30 +64,23 @@ interface State {
 }
 
 export const puller = (options: PullerOptions): Behavior<State, PullerMessage> => {
-  const { pool, lanes, workers, clock, lookUp } = options;
-  const busy = options.metrics.poolBusy.labels(pool);
-  /** What each worker has. Outlives a crash of the puller: the workers go on. */
-  const assigned = new Map<string, Held>();
+  const { lanes, workers, clock } = options;
+  const assigned = assignments(options);
 
-  const slotsOf = (state: State): number => assigned.size + state.idle.length;
+  const slotsOf = (state: State): number => assigned.size() + state.idle.length;
 
   /** Whether a worker was free for it, and its lane may have one. */
-  const assign = (state: State, held: Held): boolean => {
-    const { lane, delivery, recordKey } = held;
-    const name = mayStart(lane, lanes, slotsOf(state)) ? state.idle.pop() : undefined;
-    const worker = name === undefined ? undefined : workers.get(name);
-    if (name === undefined || !worker) return false;
-    state.pulls.taken(delivery);
-    lane.running += 1;
-    assigned.set(name, held);
-    busy.set(assigned.size);
-    // One that stopped in this very moment: the delivery comes again after its ack wait, or at once by this nak.
-    if (!worker.send({ type: 'work', delivery, recordKey, lookup: lookUp(recordKey) })) delivery.nak();
+  const assign = (state: State, held: Arrival): boolean => {
+    const name = mayStart(held.lane, lanes, slotsOf(state)) ? state.idle.pop() : undefined;
+    if (name === undefined || !workers.has(name)) return false;
+    state.pulls.taken(held.delivery);
+    assigned.give(name, held);
     return true;
   };
 
-  /** The first of those that wait whose lane may have a worker. */
+  /** The first of those that wait whose lane may have a worker: what has a permit does not have it for long. */
   const assignReady = (state: State): void => {
+    if (state.gate?.next((held) => assign(state, held))) return;
     const index = state.ready.findIndex((held) => assign(state, held));
     if (index === -1) return;
     for (const { lane } of state.ready.splice(index, 1)) lane.ready -= 1;
@@ -99,7 +88,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
 
   const replan = (state: State, self: Self<PullerMessage>): State => {
     const free = state.idle.length;
-    const gather = free * gatherShare < free + assigned.size && lanes.some(({ pending }) => pending > 0);
+    const gather = free * gatherShare < free + assigned.size() && lanes.some(({ pending }) => pending > 0);
     if (state.planned === 'now' || (gather && state.planned === 'soon')) return state;
     state.planned = gather ? 'soon' : 'now';
     if (gather) clock.timer(gatherMs, () => self.send({ type: 'pull' }));
@@ -108,12 +97,9 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
   };
 
   const becameIdle = (state: State, name: string): void => {
-    const before = assigned.get(name);
-    if (before) before.lane.running -= 1;
-    assigned.delete(name);
-    busy.set(assigned.size);
-    if (before || !state.idle.includes(name)) state.idle.push(name);
+    if (assigned.end(name) || !state.idle.includes(name)) state.idle.push(name);
     assignReady(state);
+    state.gate?.ask();
   };
 
   const arrived = (state: State, { lane, kind, delivery }: Extract<PullerMessage, { type: 'arrived' }>): void => {
@@ -121,8 +107,8 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     if (kind === 'bulk') lane.outstanding = Math.max(0, lane.outstanding - 1);
     else lane.sentinel = false;
     lane.pending = delivery.pending;
-    const held: Held = { lane, delivery, recordKey: keyOfWork(delivery.subject) };
-    if (assign(state, held)) return;
+    const held: Arrival = { lane, delivery, recordKey: keyOfWork(delivery.subject) };
+    if (state.gate?.hold(held) || assign(state, held)) return;
     lane.ready += 1;
     state.ready.push(held);
   };
@@ -146,6 +132,11 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     return state;
   };
 
+  const beat = ({ ready, gate }: State): void => {
+    for (const { delivery } of [...ready, ...assigned.values()]) delivery.working();
+    for (const delivery of gate?.deliveries() ?? []) delivery.working();
+  };
+
   const pull = (state: State): State => {
     state.planned = 'no';
     for (const each of plan(lanes, slotsOf(state))) state.pulls.pull(each);
@@ -155,7 +146,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
   return {
     init: (self) => {
       for (const lane of lanes)
-        Object.assign(lane, { running: 0, ready: 0, outstanding: 0, pending: 0, sentinel: false });
+        Object.assign(lane, { running: 0, ready: 0, outstanding: 0, pending: 0, sentinel: false, resting: false });
       for (const { lane } of assigned.values()) lane.running += 1;
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
       const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
@@ -163,7 +154,11 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
         arrived: (lane, kind, delivery) => self.send({ type: 'arrived', lane, kind, delivery }),
         ended: (lane, kind, left, reason) => self.send({ type: 'ended', lane, kind, left, reason }),
       });
-      return replan({ idle: [], ready: [], pulls, beats, planned: 'no', retrying: false }, self);
+      const idle: string[] = [];
+      const changed = (): void => self.send({ type: 'opened' });
+      const gate =
+        options.gate && budgetGate({ ...options.gate, free: () => idle.length, taken: pulls.taken, changed });
+      return replan({ idle, ready: [], gate, pulls, beats, planned: 'no', retrying: false }, self);
     },
     receive: (state, message, self) => {
       switch (message.type) {
@@ -178,15 +173,22 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
         case 'pull':
           return pull(state);
         case 'beat':
-          for (const { delivery } of [...state.ready, ...assigned.values()]) delivery.working();
+          beat(state);
+          return state;
+        case 'opened':
+          while (state.gate?.next((held) => assign(state, held)));
+          return replan(state, self);
+        case 'cancel':
+          state.gate?.cancel(message.recordKey);
           return state;
       }
     },
-    terminate: async ({ pulls, beats }) => {
+    terminate: async ({ pulls, beats, gate }) => {
       beats.cancel();
+      const closed = gate?.close();
       // Only when they are closed: what is handed back while a pull is open comes back to it.
       const left = await pulls.close();
-      await Promise.all(left.map(options.giveBack));
+      await Promise.all([...left.map(options.giveBack), closed]);
     },
   };
 };

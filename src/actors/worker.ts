@@ -8,12 +8,15 @@ import type { Executor } from '../task/executor.ts';
 import type { Lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { type Lookup, runDelivery } from '../task/run.ts';
+import type { StartPermit } from '../task/start-permit.ts';
 import type { ActorRef, Behavior, Self } from './actor.ts';
 
 export interface Assignment {
   readonly delivery: Delivery;
   readonly recordKey: string;
-  readonly lookup: Promise<Lookup>;
+  readonly lookup: Promise<Lookup> | undefined;
+  /** For the start, where the task has a budget. */
+  readonly permit?: StartPermit | undefined;
 }
 
 export type WorkerMessage =
@@ -34,11 +37,13 @@ export interface WorkerOptions {
 }
 
 export const worker = ({ name, ports, executor, idle, lives }: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
-  const begin = ({ delivery, recordKey, lookup }: Assignment, self: Self<WorkerMessage>): WorkerState => {
-    const work = runDelivery({ ports, executor, delivery, worker: name, lives, lookup }).catch((error: unknown) => {
+  const begin = ({ delivery, recordKey, lookup, permit }: Assignment, self: Self<WorkerMessage>): WorkerState => {
+    const options = { ports, executor, delivery, worker: name, lives, lookup, permit };
+    const work = runDelivery(options).catch((error: unknown) => {
       // Troupe's own failure, or a port's: the record decides when the delivery comes again.
       ports.log.error({ err: error, task: recordKey, worker: name }, 'a delivery was left unsettled');
     });
+    if (permit) void work.then(permit.end); // It does not reject.
     self.pipe(work, () => finish);
     return { status: 'busy', work };
   };

@@ -42,6 +42,7 @@ export const resolveApp = (app: unknown): ResolvedApp => {
   const pools = resolvePools(Object(given.config.pools), names, report);
   checkServes(tasks, pools, report);
   const budgets = shapedByName('budgets', given.config.budgets, budgetShape, report);
+  checkStarts(tasks, budgets, report);
   const models = shapedByName('models', given.config.models, () => modelShape(names), report);
   const embeddings = shapedByName('embeddings', given.config.embeddings, () => embeddingShape(names), report);
   const schedules = resolveSchedules(given.schedules, { tasks, names }, report);
@@ -92,6 +93,7 @@ const resolveTask = ({ policy, ...task }: z.infer<ReturnType<typeof taskShape>>)
     retry: policy.retry,
     timeoutMs: policy.timeout,
     deadlineMs: policy.deadline,
+    budget: policy.budget,
     choose: chooser(task.name, policy),
   });
 
@@ -124,6 +126,12 @@ const checkServes = (tasks: Tasks, pools: Pools, report: Report): void => {
   for (const { name, pool } of tasks.values())
     if (pools.get(pool)?.serves?.has(name) === false)
       report(`task "${name}": its pool "${pool}" does not serve it; add it to \`pools.${pool}.serves\``);
+};
+
+const checkStarts = (tasks: Tasks, budgets: ResolvedApp['budgets'], report: Report): void => {
+  for (const { name, budget = '' } of tasks.values())
+    if (budgets.get(budget)?.windows.some(({ unit, limit }) => unit === 'requests' && limit < 1))
+      report(`task "${name}": its budget "${budget}" never allows a whole request, so it would never start`);
 };
 
 const resolveSchedules = (

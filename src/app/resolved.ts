@@ -64,6 +64,8 @@ export interface ResolvedTask {
   readonly retry: ResolvedRetry;
   readonly timeoutMs: number;
   readonly deadlineMs: number | undefined;
+  /** Of which each start needs a permit. */
+  readonly budget: string | undefined;
   /** Of these two one is there. */
   readonly handler: Handler | undefined;
   readonly batch: ResolvedBatch | undefined;

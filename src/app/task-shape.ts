@@ -35,7 +35,7 @@ const retry = closed({
 type Choose = (input: unknown) => unknown;
 const choice = fn<Choose>().optional();
 
-const policyShape = ({ pools }: Names) =>
+const policyShape = ({ pools, budgets }: Names) =>
   closed(
     {
       pool: known('pool', pools).default('default'),
@@ -47,6 +47,7 @@ const policyShape = ({ pools }: Names) =>
       retry,
       timeout: duration(1).default(600_000),
       deadline: duration(1).optional(),
+      budget: known('budget', budgets).optional(),
     },
     ['name', 'input', 'output', 'progress', 'run'],
   );

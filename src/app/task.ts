@@ -2,7 +2,7 @@ import type { Lane } from '../bus/subjects.ts';
 import type { Duration } from '../kernel/duration.ts';
 import type { Batch, BatchHandler, BatchOptions } from './batch-types.ts';
 import type { TaskCtx } from './context-types.ts';
-import type { PoolName } from './register.ts';
+import type { BudgetName, PoolName } from './register.ts';
 import type { Retry } from './retry.ts';
 import type { In, None, Out, Schema } from './schema.ts';
 
@@ -23,6 +23,13 @@ export interface Policy<I> {
   readonly timeout?: Duration;
   /** From submit, or from when it is due, to the end, all waiting included; none. Past it the task is dead. */
   readonly deadline?: Duration;
+  /**
+   * Each attempt starts under a permit of this budget, of one request and no tokens, and holds it to its end: a budget's
+   * `concurrent` counts attempts that run. It is waited for in the queue, not in a worker: others run meanwhile, no
+   * attempt counts, and `status()` says `budget`. `deadline` bounds the wait. Without it: none is needed. An unknown
+   * budget is a ConfigurationError at boot.
+   */
+  readonly budget?: BudgetName;
   /** What people are shown; the id. */
   readonly title?: (input: I) => string;
 }

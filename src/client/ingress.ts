@@ -122,7 +122,7 @@ const found = z.object({
   lane: z.enum(['high', 'normal', 'low']),
   waitingFor: z
     .object({
-      reason: z.enum(['lane', 'no_worker', 'due', 'retry']),
+      reason: z.enum(['lane', 'no_worker', 'due', 'retry', 'budget']),
       detail: z.string(),
       until: z.string().exactOptional(),
     })

@@ -24,7 +24,10 @@ export interface TaskState<O = unknown> {
   readonly lane: Lane;
   /** What holds a task that is not running and has not ended. */
   readonly waitingFor?: {
-    /** `lane` (others are before it), `no_worker`, `not_ready`, `due` (its time has not come), `retry` (it failed before). */
+    /**
+     * `lane` (others are before it), `no_worker`, `not_ready`, `due` (its time has not come), `retry` (it failed before),
+     * `budget` (there is no permit for its next attempt).
+     */
     readonly reason: string;
     /** For people. */
     readonly detail: string;

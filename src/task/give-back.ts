@@ -25,10 +25,10 @@ const note = async ({ queue, records, random }: TaskPorts, { stream, seq }: Deli
   try {
     await records.update(task.recordKey, encodeRecord(record), 0);
   } catch (error) {
-    // It has a record, or nobody answers: then one attempt may be counted that was none, and nothing else comes of it.
-    const harmless = [ConflictError, TimeoutError, UnavailableError, RefusedError].some(
-      (kind) => error instanceof kind,
-    );
-    if (!harmless) throw error;
+    if (!isHarmless(error)) throw error;
   }
 };
+
+/** It has another record, or nobody answers: then one attempt may be counted that was none, and nothing else comes of it. */
+export const isHarmless = (error: unknown): boolean =>
+  [ConflictError, TimeoutError, UnavailableError, RefusedError].some((kind) => error instanceof kind);

@@ -8,6 +8,7 @@ import { journal } from './journal.ts';
 import type { Task } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import type { TaskRecord } from './record.ts';
+import type { StartPermit } from './start-permit.ts';
 import type { RecordWriter } from './writer.ts';
 
 /** The reason a worker's tasks abort when it must stop: they go back to the queue. */
@@ -30,9 +31,19 @@ export interface AttemptOptions {
   readonly writer: Promise<RecordWriter | undefined>;
   /** Of this attempt alone. */
   readonly life: AbortController;
+  /** Needed by a task that has a budget. */
+  readonly permit: StartPermit | undefined;
 }
 
-export const attempted = ({ ports, task, runnable, record, writer, life }: AttemptOptions): Promise<Handled> => {
+export const attempted = ({
+  ports,
+  task,
+  runnable,
+  record,
+  writer,
+  life,
+  permit,
+}: AttemptOptions): Promise<Handled> => {
   const input = decodeJson(task.payload);
   if (input.type === 'bad') {
     const error = { code: input.reason, message: input.message };
@@ -40,6 +51,10 @@ export const attempted = ({ ports, task, runnable, record, writer, life }: Attem
   }
   const limits = limited(ports, task, runnable, life);
   if (!limits) return Promise.resolve({ type: 'stopped', reason: deadlineError(task) });
+  if (permit && !permit.begin()) {
+    limits.cancel();
+    return Promise.resolve({ type: 'stopped', reason: new DrainedError('the permit for its start has run out') });
+  }
   const running = runnable.run({
     task,
     input: input.value,

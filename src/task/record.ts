@@ -32,8 +32,13 @@ const openCall = z.object({
 const failure = z.object({ code: z.string(), message: z.string(), stack: z.string().optional() });
 
 const waiting = z.object({
-  /** `retry`: a failed attempt is tried again; `handback`: a worker gave the task back before its end. */
-  for: z.enum(['retry', 'handback']),
+  /**
+   * `retry`: a failed attempt is tried again; `handback`: a worker gave the task back before its end; `budget`: its next
+   * attempt needs a permit.
+   */
+  for: z.enum(['retry', 'handback', 'budget']),
+  /** Whose permit it waits for. */
+  budget: z.string().optional(),
   /** Counts this task's waits: a timer or a wake-up for another wait than this one is stale. */
   n: z.number().int(),
   until: time,

@@ -13,6 +13,7 @@ import { decodeTask, type Task } from './message.ts';
 import { recordAfter } from './outcome.ts';
 import type { TaskPorts } from './ports.ts';
 import { decodeRecord, isTerminal, type TaskRecord } from './record.ts';
+import type { StartPermit } from './start-permit.ts';
 import { begun, firstRecord, handedBack } from './transitions.ts';
 import { settleStranger } from './stranger.ts';
 import { type Claim, takeOver } from './take.ts';
@@ -26,24 +27,29 @@ export interface RunOptions {
   readonly worker: string;
   /** Stops attempts: with `DrainedError` when the worker must stop, with `TaskCancelledError` when the task is cancelled. */
   readonly lives: Lives;
-  /** Whether KV has a record, as a batched lookup says; `unknown` where it could not. Never rejects. */
-  readonly lookup: Promise<Lookup>;
+  /**
+   * Whether KV has a record, as a batched lookup says; `unknown` where it could not. Never rejects. Without it the claim
+   * is written before the handler starts.
+   */
+  readonly lookup: Promise<Lookup> | undefined;
+  /** For the start, where the task has a budget. It is ended with the attempt, or else by who gave it. */
+  readonly permit?: StartPermit | undefined;
 }
 
 export type Lookup = 'absent' | 'present' | 'unknown';
 
 /** Runs the task, unless somebody else has it or has done it. Resolves when the delivery is settled, or left to others. */
 export const runDelivery = async (options: RunOptions): Promise<void> => {
-  const { ports, executor, delivery, worker } = options;
+  const { ports, executor, delivery, worker, lookup } = options;
   const task = decodeTask(delivery);
   if (!task) return settleStranger(ports, delivery);
   const settling: Settling = { ports, delivery, task };
   const runnable = executor.task(task.type) ?? unknownTask(task.type);
   const now = ports.queue.now();
 
-  if (isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
+  if (lookup && isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
     const record = begun(firstRecord(task), delivery, worker, now);
-    if (await runClaimed(options, settling, runnable, { record, revision: 0 }, options.lookup)) return;
+    if (await runClaimed(options, settling, runnable, { record, revision: 0 }, lookup)) return;
   }
   const claim = await takeOver(settling, worker);
   if (claim) await runClaimed(options, settling, runnable, claim, held);
@@ -56,7 +62,7 @@ const held: Promise<Lookup> = Promise.resolve('absent');
 
 /** Answers false if the claim turned out to be no claim: there is a record. */
 const runClaimed = async (
-  { ports, delivery, lives }: RunOptions,
+  { ports, delivery, lives, permit }: RunOptions,
   settling: Settling,
   runnable: Runnable,
   { record, revision }: Claim,
@@ -76,7 +82,8 @@ const runClaimed = async (
   });
   ports.metrics.attempts.labels(task.type).inc();
   const from = ports.clock.monotonic();
-  const handled = await attempted({ ports, task, runnable, record, writer: ours, life });
+  const handled = await attempted({ ports, task, runnable, record, writer: ours, life, permit });
+  permit?.end();
   ports.metrics.attemptSeconds.labels(task.type).observe((ports.clock.monotonic() - from) / 1_000);
   lives.end(task.recordKey, life);
   if (!(await ours)) return false;

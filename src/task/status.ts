@@ -7,8 +7,8 @@ import type { TaskPorts } from './ports.ts';
 import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, taskUsage, type Usage } from './record.ts';
 
 export interface WaitingFor {
-  /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not. */
-  readonly reason: 'lane' | 'no_worker' | 'due' | 'retry';
+  /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not; `budget`: there is no permit for its start. */
+  readonly reason: 'lane' | 'no_worker' | 'due' | 'retry' | 'budget';
   readonly detail: string;
   readonly until?: string;
 }
@@ -73,17 +73,23 @@ export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): P
     inputHash,
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error }),
-    ...(waiting === undefined || isTerminal(record) ? {} : { waitingFor: waitingForRetry(waiting.until, error) }),
+    ...(waiting === undefined || isTerminal(record) ? {} : { waitingFor: waitingForOf(waiting, error) }),
   };
 };
 
-const waitingForRetry = (until: string, error: Failure | undefined): WaitingFor => ({
-  reason: 'retry',
-  detail: error
-    ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}`
-    : 'a worker gave it back',
-  until,
-});
+const waitingForOf = (
+  { for: why, until, budget = '' }: NonNullable<TaskRecord['waiting']>,
+  error: Failure | undefined,
+): WaitingFor =>
+  why === 'budget'
+    ? { reason: 'budget', detail: `its next attempt starts when budget "${budget}" has room for it` }
+    : {
+        reason: 'retry',
+        detail: error
+          ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}`
+          : 'a worker gave it back',
+        until,
+      };
 
 const inWork = async (
   { queue, region }: Pick<TaskPorts, 'queue' | 'region'>,

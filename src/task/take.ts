@@ -22,25 +22,11 @@ const askAgainMs = 5_000;
 export const takeOver = async (settling: Settling, worker: string): Promise<Claim | undefined> => {
   const { ports, delivery, task } = settling;
   let entry = await ports.records.get(task.recordKey);
-  let known: Pick<Situation, 'heldIsStored' | 'forgotten'> = {};
   for (;;) {
-    const record = entry && decodeRecord(entry.value);
-    const decision = decide(record, {
-      delivery,
-      task,
-      worker,
-      now: ports.queue.now(),
-      lifeMs: ports.recordLifeMs(),
-      ...known,
-    });
-    if (decision.type === 'ask') {
-      const answer = await ask(settling, decision);
-      if (!answer) {
-        delivery.nak(askAgainMs);
-        return undefined;
-      }
-      known = answer;
-      continue;
+    const decision = await decideInformed(settling, worker, entry && decodeRecord(entry.value));
+    if (!decision) {
+      delivery.nak(askAgainMs);
+      return undefined;
     }
     const next = toWrite(decision, ports.queue.now());
     if (!next) return settleUnclaimed(settling, decision, entry);
@@ -52,11 +38,30 @@ export const takeOver = async (settling: Settling, worker: string): Promise<Clai
       return undefined;
     }
     entry = written.current;
-    known = {};
   }
 };
 
-const toWrite = (decision: Decision, now: number): TaskRecord | undefined => {
+type Informed = Exclude<Decision, { readonly type: 'ask' }>;
+
+/** The decision, once all is asked that it needs to know; `undefined` where somebody cannot be asked now. */
+export const decideInformed = async (
+  settling: Settling,
+  worker: string,
+  record: TaskRecord | undefined,
+): Promise<Informed | undefined> => {
+  const { ports, delivery, task } = settling;
+  let known: Pick<Situation, 'heldIsStored' | 'forgotten'> = {};
+  for (;;) {
+    const now = ports.queue.now();
+    const decision = decide(record, { delivery, task, worker, now, lifeMs: ports.recordLifeMs(), ...known });
+    if (decision.type !== 'ask') return decision;
+    const answer = await ask(settling, decision);
+    if (!answer) return undefined;
+    known = answer;
+  }
+};
+
+const toWrite = (decision: Informed, now: number): TaskRecord | undefined => {
   if (decision.type === 'run') return decision.record;
   if (decision.type !== 'crashed') return undefined;
   const message = `${lostMax} attempts ended without an outcome: their workers died, the last one was ${decision.record.worker ?? 'unknown'}`;
@@ -65,7 +70,7 @@ const toWrite = (decision: Decision, now: number): TaskRecord | undefined => {
 
 const settleUnclaimed = async (
   settling: Settling,
-  decision: Decision,
+  decision: Informed,
   entry: Entry | undefined,
 ): Promise<undefined> => {
   const { delivery, ports, task } = settling;

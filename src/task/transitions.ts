@@ -130,6 +130,18 @@ export const handedBack = (record: TaskRecord, now: number): TaskRecord => {
   };
 };
 
+/** Its next attempt, which would have begun as `claimed`, waits for a permit: nothing has begun, and nothing counts. */
+export const waitingForBudget = (before: TaskRecord, claimed: TaskRecord, budget: string, now: number): TaskRecord => {
+  const n = (before.waits ?? 0) + 1;
+  return {
+    ...handedBack(claimed, now),
+    worker: before.worker,
+    error: before.error,
+    startedAt: before.startedAt,
+    waiting: { for: 'budget', budget, n, until: iso(now), scheduled: false },
+  };
+};
+
 /** `used`: what the step paid for. */
 export const stepped = (record: TaskRecord, step: Step, used?: Usage): TaskRecord => {
   const { steps, calls } = record;

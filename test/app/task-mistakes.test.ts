@@ -67,9 +67,19 @@ const mistakes: readonly Mistake[] = [
     'task "a": unknown key "ouput"; did you mean "output"?',
   ],
   [
-    'a budget',
+    'a budget that is not there',
+    { tasks: [task('a', { budget: 'cmr' })], budgets: { crm: { concurrent: 1 } } },
+    'task "a": budget: there is no budget "cmr"; did you mean "crm"?',
+  ],
+  [
+    'a budget where there are none',
     { tasks: [task('a', { budget: 'crm' })] },
-    'task "a": "budget" is not available in this version; leave it out',
+    'task "a": budget: there is no budget "crm"',
+  ],
+  [
+    'a budget without room for one start',
+    { tasks: [task('a', { budget: 'crm' })], budgets: { crm: { requests: { limit: 0.5, per: '1s' } } } },
+    'task "a": its budget "crm" never allows a whole request, so it would never start',
   ],
   [
     'a lane that is neither',
