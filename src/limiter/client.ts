@@ -114,8 +114,7 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
     },
     granted: (id, wanted, { untilMs, waitedMs }) => {
       const granted = { id, budget: name, amount: wanted.amount, waitedMs, untilMs };
-      const made = permit(granted, clock, { tell: told.tell, over: held.remove });
-      held.add(made, id);
+      const made = held.add(id, (over) => permit(granted, clock, { tell: told.tell, over }));
       recent.add(waitedMs, clock.monotonic());
       waitSeconds?.observe(waitedMs / 1_000);
       return made;

@@ -4,9 +4,17 @@ import { keepaliveMs, type Word } from '../messages.ts';
 import type { PermitId } from '../permit-id.ts';
 import type { Permit } from '../permits.ts';
 
+/** One that is held. */
+export interface Held {
+  readonly permit: Permit;
+  readonly id: PermitId;
+  /** Among those that are held. */
+  place: number;
+}
+
 export interface Holding {
-  add(permit: Permit, id: PermitId): void;
-  remove(permit: Permit): void;
+  /** Holds it until it is `removed`. */
+  add(id: PermitId, make: (over: () => void) => Permit): Permit;
   /** Returns what has not been used. */
   close(): void;
 }
@@ -19,26 +27,35 @@ export interface HoldingOptions {
 }
 
 export const holding = ({ clock, keepalive, tell }: HoldingOptions): Holding => {
-  const held = new Map<Permit, PermitId>();
+  /** An array, as a Map that much comes into and leaves keeps in its outgrown tables what the young generation could drop. */
+  const held: Held[] = [];
   let beat: Timer | undefined;
 
   const alive = (): void => {
-    for (const id of held.values()) tell(id, { type: 'alive' });
+    for (const { id } of held) tell(id, { type: 'alive' });
+  };
+
+  const remove = ({ place }: Held): void => {
+    const last = held.pop();
+    if (last && last.place !== place) {
+      last.place = place;
+      held[place] = last;
+    }
+    if (held.length > 0) return;
+    beat?.cancel();
+    beat = undefined;
   };
 
   return {
-    add: (permit, id) => {
-      held.set(permit, id);
+    add: (id, make) => {
+      const permit = make(() => remove(one));
+      const one: Held = { permit, id, place: held.length };
+      held.push(one);
       if (keepalive) beat ??= clock.every(keepaliveMs, alive);
-    },
-    remove: (permit) => {
-      held.delete(permit);
-      if (held.size > 0) return;
-      beat?.cancel();
-      beat = undefined;
+      return permit;
     },
     close: () => {
-      for (const permit of [...held.keys()]) permit.unsent();
+      for (const { permit } of [...held]) permit.unsent();
       beat?.cancel();
     },
   };

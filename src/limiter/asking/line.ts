@@ -8,12 +8,14 @@ import { subjects } from '../../bus/subjects.ts';
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import { LimiterTimeoutError, NonRetryableError, PayloadTooLargeError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
+import { aborts } from './aborts.ts';
 import { decode, encode } from './json.ts';
 import { answersHeard, chosen, lists, type Waiting, wishes } from './lists.ts';
 import { type Acquire, type Grants, grants, type Refusal } from '../messages.ts';
 import { later, type PermitId, permitIdOf } from '../permit-id.ts';
 import type { Permit, Wanted } from '../permits.ts';
 import { renewals } from './renewals.ts';
+import { row } from './row.ts';
 import { type Answer, whyNot } from './why.ts';
 
 export interface Line {
@@ -49,7 +51,6 @@ export interface LineOptions {
 interface Waiter extends Waiting {
   readonly resolve: (permit: Permit) => void;
   readonly reject: (error: unknown) => void;
-  readonly gaveUp: () => void;
   readonly patience: Timer;
 }
 
@@ -57,7 +58,7 @@ interface Waiter extends Waiting {
 const mostListed = 1_000;
 export const line = (options: LineOptions): Line => {
   const { bus, clock, log, client, budget, permitMs, inbox, unused } = options;
-  const waiting = new Map<number, Waiter>();
+  const waiting = row<Waiter>();
   const sent = lists(permitMs);
   const subject = subjects.limiter(budget, 'acquire');
   let count = 0;
@@ -70,7 +71,7 @@ export const line = (options: LineOptions): Line => {
   const publish = (what: 'all' | 'joined'): void => {
     if (bus.connection !== 'connected') return;
     const adds = what === 'joined' && joined.length <= mostListed;
-    const listed = adds ? new Map(joined.map((each) => [each.id, each])) : waiting;
+    const listed = adds ? joined : waiting.all;
     joined = [];
     // A permit's life counts from here: before anything of the list can have left.
     const nowMs = clock.monotonic();
@@ -86,15 +87,15 @@ export const line = (options: LineOptions): Line => {
     }
   };
 
-  const renewal = renewals({ clock, everyMs: permitMs / 4, size: () => waiting.size, send: publish });
+  const renewal = renewals({ clock, everyMs: permitMs / 4, size: () => waiting.all.length, send: publish });
 
   const leave = (id: number): Waiter | undefined => {
-    const waiter = waiting.get(id);
+    const waiter = waiting.find(id);
     if (!waiter) return undefined;
-    waiting.delete(id);
+    waiting.leave(waiter);
     waiter.patience.cancel();
-    waiter.wanted.signal.removeEventListener('abort', waiter.gaveUp);
-    if (waiting.size === 0) renewal.stop();
+    aborted.remove(waiter.wanted.signal, id);
+    if (waiting.all.length === 0) renewal.stop();
     return waiter;
   };
 
@@ -102,11 +103,13 @@ export const line = (options: LineOptions): Line => {
   const giveUp = (id: number, error: unknown): void => {
     leave(id)?.reject(error);
     sent.gaveUp();
-    if (waiting.size === 0) renewal.soon();
+    if (waiting.all.length === 0) renewal.soon();
   };
 
+  const aborted = aborts(giveUp);
+
   const grant = (id: number, permit: PermitId, untilMs: number | undefined, nowMs: number): void => {
-    const waiter = waiting.get(id);
+    const waiter = waiting.find(id);
     if (!waiter || untilMs === undefined || nowMs > untilMs) return unused(permit, waiter !== undefined);
     leave(id);
     waiter.resolve(options.granted(permit, waiter.wanted, { untilMs, waitedMs: nowMs - waiter.sinceMs }));
@@ -144,11 +147,10 @@ export const line = (options: LineOptions): Line => {
     count += 1;
     const id = count;
     const sinceMs = clock.monotonic();
-    const gaveUp = (): void => giveUp(id, wanted.signal.reason);
     const patience = clock.timer(wanted.maxWaitMs, () => giveUp(id, timeout(wanted.maxWaitMs, sinceMs)));
-    wanted.signal.addEventListener('abort', gaveUp, { once: true });
-    const waiter = { id, wanted, sinceMs, resolve, reject, gaveUp, patience };
-    waiting.set(id, waiter);
+    const waiter = { id, wanted, sinceMs, resolve, reject, patience };
+    waiting.join(waiter);
+    aborted.add(wanted.signal, id);
     joined.push(waiter);
     renewal.soon();
   };
@@ -157,12 +159,11 @@ export const line = (options: LineOptions): Line => {
     wait: (wanted) => new Promise((resolve, reject) => join(wanted, resolve, reject)),
     renew: renewal.now,
     get oldestMs() {
-      const [first] = waiting.values();
-      return first?.sinceMs;
+      return waiting.all[0]?.sinceMs;
     },
     empty: (reason) => {
       renewal.close();
-      for (const id of [...waiting.keys()]) giveUp(id, reason);
+      for (const { id } of [...waiting.all]) giveUp(id, reason);
       if (!sent.mayCome()) return Promise.resolve();
       publish('all');
       return new Promise((resolve) => {

@@ -60,16 +60,16 @@ export const answersHeard = () => {
 const epochsMost = 8;
 
 /** Who goes into a list: all, or, where they are too many, of each lane and tenant the same number, in their order. */
-export const chosen = <Each extends Waiting>(waiting: ReadonlyMap<number, Each>, most: number): readonly Each[] => {
-  if (waiting.size <= most) return [...waiting.values()];
-  const groups = new Map<string, Each[]>();
-  for (const each of waiting.values()) {
+export const chosen = (waiting: readonly Waiting[], most: number): readonly Waiting[] => {
+  if (waiting.length <= most) return waiting;
+  const groups = new Map<string, Waiting[]>();
+  for (const each of waiting) {
     const key = `${each.wanted.lane} ${each.wanted.tenant}`;
     const group = groups.get(key);
     if (group) group.push(each);
     else groups.set(key, [each]);
   }
-  const picked: Each[] = [];
+  const picked: Waiting[] = [];
   for (let place = 0; picked.length < most; place += 1) {
     for (const group of groups.values()) {
       const next = group[place];

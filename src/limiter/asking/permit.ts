@@ -17,7 +17,7 @@ export interface Granted {
 export interface Told {
   tell(id: PermitId, word: Word): void;
   /** The last word has been said. */
-  over(permit: Permit): void;
+  over(): void;
 }
 
 /**
@@ -40,13 +40,11 @@ export const permit = (granted: Granted, clock: Pick<Clock, 'monotonic'>, { tell
   const end = (word: Word): void => {
     state = 'over';
     tell(id, word);
-    over(own);
+    over();
   };
 
-  const own: Permit = {
-    get id() {
-      return permitText(id);
-    },
+  return {
+    id: permitText(id),
     budget,
     waitedMs,
     inTime,
@@ -66,7 +64,6 @@ export const permit = (granted: Granted, clock: Pick<Clock, 'monotonic'>, { tell
       end(actual && !notAnAmount(actual) ? { type: 'settled', actual } : { type: 'settled' });
     },
   };
-  return own;
 };
 
 /** More is no amount of anything. */
