@@ -75,6 +75,7 @@ export const reign = async (options: ReignOptions, stop: AbortSignal): Promise<v
     const now = clock.monotonic();
     const { answers, take, againAtMs } = mind.work(now, writing === undefined);
     for (const { reply, grants } of answers) {
+      if (grants.refused.length > 0) metrics.limiterRefused.labels(budget.name, 'too_large').inc(grants.refused.length);
       metrics.limiterGrants.labels(budget.name).inc(grants.grants.length);
       bus.publish(reply, encodeJson(grants));
     }

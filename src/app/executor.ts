@@ -53,7 +53,7 @@ export const executor = (options: ExecutorOptions): Executor => {
     };
     const contextOf = (attempt: Attempt, deps: unknown, models: AttemptModels = options.models.of(attempt)) =>
       context({
-        ...modelsOf(registry.app, models),
+        ...modelsOf(registry.app, models, ports.metrics),
         attempt,
         deps,
         local,

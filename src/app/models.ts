@@ -1,6 +1,7 @@
 /** `ctx.model` and `ctx.permit`: the app's names and durations, for the layer that does it. */
 import { toMs } from '../kernel/duration.ts';
 import { NonRetryableError } from '../kernel/errors.ts';
+import type { Metrics } from '../kernel/metrics.ts';
 import type { AttemptModels, ModelOptions } from '../llm/layer.ts';
 import type { BaseCtx, CallOptions } from './context-types.ts';
 import type { ResolvedApp } from './resolved.ts';
@@ -9,19 +10,25 @@ import { didYouMean } from './suggest.ts';
 export const modelsOf = (
   { models, embeddings, budgets }: Pick<ResolvedApp, 'models' | 'embeddings' | 'budgets'>,
   of: AttemptModels,
+  { modelErrors, limiterRefused }: Pick<Metrics, 'modelErrors' | 'limiterRefused'>,
 ): Pick<BaseCtx, 'model' | 'embedding' | 'permit'> => ({
   model: (name, options) => {
     const model = of.model(name, inMs(`model "${name}"`, options));
     if (model) return model;
+    modelErrors.labels('unknown', 'unknown_model').inc();
     throw unknown('model', name, models);
   },
   embedding: (name, options) => {
     const model = of.embedding(name, inMs(`embedding "${name}"`, options));
     if (model) return model;
+    modelErrors.labels('unknown', 'unknown_model').inc();
     throw unknown('embedding', name, embeddings);
   },
   permit: async (budget, call, { tokens, maxWait } = {}) => {
-    if (!budgets.has(budget)) throw unknown('budget', budget, budgets);
+    if (!budgets.has(budget)) {
+      limiterRefused.labels('unknown', 'unknown_budget').inc();
+      throw unknown('budget', budget, budgets);
+    }
     return of.permit(budget, call, { tokens, maxWaitMs: ms(maxWait, `maxWait of a permit of "${budget}"`) });
   },
 });

@@ -39,6 +39,10 @@ const declare = (registry: prom.Registry) => {
     limiterPenalties: count('limiter_penalties_total', 'Times a provider closed a budget', ['budget']),
     limiterWaitSeconds: spread('limiter_wait_seconds', 'How long permits took to get', ['budget']),
     limiterTimeouts: count('limiter_timeouts_total', 'Waits for a permit that were given up after maxWait', ['budget']),
+    limiterRefused: count('limiter_refused_total', 'Requests for permits that were refused at once, and why', [
+      'budget',
+      'reason',
+    ]),
     limiterStale: count('limiter_stale_grants_total', 'Grants that came too late to be used', ['budget']),
     limiterUnknown: count('limiter_unknown_permits_total', 'Permits the limiter did not know when told', ['budget']),
     limiterUnchecked: count('limiter_unchecked_total', 'Requests sent through the limited fetch without a permit', []),
@@ -52,6 +56,11 @@ const declare = (registry: prom.Registry) => {
     modelErrors: count('model_errors_total', 'Calls of models that came to nothing', ['model', 'reason']),
     modelTokens: count('model_tokens_total', 'Tokens as providers counted them', ['model', 'direction']),
     modelUsd: count('model_usd_total', 'What calls of models cost, by the prices in the config', ['model']),
+    modelUncounted: count(
+      'model_uncounted_total',
+      'Answers whose provider gave no number of tokens, or none that can be: their estimate stands',
+      ['model'],
+    ),
     modelTokensByLength: count(
       'model_tokens_by_length_total',
       'Calls whose tokens were estimated by length, as no tokenizer is known of the model, by its own name',

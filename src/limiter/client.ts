@@ -57,6 +57,7 @@ export const permits = (options: PermitsOptions): OpenPermits => {
     acquire: async (name, wanted) => {
       const found = clients.get(name);
       if (found) return found.acquire(wanted);
+      options.metrics?.limiterRefused.labels('unknown', 'unknown_budget').inc();
       throw new NotFoundError(`there is no budget "${name}"; ${known([...clients.keys()])}`);
     },
     penalize: (name, retryAfterMs, why) => {
@@ -70,21 +71,29 @@ export const permits = (options: PermitsOptions): OpenPermits => {
 const known = (names: readonly string[]): string =>
   names.length === 0 ? 'none is configured' : `there are ${names.map((name) => `"${name}"`).join(', ')}`;
 
+type Refused = (reason: 'not_an_amount' | 'too_large' | 'past_deadline') => void;
+
 /** Throws what no waiting would change. */
-const check = (name: string, { windows }: Budget, { amount, maxWaitMs, signal }: Wanted): void => {
+const check = (name: string, { windows }: Budget, { amount, maxWaitMs, signal }: Wanted, refused: Refused): void => {
   signal.throwIfAborted();
   const wrong = notAnAmount(amount);
-  if (wrong) throw new NonRetryableError(`budget "${name}": ${amount[wrong]} ${wrong} is no amount; give 0 or more`);
+  if (wrong) {
+    refused('not_an_amount');
+    throw new NonRetryableError(`budget "${name}": ${amount[wrong]} ${wrong} is no amount; give 0 or more`);
+  }
   const tooSmall = windows.find(({ unit, limit }) => amount[unit] > limit);
   if (tooSmall) {
+    refused('too_large');
     const { unit, limit, perMs } = tooSmall;
     const remedy = 'make the request smaller, or the limit larger';
     throw new NonRetryableError(
       `budget "${name}" never allows ${amount[unit]} ${unit}: its limit is ${limit} in ${perMs} ms; ${remedy}`,
     );
   }
-  if (!(maxWaitMs > 0))
+  if (!(maxWaitMs > 0)) {
+    refused('past_deadline');
     throw new LimiterTimeoutError(`no time to wait for a permit of budget "${name}": ${maxWaitMs} ms`);
+  }
 };
 
 type BudgetClient = ReturnType<typeof budgetClient>;
@@ -96,6 +105,7 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
   const timeouts = metrics?.limiterTimeouts.labels(name);
   const waitSeconds = metrics?.limiterWaitSeconds.labels(name);
   const unknown = metrics?.limiterUnknown.labels(name);
+  const refused: Refused = (reason) => metrics?.limiterRefused.labels(name, reason).inc();
   let closed = false;
 
   const told = fates({ bus, clock, random, log, client, budget: name, unknown: (count) => unknown?.inc(count) });
@@ -129,7 +139,7 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
     renew: queue.renew,
     acquire: async (wanted: Wanted): Promise<Permit> => {
       if (closed) throw new UnavailableError(`no permit of budget "${name}": this process is closing`);
-      check(name, budget, wanted);
+      check(name, budget, wanted, refused);
       return queue.wait(wanted);
     },
     waitMs: (): number => {

@@ -126,9 +126,13 @@ const amountFor = async (estimates: Estimator, { model }: Embedder, values: read
   return amountOf(inputTokens, 0);
 };
 
+/** Several times as many as any model's embeddings have. */
+const numbersMax = 65_536;
+
 const refuseStrange = (embeddings: readonly (readonly number[])[], wanted: number): void => {
-  const sane =
-    embeddings.length === wanted && embeddings.every((each) => each.length > 0 && each.every(Number.isFinite));
+  const isSane = (each: readonly number[]): boolean =>
+    each.length > 0 && each.length <= numbersMax && each.every(Number.isFinite);
+  const sane = embeddings.length === wanted && embeddings.every(isSane);
   if (!sane)
     throw new InvalidResponseDataError({
       data: undefined,

@@ -37,6 +37,7 @@ export const paid = (metrics: Metrics, name: string, embedder: Embedder, answer:
   };
   const billed = bill(used, embedder.price);
   metrics.modelCalls.labels(name, 'answered').inc();
+  if (tokens === undefined) metrics.modelUncounted.labels(name).inc();
   metrics.modelTokens.labels(name, 'input').inc(billed.inputTokens);
   metrics.modelUsd.labels(name).inc(billed.usd);
   return {

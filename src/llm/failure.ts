@@ -69,19 +69,22 @@ export const failureOf = (error: unknown, now: number): ModelFailure => {
     )
   )
     return elsewhere('invalid_answer', error);
-  // What undici throws when a body breaks off, or a connection.
-  if (error instanceof TypeError && ['terminated', 'fetch failed'].includes(error.message))
-    return elsewhere(error.message === 'terminated' ? 'cut' : 'network', error);
+  if (hasBrokenOff(error)) return elsewhere('cut', error);
+  // What undici throws when there is no connection.
+  if (error instanceof TypeError && error.message === 'fetch failed') return elsewhere('network', error);
   return elsewhere('other', error);
 };
 
 const isNamed = (error: unknown, ...names: readonly string[]): boolean =>
   error instanceof Error && names.includes(error.name);
 
+/** What undici throws when a body breaks off. */
+const hasBrokenOff = (error: unknown): boolean => error instanceof TypeError && error.message === 'terminated';
+
 const ofProvider = (error: APICallError, now: number): ModelFailure => {
   const { statusCode, responseHeaders = {} } = error;
   if (statusCode === undefined) return elsewhere('network', error);
-  if (statusCode < 300) return elsewhere('invalid_answer', error);
+  if (statusCode < 300) return elsewhere(hasBrokenOff(error.cause) ? 'cut' : 'invalid_answer', error);
   if (refusals.has(statusCode)) return final('refused', error);
   if (statusCode === 429 || statusCode === 409) {
     const retryAfterMs = retryAfter(responseHeaders, now);

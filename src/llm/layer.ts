@@ -162,7 +162,7 @@ const attemptModels = (
       const { task, signal } = attempt;
       const request = {
         budgets: [budget],
-        amount: amountOfTokens(tokens),
+        amount: amountOfTokens(ports, budget, tokens),
         lane: task.route.lane,
         tenant: task.tenant ?? '',
         holdMs: defaultTimeoutMs,
@@ -178,9 +178,11 @@ const attemptModels = (
 };
 
 /** Which way they go is not known: they count as tokens, and as input. */
-const amountOfTokens = (tokens: number): Amount => {
-  if (count(tokens) === undefined)
+const amountOfTokens = ({ metrics }: LayerOptions['ports'], budget: string, tokens: number): Amount => {
+  if (count(tokens) === undefined) {
+    metrics.limiterRefused.labels(budget, 'not_an_amount').inc();
     throw new NonRetryableError(`the tokens of a permit are ${tokens}; it takes a number from 0 to 1,000,000,000`);
+  }
   return { requests: 1, tokens, inputTokens: tokens, outputTokens: 0 };
 };
 

@@ -41,7 +41,8 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
     ({ usage }) => actual(usage),
   );
   const billed = bill(answer.usage, price);
-  const { modelCalls, modelTokens, modelUsd } = all.ports.metrics;
+  const { modelCalls, modelTokens, modelUncounted, modelUsd } = all.ports.metrics;
+  if (!actual(answer.usage)) modelUncounted.labels(scope.name).inc();
   modelCalls.labels(scope.name, 'answered').inc();
   modelTokens.labels(scope.name, 'input').inc(billed.inputTokens);
   modelTokens.labels(scope.name, 'output').inc(billed.outputTokens);

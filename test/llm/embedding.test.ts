@@ -181,6 +181,10 @@ test.each([
   ['too few', () => ({ embeddings: [], warnings: [] })],
   ['no numbers', (values: readonly string[]) => ({ embeddings: values.map(() => [Number.NaN]), warnings: [] })],
   ['empty ones', (values: readonly string[]) => ({ embeddings: values.map(() => []), warnings: [] })],
+  [
+    'a million numbers',
+    (values: readonly string[]) => ({ embeddings: values.map(() => Array(1e6).fill(0)), warnings: [] }),
+  ],
 ])('an answer with %s is none', async (_, answer) => {
   const { model } = provider(answer);
   const { submit, idle } = await world([{ model, budget: 'b' }]);

@@ -1,0 +1,140 @@
+/** What a provider may answer over a real connection, and what becomes of it: a typed error, a count, a settled permit. */
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import { generateText, streamText } from 'ai';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { silentLog } from '../../src/kernel/log.ts';
+import { limitedFetch } from '../../src/llm/wire.ts';
+import { entryOf, layerWorld } from './layer-world.ts';
+import { notedPermits } from './permits.ts';
+
+type Answer = (response: ServerResponse) => void;
+
+const json =
+  (body: unknown): Answer =>
+  (response) =>
+    void response
+      .setHeader('content-type', 'application/json')
+      .end(typeof body === 'string' ? body : JSON.stringify(body));
+const choice = (content: unknown) => ({ choices: [{ index: 0, message: { role: 'assistant', content } }] });
+const event = (content: unknown): string =>
+  `data: ${JSON.stringify({ choices: [{ index: 0, delta: { role: 'assistant', content } }] })}\n\n`;
+const events =
+  (...chunks: readonly string[]): Answer =>
+  (response) => {
+    response.setHeader('content-type', 'text/event-stream');
+    for (const chunk of chunks) response.write(chunk);
+  };
+const megabytes = (count: number): string => 'x'.repeat(count * 1024 * 1024);
+const never: Answer = () => {};
+
+const setup = async (answer: Answer) => {
+  const asked = Promise.withResolvers<void>();
+  const left = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    response.on('close', left.resolve);
+    request.resume().once('end', () => {
+      answer(response);
+      asked.resolve();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => void server.close(resolve));
+  });
+  const { port } = server.address() as AddressInfo; // It listens on a port, not on a pipe.
+  const { fetch, close } = limitedFetch({ log: silentLog });
+  onTestFinished(close);
+  const baseURL = `http://127.0.0.1:${port}/v1`;
+  const model = createOpenAICompatible({ name: 'local', baseURL, apiKey: 'none', includeUsage: true, fetch })('tiny');
+  const noted = notedPermits();
+  const opened = await layerWorld([entryOf(model)], noted);
+  /** What came of it, once the provider has been asked; a timeout takes time. */
+  const cameOf = async (call: Promise<unknown>, reason: string) => {
+    const error = call.catch((thrown: unknown) => thrown);
+    await asked.promise;
+    if (reason === 'timeout') await opened.clock.advance(1_000);
+    const thrown = await error;
+    const errors = (await opened.ports.metrics.text()).match(
+      /(?<=troupe_model_errors_total\{model="fast",reason=")\w+/g,
+    );
+    return { thrown, errors, fates: noted.granted.map(({ fate }) => fate.join(' ')) };
+  };
+  return { ...opened, cameOf, left: left.promise };
+};
+
+type Row = readonly [string, Answer, code: string, reason: string];
+
+describe('an answer in one piece', () => {
+  test.each<Row>([
+    ['that is no JSON', json('<html>Welcome</html>'), 'model_unavailable', 'invalid_answer'],
+    ['that is empty', json(''), 'model_unavailable', 'invalid_answer'],
+    ['of another schema', json({ nonsense: 1 }), 'model_unavailable', 'invalid_answer'],
+    ['of another schema, further in', json(choice(7)), 'model_unavailable', 'invalid_answer'],
+    ['of 5 MB', json(choice(megabytes(5))), 'payload_too_large', 'too_large'],
+    [
+      'that breaks off',
+      (response) => {
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1_000 });
+        response.write('{"choices":[', () => response.destroy());
+      },
+      'model_unavailable',
+      'cut',
+    ],
+    ['that never begins', never, 'model_unavailable', 'timeout'],
+    ['that begins and never goes on', (response) => response.write('{'), 'model_unavailable', 'timeout'],
+  ])('%s', async (_, answer, code, reason) => {
+    const { attempt, cameOf, left } = await setup(answer);
+    const model = (await attempt()).model({ timeoutMs: 1_000 });
+    const { thrown, errors, fates } = await cameOf(generateText({ model, prompt: 'hi' }), reason);
+    expect(thrown).toMatchObject({ code });
+    expect(errors).toEqual([reason]);
+    expect(fates).toEqual([expect.stringMatching(/^sent .*settled$|^sent settled$/)]);
+    await left; // The connection is not left to a provider that nobody waits for.
+  });
+});
+
+describe('a stream', () => {
+  const finish = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+
+  test.each<Row>([
+    ['of another schema', events('data: {"choices":7}\n\n', finish), 'model_unavailable', 'invalid_answer'],
+    [
+      'of 5 MB',
+      events(...Array.from({ length: 5 }, () => event(megabytes(1))), finish),
+      'payload_too_large',
+      'too_large',
+    ],
+    [
+      'that is cut in the middle',
+      (response) => {
+        events(event('to'))(response);
+        response.write(event(' be'), () => response.destroy());
+      },
+      'model_unavailable',
+      'cut',
+    ],
+    ['that never goes on', events(event('to')), 'model_unavailable', 'timeout'],
+  ])('%s', async (_, answer, code, reason) => {
+    const { attempt, cameOf, left } = await setup(answer);
+    const made = await attempt();
+    const read = Promise.resolve(
+      streamText({ model: made.model({ timeoutMs: 1_000 }), prompt: 'hi', onError: () => {} }).text,
+    );
+    const { thrown, errors, fates } = await cameOf(read, reason);
+    expect(made.cause(thrown)).toMatchObject({ code });
+    expect(errors).toEqual([reason]);
+    expect(fates).toEqual([expect.stringMatching(/^sent .*settled$|^sent settled$/)]);
+    await left;
+  });
+});
+
+test('an answer without a count of tokens is good, is counted as such, and its estimate stands', async () => {
+  const { attempt, ports } = await setup(json(choice('fine')));
+  expect((await generateText({ model: (await attempt()).model(), prompt: 'hi' })).text).toBe('fine');
+  expect(await ports.metrics.text()).toContain('troupe_model_uncounted_total{model="fast"} 1');
+});
