@@ -7,7 +7,8 @@ import type { Delivery } from '../bus/queue.ts';
 import { lanes, parseWork } from '../bus/subjects.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { decodeTask } from '../task/message.ts';
-import { type BudgetLine, type BudgetLineOptions, budgetLine, type Starter } from './budget-line.ts';
+import { type BudgetLine, type BudgetLineEvents, type BudgetLineOptions, budgetLine } from './budget-line.ts';
+import type { Starter } from './budget-waiter.ts';
 import type { LaneDemand } from './demand.ts';
 import type { Arrival } from './lane-pulls.ts';
 
@@ -25,8 +26,13 @@ export interface BudgetGateOptions extends Omit<BudgetLineOptions, 'budget'> {
   /** Has the task's record say that it waits. */
   readonly note: (delivery: Delivery, budget: string) => Promise<void>;
   readonly giveBack: (delivery: Delivery, budget: string, delayMs: number) => Promise<void>;
+}
+
+export interface BudgetGateEvents extends BudgetLineEvents {
+  /** It is time for a `sweep`. */
+  due(): void;
   /** It is in nobody's hands here any more. */
-  readonly taken: (delivery: Delivery) => void;
+  taken(delivery: Delivery): void;
 }
 
 export interface BudgetGate {
@@ -36,7 +42,9 @@ export interface BudgetGate {
   next(assign: (arrival: Arrival) => boolean): boolean;
   /** A worker is free. */
   ask(): void;
-  deliveries(): Iterable<Delivery>;
+  /** Returns permits that have run out, ends what must not wait any longer, and has records say who waits. */
+  sweep(): void;
+  held(): readonly Arrival[];
   cancel(recordKey: string): void;
   /** Lets go of all, for whoever pulled them to give back. Resolves when those are given back that were on their way. */
   close(): Promise<void>;
@@ -60,8 +68,8 @@ interface Place {
   lastDueMs: number;
 }
 
-export const budgetGate = (options: BudgetGateOptions): BudgetGate => {
-  const { budgets, workers, clock, log, changed } = options;
+export const budgetGate = (options: BudgetGateOptions, events: BudgetGateEvents): BudgetGate => {
+  const { budgets, workers, clock, log } = options;
   const heldMost = Math.max(heldLeast, workers);
   /** In the order of their lanes. */
   const places: Place[] = [];
@@ -71,7 +79,7 @@ export const budgetGate = (options: BudgetGateOptions): BudgetGate => {
   const placeOf = (lane: LaneDemand, budget: string): Place => {
     const known = places.find((each) => each.lane === lane && each.budget === budget);
     if (known) return known;
-    const place = { budget, lane, line: budgetLine({ ...options, budget }), givenBack: 0, lastDueMs: 0 };
+    const place = { budget, lane, line: budgetLine({ ...options, budget }, events), givenBack: 0, lastDueMs: 0 };
     places.push(place);
     places.sort((a, b) => lanes.indexOf(a.lane.lane) - lanes.indexOf(b.lane.lane));
     return place;
@@ -88,20 +96,20 @@ export const budgetGate = (options: BudgetGateOptions): BudgetGate => {
     place.givenBack += 1;
     if (place.givenBack > givenBackMost) place.lane.resting = true;
     const delayMs = Math.min(delayOf(place, clock.monotonic()), deadlineAt - options.now());
-    options.taken(arrival.delivery);
+    events.taken(arrival.delivery);
     track(options.giveBack(arrival.delivery, place.budget, delayMs));
   };
 
   const hold = (place: Place, starter: Starter): void => {
     const { line, lane } = place;
     const { deadlineAt } = starter.task;
-    const full = line.size >= heldMost;
+    const full = line.size() >= heldMost;
     const overdue = deadlineAt !== undefined && deadlineAt <= options.now(); // The next sweep has it settled.
-    if (full && !overdue && (line.short() || line.size >= 2 * heldMost)) return giveBack(place, starter);
+    if (full && !overdue && (line.short() || line.size() >= 2 * heldMost)) return giveBack(place, starter);
     line.join(starter);
     // Where the budget has room, but not yet for all that came at once, the rest stays where it is until there is room.
-    if (line.size >= heldMost) lane.resting = !line.short();
-    sweeping ??= clock.every(sweepMs, sweep);
+    if (line.size() >= heldMost) lane.resting = !line.short();
+    sweeping ??= clock.every(sweepMs, events.due);
   };
 
   const sweep = (): void => {
@@ -110,15 +118,15 @@ export const budgetGate = (options: BudgetGateOptions): BudgetGate => {
       for (const delivery of place.line.sweep()) track(options.note(delivery, place.budget));
       wake(place);
     }
-    if (places.some(({ line }) => line.size > 0)) return;
+    if (places.some(({ line }) => line.size() > 0)) return;
     sweeping?.cancel();
     sweeping = undefined;
   };
 
   const wake = ({ lane, line }: Place): void => {
-    if (!lane.resting || (line.size >= heldMost && !line.short())) return;
+    if (!lane.resting || (line.size() >= heldMost && !line.short())) return;
     lane.resting = false;
-    changed();
+    events.changed();
   };
 
   return {
@@ -140,9 +148,8 @@ export const budgetGate = (options: BudgetGateOptions): BudgetGate => {
     ask: () => {
       for (const { line } of places) line.ask();
     },
-    deliveries: function* () {
-      for (const { line } of places) yield* line.deliveries();
-    },
+    sweep,
+    held: () => places.flatMap(({ line }) => line.held()),
     cancel: (recordKey) => {
       for (const { line } of places) line.cancel(recordKey);
     },
@@ -162,7 +169,7 @@ const startOf = (budgets: BudgetGateOptions['budgets'], { subject }: Delivery): 
 /** They come again one after the other, twice as fast as those here have had their turn of late. */
 const delayOf = (place: Place, nowMs: number): number => {
   const { line } = place;
-  const stepMs = line.waitedMs() / (2 * Math.max(1, line.size));
+  const stepMs = line.waitedMs() / (2 * Math.max(1, line.size()));
   place.lastDueMs = Math.min(nowMs + delayMaxMs, Math.max(nowMs + delayMinMs, place.lastDueMs + stepMs));
   return Math.round(place.lastDueMs - nowMs);
 };

@@ -16,7 +16,7 @@ import { type Actor, actor } from './actor.ts';
 import type { BudgetGateOptions } from './budget-gate.ts';
 import { laneDemand, localReserves } from './demand.ts';
 import { lookups } from './lookup.ts';
-import { puller, type PullerMessage, type PullerOptions } from './puller.ts';
+import { puller, type PullerMessage } from './puller.ts';
 import { worker, type WorkerMessage } from './worker.ts';
 
 export interface PoolSpec {
@@ -122,10 +122,7 @@ export const pool = (options: PoolOptions): Pool => {
   return { start, cancel };
 };
 
-const gateOf = (
-  { ports, workers }: PoolOptions,
-  starts: NonNullable<PoolOptions['starts']>,
-): NonNullable<PullerOptions['gate']> => ({
+const gateOf = ({ ports, workers }: PoolOptions, starts: NonNullable<PoolOptions['starts']>): BudgetGateOptions => ({
   ...starts,
   ...ports,
   now: () => ports.queue.now(),

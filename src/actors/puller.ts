@@ -8,7 +8,7 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Behavior, Self } from './actor.ts';
 import { type AssignmentsOptions, assignments } from './assignments.ts';
-import { type BudgetGate, type BudgetGateOptions, budgetGate } from './budget-gate.ts';
+import { type BudgetGate, type BudgetGateEvents, type BudgetGateOptions, budgetGate } from './budget-gate.ts';
 import { type LaneDemand, mayStart, type PullPlan, plan } from './demand.ts';
 import { type Arrival, type LanePulls, type LanePullsOptions, lanePulls } from './lane-pulls.ts';
 
@@ -38,6 +38,7 @@ export type PullerMessage =
   | { readonly type: 'beat' }
   /** A task has the permit that it was held for, or a lane need not rest any more. */
   | { readonly type: 'opened' }
+  | { readonly type: 'sweep' }
   | { readonly type: 'cancel'; readonly recordKey: string };
 
 export interface PullerOptions extends LanePullsOptions, AssignmentsOptions {
@@ -47,7 +48,7 @@ export interface PullerOptions extends LanePullsOptions, AssignmentsOptions {
   readonly random: Random;
   readonly ackWaitMs: number;
   /** Where tasks of the app have budgets. */
-  readonly gate?: Omit<BudgetGateOptions, 'free' | 'taken' | 'changed'>;
+  readonly gate?: BudgetGateOptions;
 }
 
 interface State {
@@ -132,11 +133,6 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     return state;
   };
 
-  const beat = ({ ready, gate }: State): void => {
-    for (const { delivery } of [...ready, ...assigned.values()]) delivery.working();
-    for (const delivery of gate?.deliveries() ?? []) delivery.working();
-  };
-
   const pull = (state: State): State => {
     state.planned = 'no';
     for (const each of plan(lanes, slotsOf(state))) state.pulls.pull(each);
@@ -155,9 +151,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
         ended: (lane, kind, left, reason) => self.send({ type: 'ended', lane, kind, left, reason }),
       });
       const idle: string[] = [];
-      const changed = (): void => self.send({ type: 'opened' });
-      const gate =
-        options.gate && budgetGate({ ...options.gate, free: () => idle.length, taken: pulls.taken, changed });
+      const gate = options.gate && budgetGate(options.gate, gateEvents(self, idle, pulls));
       return replan({ idle, ready: [], gate, pulls, beats, planned: 'no', retrying: false }, self);
     },
     receive: (state, message, self) => {
@@ -173,11 +167,15 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
         case 'pull':
           return pull(state);
         case 'beat':
-          beat(state);
+          for (const { delivery } of [...state.ready, ...assigned.values(), ...(state.gate?.held() ?? [])])
+            delivery.working();
           return state;
         case 'opened':
           while (state.gate?.next((held) => assign(state, held)));
           return replan(state, self);
+        case 'sweep':
+          state.gate?.sweep();
+          return state;
         case 'cancel':
           state.gate?.cancel(message.recordKey);
           return state;
@@ -192,3 +190,10 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     },
   };
 };
+
+const gateEvents = (self: Self<PullerMessage>, idle: readonly string[], pulls: LanePulls): BudgetGateEvents => ({
+  free: () => idle.length,
+  taken: pulls.taken,
+  changed: () => self.send({ type: 'opened' }),
+  due: () => self.send({ type: 'sweep' }),
+});

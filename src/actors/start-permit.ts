@@ -12,16 +12,19 @@ const startMs = 1_000;
 /** `permit`: none for a task that is to be settled, and must not start. */
 export const startPermit = (clock: Pick<Clock, 'monotonic'>, permit: Permit | undefined): StartPermit => {
   const fromMs = clock.monotonic();
+  let state: 'unused' | 'begun' | 'ended' = 'unused';
   return {
     begin: () => {
       if (!permit || (!permit.inTime() && clock.monotonic() - fromMs > startMs)) return false;
+      state = 'begun';
       permit.sent();
       permit.heard(); // It has arrived where it is used: one that was late is counted from now on.
       return true;
     },
     end: () => {
-      permit?.unsent(); // Ignored where it has begun.
-      permit?.settle();
+      if (state === 'begun') permit?.settle();
+      else if (state === 'unused') permit?.unsent();
+      state = 'ended';
     },
   };
 };

@@ -2,6 +2,7 @@
 import { onTestFinished } from 'vitest';
 import { type PoolSpec, pool } from '../../src/actors/pool.ts';
 import type { Lane } from '../../src/bus/subjects.ts';
+import type { Permits } from '../../src/limiter/permits.ts';
 import type { Attempt, Outcome } from '../../src/task/executor.ts';
 import type { TaskPorts } from '../../src/task/ports.ts';
 import { app, completed, open, type World } from '../task/world.ts';
@@ -22,6 +23,8 @@ export interface PoolWorldOptions {
   /** Another node on the same broker. */
   readonly world?: World;
   readonly node?: string;
+  /** What grants the starts of tasks of the type `limited`, which have the budget `crm`. */
+  readonly permits?: Permits;
   /** The ports of the node, with what goes wrong at them. */
   readonly ports?: (ports: TaskPorts) => TaskPorts;
 }
@@ -55,12 +58,15 @@ export const poolWorld = async (options: PoolWorldOptions) => {
   const lane = (name: Lane, own: number) => ({ weight: weight[name] ?? own, reserve: reserve[name] ?? 0 });
   const lanes = { high: lane('high', 6), normal: lane('normal', 3), low: lane('low', 1) };
   const spec: PoolSpec = { name: 'default', max: workers, lanes };
+  const tasks = app(run, { timeoutMs: 86_400_000 });
+  const budgets = new Map([['limited', { budget: 'crm', holdMs: 86_400_000 }]]);
   const made = pool({
     pool: spec,
     node,
     workers,
     ports,
-    executor: app(run, { timeoutMs: 86_400_000 }),
+    executor: { task: (type) => (type === 'limited' ? tasks.task('t') : tasks.task(type)) },
+    ...(options.permits && { starts: { permits: options.permits, budgets } }),
     ackWaitMs: options.ackWaitMs ?? 30_000,
     graceMs,
     onEvent: (event) => events.push(event.type),
@@ -78,8 +84,8 @@ export const poolWorld = async (options: PoolWorldOptions) => {
   });
   await clock.settle();
 
-  const submit = async (ids: readonly string[], to: Lane = 'normal'): Promise<void> => {
-    await Promise.all(ids.map((id) => world.submit({ id, lane: to })));
+  const submit = async (ids: readonly string[], to: Lane = 'normal', type = 't'): Promise<void> => {
+    await Promise.all(ids.map((id) => world.submit({ id, type, lane: to })));
     await quiet();
   };
   /** Until nothing more happens without more time than slots take to gather. */

@@ -13,7 +13,12 @@ export interface Granted {
 export const notedPermits = (options: { readonly hold?: boolean; readonly waits?: Record<string, number> } = {}) => {
   const granted: Granted[] = [];
   const penalties: (readonly [budget: string, ms: number])[] = [];
-  const waiting: { readonly budget: string; grant(inTime?: boolean): void; refuse(error: Error): void }[] = [];
+  const waiting: {
+    readonly budget: string;
+    readonly wanted: Wanted;
+    grant(inTime?: boolean): void;
+    refuse(error: Error): void;
+  }[] = [];
   const permitOf = (budget: string, wanted: Wanted, inTime: boolean) => {
     const one: Granted = { budget, wanted, fate: [] };
     granted.push(one);
@@ -37,6 +42,7 @@ export const notedPermits = (options: { readonly hold?: boolean; readonly waits?
         wanted.signal.addEventListener('abort', () => reject(wanted.signal.reason), { once: true });
         const one = {
           budget,
+          wanted,
           grant: (inTime = true) => resolve(permitOf(budget, wanted, inTime)),
           refuse: reject,
         };
