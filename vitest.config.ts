@@ -1,22 +1,43 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/setup/longest-first.ts';
 
-/** What starts whole companies of processes, and looks at how they do in time: one at a time, when the rest is done. */
+/** What starts whole companies of processes, and looks at how they do in time: two at a time, when the rest is done. */
 const companies = ['test/prove/limiter.test.ts', 'test/prove/journal.test.ts', 'test/dev/start.test.ts'];
+/** Minutes of virtual time, which take as long as the processor does: each has a process of its own. */
+const simulations = ['test/limiter/planted.test.ts', 'test/limiter/simulation.test.ts'];
+/** What replaces timers or the environment. */
+const alone = ['test/kernel/clock.test.ts', 'test/examples/app.test.ts'];
 const all = ['test/**/*.test.ts'];
+
+/** One more than there are cores, as many files wait for servers. Vitest itself would take one less. */
+const maxWorkers = availableParallelism() + 1;
+const first = { maxWorkers, sequence: { groupOrder: 0 } };
 
 export default defineConfig({
   resolve: { alias: [{ find: /^troupe$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] },
   test: {
     globalSetup: 'test/setup/global.ts',
+    setupFiles: 'test/setup/each-file.ts',
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    sequence: { sequencer: LongestFirst },
     projects: [
-      { extends: true, test: { name: 'parts', include: all, exclude: companies, sequence: { groupOrder: 0 } } },
       {
         extends: true,
-        test: { name: 'companies', include: companies, fileParallelism: false, sequence: { groupOrder: 1 } },
+        test: {
+          ...first,
+          name: 'parts',
+          include: all,
+          exclude: [...companies, ...simulations, ...alone],
+          // A small file's time is that of a process and of its imports: they share both.
+          isolate: false,
+        },
       },
+      { extends: true, test: { ...first, name: 'simulations', include: simulations, testTimeout: 120_000 } },
+      { extends: true, test: { ...first, name: 'alone', include: alone } },
+      { extends: true, test: { name: 'companies', include: companies, maxWorkers: 2, sequence: { groupOrder: 1 } } },
     ],
   },
 });

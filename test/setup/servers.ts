@@ -1,23 +1,10 @@
 /** Servers for a test file's own use. Each goes away by itself: at the end of the test that made it, else of the file. */
 import pg from 'pg';
-import { afterAll, inject, onTestFinished } from 'vitest';
+import { inject } from 'vitest';
 import type { Server } from '../../src/dev/server.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { backend, type NatsOptions } from './backend.ts';
-
-const untilFileEnds: Array<() => Promise<void>> = [];
-afterAll(async () => {
-  for (const clean of untilFileEnds.splice(0).reverse()) await clean();
-});
-
-const atTheEnd = (clean: () => Promise<void>): void => {
-  try {
-    onTestFinished(clean);
-  } catch {
-    // Not inside a test but in `beforeAll`, or at the top of the file.
-    untilFileEnds.push(clean);
-  }
-};
+import { atTheEnd } from './endings.ts';
 
 /** A nats-server of your own, empty, with JetStream: to fill, stop, kill and restart as you like. */
 export const freshNats = async (options: NatsOptions = {}): Promise<Server> => {
