@@ -1,9 +1,8 @@
 /** The history in Postgres. */
-import { and, asc, count, eq, getTableColumns, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type pg from 'pg';
 import type { Log } from '../kernel/log.ts';
+import { and, asc, count, drizzle, eq, getTableColumns, sql } from './drizzle.ts';
 import { migrate } from './migrate.ts';
 import { transactions } from './postgres-transactions.ts';
 import { latest, taskName, toDeadLetterRow, toTaskRow } from './rows.ts';

@@ -2,16 +2,7 @@
  * The tables as queries see them; `migrations/` makes them. Columns are named after the fields of the rows in `store.ts`,
  * in snake case, so that rows go in and out by name.
  */
-import {
-  bigint,
-  customType,
-  doublePrecision,
-  integer,
-  pgTable,
-  primaryKey,
-  text,
-  timestamp,
-} from 'drizzle-orm/pg-core';
+import { bigint, customType, doublePrecision, integer, pgTable, primaryKey, text, timestamp } from './drizzle.ts';
 
 /** JSON as text on our side: it is passed on, never looked into. Select it with `asText`: pg would parse it. */
 const jsonText = customType<{ data: string; driverData: string }>({ dataType: () => 'jsonb' });

@@ -2,8 +2,9 @@
  * Writes many rows with one statement: each column goes to the database as one array, and `unnest` makes rows of them
  * there. Made from the schema, so that a new column is written where it is declared.
  */
-import { getTableColumns, getTableName, type Table } from 'drizzle-orm';
-import { getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core';
+import type { Table } from 'drizzle-orm';
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
+import { getTableColumns, getTableConfig, getTableName } from './drizzle.ts';
 
 export interface Statement {
   readonly text: string;

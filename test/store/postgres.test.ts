@@ -1,8 +1,8 @@
-import { getTableColumns, getTableName } from 'drizzle-orm';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { RefusedError, UnavailableError } from '../../src/kernel/errors.ts';
 import { silentLog } from '../../src/kernel/log.ts';
+import { getTableColumns, getTableName } from '../../src/store/drizzle.ts';
 import { postgresStore } from '../../src/store/postgres.ts';
 import { translated } from '../../src/store/postgres-errors.ts';
 import { deadLetters, marks, steps, tasks } from '../../src/store/schema.ts';
