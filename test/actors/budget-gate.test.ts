@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { TaskPorts } from '../../src/task/ports.ts';
+import { whyOf } from '../../src/actors/doors-why.ts';
 import { UnavailableError } from '../../src/kernel/errors.ts';
 import { cancelTask } from '../../src/task/cancel.ts';
+import type { TaskPorts } from '../../src/task/ports.ts';
 import { decodeRecord } from '../../src/task/record.ts';
 import { findTask } from '../../src/task/status.ts';
 import { notedPermits } from '../llm/permits.ts';
@@ -98,6 +99,8 @@ describe('a task with a budget', () => {
       attempt: 0,
       waitingFor: { reason: 'budget', detail: 'its next attempt starts when budget "crm" has room for it' },
     });
+    const told = await status('a');
+    expect(told && whyOf(told)).toBe('its next attempt starts when budget "crm" has room for it');
     await clock.advance(3_600_000);
     const startedAt = new Date(clock.wall()).toISOString().slice(0, 19);
     await grant();

@@ -22,7 +22,7 @@ describe('an app written against the public API', () => {
     // Imported by path alone: what it registers must not reach this program's types.
     const path = join(import.meta.dirname, 'registered/app.ts');
     const { default: app }: { default: unknown } = await import(path);
-    expect([...resolveApp(app).tasks.keys()]).toEqual(['publish', 'plain']);
+    expect([...resolveApp(app).tasks.keys()]).toEqual(['publish', 'synced', 'plain']);
   });
 
   test('checks its names and deps once its config is registered', async () => {

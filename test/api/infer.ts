@@ -110,6 +110,10 @@ export const sync = defineTask({ name: 'sync', input: z.object({}), run: () => {
 export const badId = defineTask({ name: 'id', input: z.object({ n: z.number() }), id: ({ n }) => n });
 // @ts-expect-error n is a number by then
 export const badKey = defineTask({ name: 'key', input: z.object({ n: z.coerce.number() }), key: ({ n }) => n.trim() });
+// any budget where no config is registered, with either form; one only
+export const limited = defineTask({ name: 'limited', input: z.object({}), budget: 'crm' }).run(async () => {});
+// @ts-expect-error a task has one budget
+export const twice = defineTask({ name: 'twice', input: z.object({}), budget: ['crm', 'erp'] });
 // @ts-expect-error not a duration
 export const d = defineTask({ name: 'd', input: z.object({}), timeout: '5 minutes' });
 export const badRun = defineTask({ name: 'r', input: z.object({}), output: z.object({ n: z.number() }) }).run(

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Decision, decide, decideLoser, type Situation } from '../../src/task/claim.ts';
 import { holds, lostMax, type TaskRecord } from '../../src/task/record.ts';
-import { failed, handedBack } from '../../src/task/transitions.ts';
+import { failed, handedBack, waitingForBudget } from '../../src/task/transitions.ts';
 import { terminal } from './arbitrary.ts';
 import { error, lifeMs, now, other, own, record, task } from './claims.ts';
 
@@ -14,10 +14,11 @@ const running: fc.Arbitrary<TaskRecord> = fc
     return { ...rest, ...(held && { held }), ...(lost !== undefined && { lost }) };
   });
 const waiting: fc.Arbitrary<TaskRecord> = fc
-  .tuple(running, fc.constantFrom('retry', 'handback'), fc.boolean(), fc.integer({ min: -5_000, max: 5_000 }))
-  .map(([each, why, scheduled, ms]) =>
-    why === 'retry' ? failed(each, error, now + ms, scheduled) : handedBack(each, now + ms),
-  );
+  .tuple(running, fc.constantFrom('retry', 'handback', 'budget'), fc.boolean(), fc.integer({ min: -5_000, max: 5_000 }))
+  .map(([each, why, scheduled, ms]) => {
+    if (why === 'retry') return failed(each, error, now + ms, scheduled);
+    return why === 'budget' ? waitingForBudget(each, each, 'crm', now + ms) : handedBack(each, now + ms);
+  });
 const any = fc.oneof(fc.constant(undefined), running, waiting, terminal(running));
 const situation: fc.Arbitrary<Situation> = fc
   .record({

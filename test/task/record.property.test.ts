@@ -12,6 +12,7 @@ import {
   failed,
   firstRecord,
   handedBack,
+  waitingForBudget,
   type Origin,
   rejected,
   stepped,
@@ -127,7 +128,8 @@ describe('counts', () => {
   test('each wait has a number of its own', () => {
     fc.assert(
       fc.property(lived, (record) => {
-        for (const wait of [handedBack(record, start), failed(record, error, start, true)]) {
+        const budget = waitingForBudget(record, record, 'crm', start);
+        for (const wait of [handedBack(record, start), failed(record, error, start, true), budget]) {
           expect(wait.waiting?.n).toBe((record.waits ?? 0) + 1);
           expect(wait.waits).toBe(wait.waiting?.n);
         }

@@ -25,6 +25,25 @@ test('a task runs to its result without any time passing', async () => {
   expect(await run.status()).toMatchObject({ status: 'completed', attempt: 1 });
 });
 
+test('tasks with a budget, in batches too, start at once: budgets are granted freely here', async () => {
+  const input = z.object({ n: z.number() });
+  const single = defineTask({ name: 'single', input, budget: 'crm', run: async () => {} });
+  const batched = defineTask({ name: 'batched', input, budget: 'crm' }).runBatch({ size: 3 }, async (_ctx, items) => {
+    for (const item of items) item.complete(undefined);
+  });
+  const budgets = { crm: { requests: { limit: 1, per: '1d' }, concurrent: 1 } } as const;
+  const pools = { default: { workers: { min: 3, max: 3 } } };
+  const { client, clock } = await open(defineApp({ tasks: [single, batched], budgets, pools }));
+  const before = clock.now();
+  const runs = await Promise.all(
+    [1, 2, 3].flatMap((n) => [client.submit(single, { n }), client.submit(batched, { n })]),
+  );
+  await clock.advance('50ms');
+  for (const run of runs) await run.result();
+  expect(clock.now().getTime() - before.getTime()).toBe(50);
+  for (const run of runs) expect(await run.status()).toMatchObject({ status: 'completed', attempt: 1 });
+});
+
 test('a delayed task waits for the clock', async () => {
   const { client, clock, idle } = await open(defineApp({ tasks: [greet] }));
   const run = await client.submit('greet', { name: 'Ada' }, { delay: '1h' });

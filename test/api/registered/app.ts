@@ -59,7 +59,10 @@ export const publish = defineTask({
 });
 // @ts-expect-error 'documnets' is no pool
 export const misspelt = defineTask({ name: 'p', pool: 'documnets', input: z.object({}) });
+export const synced = defineTask({ name: 'synced', budget: 'crm', input: z.object({}), run: async () => {} });
+// @ts-expect-error 'cmr' is no budget of this app
+export const unbudgeted = defineTask({ name: 'u', budget: 'cmr', input: z.object({}) });
 // the default pool needs no mention
 export const plain = defineTask({ name: 'plain', pool: 'default', input: z.object({}) }).run(async () => {});
 
-export default defineApp({ ...config, tasks: [publish, plain] });
+export default defineApp({ ...config, tasks: [publish, synced, plain] });
