@@ -51,7 +51,7 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
         return undefined;
       }),
       endpoint('settle', '{"client":"<name>","permits":[{"permit":"<id>","type":"unsent"}]}', async (message) => {
-        const { unknown, late } = mind.settle(parsed(settle, message).permits, clock.monotonic());
+        const { unknown, late } = mind.settle(parsed(settle, message), clock.monotonic());
         soon();
         if (late > 0) {
           metrics.limiterLate.labels(budget.name).inc(late);

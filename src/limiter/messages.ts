@@ -111,7 +111,7 @@ export const settle = z.object({
     .refine(isBounded, tooMany),
 });
 
-/** `unknown`: permits that this limiter has not granted, or has forgotten. */
+/** `unknown`: permits that this limiter has not granted to this client, or has forgotten: what was said of them is void. */
 export const settled = z.object({ unknown: z.array(permitId) });
 
 export const penalize = z.object({ retryAfterMs: ms, why: z.string().max(1_000).default('') });

@@ -174,12 +174,12 @@ describe('the checker finds out a limiter', () => {
           const own = ledger(options);
           return {
             ...own,
-            grant: (amount, holdMs, nowMs) => {
-              const permit = own.grant(amount, holdMs, nowMs);
+            grant: (asked, nowMs) => {
+              const permit = own.grant(asked, nowMs);
               if (permit !== undefined) own.settle(permit, { type: 'sent' }, nowMs);
               return permit;
             },
-            settle: (permit, fate, nowMs) => (fate.type === 'late' ? 'known' : own.settle(permit, fate, nowMs)),
+            settle: (permit, fate, ...more) => (fate.type === 'late' ? 'known' : own.settle(permit, fate, ...more)),
           };
         },
       };

@@ -67,7 +67,7 @@ describe('a limiter that is spoken to by hand', () => {
     expect(await counts(metrics, 'bad_input')).toEqual(['troupe_bad_input_total{reason="invalid_input"} 1']);
   });
 
-  test('says which permits it does not know: settled before, never granted, of another limiter', async () => {
+  test('says which permits it does not know: settled before, never granted, another limiter’s', async () => {
     const { node, client, status } = await opened();
     await node('a');
     const one = client('one');
@@ -79,5 +79,18 @@ describe('a limiter that is spoken to by hand', () => {
     const words = [settled, ...strangers.map((permit) => ({ type: 'unsent', permit }))];
     expect(await one.settle(...words)).toMatchObject({ unknown: [granted, ...strangers] });
     expect(await status()).toEqual(before);
+  });
+
+  test('believes nobody but its holder what became of a permit', async () => {
+    const { node, client, status } = await opened();
+    await node('a');
+    const [one, stranger] = [client('one'), client('stranger')];
+    const [granted = ''] = (await one.wait([{ id: 'x' }], 500)).values();
+    const before = await status();
+    for (const type of ['unsent', 'sent', 'settled', 'alive', 'late'])
+      expect(await stranger.settle({ type, permit: granted, amount: {} })).toEqual({ unknown: [granted] });
+    expect(await status()).toEqual(before);
+    expect(await one.settle({ type: 'unsent', permit: granted })).toEqual({ unknown: [] });
+    expect(await status()).toMatchObject({ windows: [{ used: 0 }] });
   });
 });

@@ -42,7 +42,7 @@ export interface Status {
 export interface Grantor {
   list(list: Acquire, reply: string | undefined, nowMs: number): void;
   /** Answers which permits are unknown, and how many were late. */
-  settle(fates: Settle['permits'], nowMs: number): Settled & { readonly late: number };
+  settle(told: Settle, nowMs: number): Settled & { readonly late: number };
   penalize(forMs: number, nowMs: number): void;
   /** `mayTake`: whether a slice can be written now. */
   work(nowMs: number, mayTake: boolean): Work;
@@ -86,7 +86,7 @@ export const grantor = (options: GrantorOptions): Grantor => {
   /** Grants as long as it can; answers the slice that it needs to go on. */
   const grant = (mayTake: boolean): Slice | undefined => {
     for (let head = queue.head(); head && hasRoomForCall(); head = queue.head()) {
-      const permit = account.grant(head.amount, head.holdMs, nowMs);
+      const permit = account.grant(head, nowMs);
       if (permit === undefined) return mayTake ? account.reserve(head.amount, nowMs) : undefined;
       waiting.granted(head, permit);
     }
@@ -115,15 +115,15 @@ export const grantor = (options: GrantorOptions): Grantor => {
 
   return {
     list: waiting.receive,
-    settle: (fates, now) => {
+    settle: ({ client, permits }, now) => {
       nowMs = now;
       const unknown: string[] = [];
       let late = 0;
-      for (const fate of fates) {
+      for (const fate of permits) {
         const first = permitIdOf(fate.permit);
         for (let place = 0; place < fate.count; place += 1) {
           const id = later(first, place);
-          const told = account.settle(id, fate, now);
+          const told = account.settle(id, fate, now, client);
           if (told === 'unknown') unknown.push(permitText(id));
           else if (told === 'late') late += 1;
         }

@@ -9,6 +9,7 @@ import type { KeptSlice } from './key.ts';
 import { clientLeaseMs, type Word } from '../messages.ts';
 import { type PermitId, permitText } from '../permit-id.ts';
 import { type Call, type Slice, slicesOf } from './slices.ts';
+import type { Waiting } from './waiting.ts';
 import { type Windows, windowsOf } from './windows.ts';
 
 /** H: how long a permit is counted of which nobody has told anything. By then whoever had it is gone. */
@@ -34,12 +35,13 @@ export interface Ledger {
   /** Calls that may be going on. */
   readonly active: () => number;
   /** A permit from an open slice; `undefined` where none has so much left. */
-  grant(amount: Amount, holdMs: number, nowMs: number): PermitId | undefined;
+  grant(asked: Pick<Waiting, 'client' | 'amount' | 'holdMs'>, nowMs: number): PermitId | undefined;
   /** Reserves a slice that `amount` fits into. It may be granted from once it is `opened`. */
   reserve(amount: Amount, nowMs: number): Slice | undefined;
   /** The slice is in the budget's key. */
   opened(slice: Slice): void;
-  settle(id: PermitId, fate: Word, nowMs: number): Told;
+  /** `by`: the client that tells; the limiter itself. A permit that was granted to another is unknown. */
+  settle(id: PermitId, fate: Word, nowMs: number, by?: string): Told;
   /** What a successor has to count. */
   kept(nowMs: number): readonly KeptSlice[];
   /** When anything is next going to change by itself. */
@@ -152,7 +154,7 @@ export const ledger = (options: LedgerOptions): Ledger => {
       earlier.advance(nowMs);
     },
     active: () => active + earlier.active(),
-    grant: (amount, holdMs, nowMs) => {
+    grant: ({ client: { name: holder }, amount, holdMs }, nowMs) => {
       const slice = slices.find(amount, nowMs);
       if (!slice) return undefined;
       slice.left = minus(slice.left, amount);
@@ -162,16 +164,17 @@ export const ledger = (options: LedgerOptions): Ledger => {
       const holdUntilMs = nowMs + timing.permitMs + holdMs;
       slice.holdUntilMs = Math.max(slice.holdUntilMs, holdUntilMs);
       const times = { grantedAtMs: nowMs, holdUntilMs, aliveAtMs: nowMs, datedAtMs: undefined };
-      slice.calls.set(slice.granted, { slice, counts: slice, amount: windows.counted(amount), ...times });
+      slice.calls.set(slice.granted, { holder, slice, counts: slice, amount: windows.counted(amount), ...times });
       return { epoch, slice: slice.n, number: slice.granted };
     },
     reserve: slices.reserve,
     opened: (slice) => {
       if (slice.status === 'writing') slice.status = 'open';
     },
-    settle: (id, fate, nowMs) => {
+    settle: (id, fate, nowMs, by) => {
       const call = id.epoch === epoch ? slices.all.get(id.slice)?.calls.get(id.number) : undefined;
       if (!call) return settleUnknown(id, fate, nowMs);
+      if (by !== undefined && by !== call.holder) return 'unknown';
       switch (fate.type) {
         case 'sent':
           isSent(call);

@@ -32,6 +32,8 @@ export interface Slice {
 
 /** What a permit's call is known to be. */
 export interface Call {
+  /** The client it was granted to: what another says of it is not believed. */
+  readonly holder: string;
   /** That it was granted from. */
   readonly slice: Slice;
   /** That it counts in: the same one, unless it was late. */
