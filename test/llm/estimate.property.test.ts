@@ -111,9 +111,9 @@ describe('models', () => {
     expect(warned).toEqual([[{ provider: 'local.chat', model: 'tiny' }, expect.any(String)]]);
     for (const each of [model, gpt, model]) await amount(each, ask('x'.repeat(300)));
     expect(warned).toHaveLength(1);
-    const text = await metrics.text();
-    expect(text).toContain('troupe_model_tokens_by_length_total{id="tiny"} 2');
-    expect(text).not.toContain('id="gpt-5-mini"');
+    const shown = await metrics.text();
+    expect(shown).toContain('troupe_model_tokens_by_length_total{id="tiny"} 2');
+    expect(shown).not.toContain('id="gpt-5-mini"');
     expect(countByLength('x'.repeat(300))).toBe(100);
     expect(countByLength('東京')).toBe(2);
   });

@@ -84,22 +84,22 @@ const texts = (count: number, more = ''): readonly string[] =>
   Array.from({ length: count }, (_, n) => `${String(n).padStart(10, 'n')}${more}`);
 
 test('embeddings take permits of their budget, and no window sees more requests than it allows', async () => {
-  const { all, arrivals, metrics } = await setup({ requests: { limit: 20, per: '1s' } });
-  expect(await all(texts(70))).toEqual(texts(70).map(({ length }) => [length, 1]));
-  expect(arrivals).toHaveLength(70);
-  expect(most(arrivals, 1_000, () => 1)).toBeLessThanOrEqual(20);
+  const { all, arrivals, metrics } = await setup({ requests: { limit: 20, per: '4s' } });
+  expect(await all(texts(40))).toEqual(texts(40).map(({ length }) => [length, 1]));
+  expect(arrivals).toHaveLength(40);
+  expect(most(arrivals, 4_000, () => 1)).toBeLessThanOrEqual(20);
   const text = await metrics.text();
   // And some more that came too late to be used, and were returned.
-  expect(Number(/troupe_limiter_grants_total{budget="b"} (\d+)/.exec(text)?.[1])).toBeGreaterThanOrEqual(70);
-  expect(text).not.toMatch(/troupe_limiter_(late|unchecked)_total.* [1-9]/);
+  expect(Number(/troupe_limiter_grants_total{budget="b"} (\d+)/.exec(text)?.[1])).toBeGreaterThanOrEqual(40);
+  expect(text).not.toMatch(/troupe_limiter_unchecked_total.* [1-9]/);
 }, 30_000);
 
 test('nor more tokens', async () => {
-  const { all, arrivals } = await setup({ tokens: { limit: 2_000, per: '1s' } });
+  const { all, arrivals } = await setup({ tokens: { limit: 2_000, per: '4s' } });
   await all(texts(30, ' word'.repeat(100)));
   expect(arrivals).toHaveLength(30);
   expect(arrivals.reduce((sum, { tokens }) => sum + tokens, 0)).toBeGreaterThan(2_000);
-  expect(most(arrivals, 1_000, ({ tokens }) => tokens)).toBeLessThanOrEqual(2_000);
+  expect(most(arrivals, 4_000, ({ tokens }) => tokens)).toBeLessThanOrEqual(2_000);
 }, 30_000);
 
 test('what was reserved is settled with what the provider counted', async () => {
