@@ -45,7 +45,7 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
     description: `grants permits of budget ${budget.name}`,
     metadata: { node, budget: budget.name, epoch: String(epoch) },
     endpoints: [
-      endpoint('acquire', '{"client":"<name>","waiting":[{"id":"<any>","tokens":100}]}', (message) => {
+      endpoint('acquire', '{"client":"<name>","waiting":[{"id":1,"tokens":100}]}', (message) => {
         mind.list(parsed(acquire, message), message.reply, clock.monotonic());
         soon();
         return undefined;
