@@ -36,14 +36,12 @@ const opened = async () => {
 const completed = async (runs: readonly Limited[]): Promise<number> =>
   (await Promise.all(runs.map((run) => run.status()))).filter(({ status }) => status === 'completed').length;
 
-/** Says so of some. */
-const saysBudget = (runs: readonly Limited[]): Promise<void> =>
-  expect
-    .poll(
-      async () => (await Promise.all(runs.map((run) => run.status()))).map(({ waitingFor }) => waitingFor?.reason),
-      soon,
-    )
-    .toContain('budget');
+/** Resolves when the status of some of them says so. */
+const saysBudget = async (runs: readonly Limited[]): Promise<void> => {
+  const reasons = async () =>
+    (await Promise.all(runs.map((run) => run.status()))).map((state) => state.waitingFor?.reason);
+  await expect.poll(reasons, soon).toContain('budget');
+};
 
 const expectWithinBudget = async (runs: readonly Limited[]): Promise<void> => {
   const results = await Promise.all(runs.map((run) => run.result()));
