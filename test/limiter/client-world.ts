@@ -32,8 +32,8 @@ export const permitIds = (...numbers: readonly number[]): readonly string[] => n
 
 /** Each by itself, whatever was said of several at once. */
 type Fate = Word & { readonly permit: string };
-const each = (permits: Settle['permits']): readonly Fate[] =>
-  permits.flatMap(({ permit, count, ...word }) =>
+const each = (fates: Settle['permits']): readonly Fate[] =>
+  fates.flatMap(({ permit, count, ...word }) =>
     Array.from({ length: count }, (_, place) => ({ ...word, permit: permitText(later(permitIdOf(permit), place)) })),
   );
 const eachWish = (wishes: readonly Wish[]) =>

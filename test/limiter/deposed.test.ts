@@ -43,7 +43,9 @@ const worstDay = async (): Promise<number> => {
   return fullest(steps(arrivals, 10_000)).sum;
 };
 
-afterEach(() => void vi.doUnmock(inheritedFile));
+afterEach(() => {
+  vi.doUnmock(inheritedFile);
+});
 
 test('a successor counts what it inherits until the last of it can have left the window', async () => {
   expect(await worstDay()).toBeLessThanOrEqual(400);

@@ -118,9 +118,9 @@ export const line = (options: LineOptions): Line => {
   const grantAll = ({ n, grants: all }: Grants): void => {
     const untilMs = sent.untilMs(n);
     const nowMs = clock.monotonic();
-    for (const { id, permit, count } of all) {
+    for (const { id, permit, count: some } of all) {
       const first = permitIdOf(permit);
-      for (let place = 0; place < count; place += 1) grant(id + place, later(first, place), untilMs, nowMs);
+      for (let place = 0; place < some; place += 1) grant(id + place, later(first, place), untilMs, nowMs);
     }
   };
 
