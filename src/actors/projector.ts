@@ -10,7 +10,7 @@ import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
 import { aborted } from '../kernel/signal.ts';
-import { backoffMs } from '../task/backoff.ts';
+import { patientBackoffMs } from '../kernel/backoff.ts';
 import { type Feed, feed } from './projector-feed.ts';
 import { identify, type Source } from './projector-incarnation.ts';
 import { type Lag, lagGauge } from './projector-lag.ts';
@@ -52,7 +52,6 @@ export const projectorConsumers = (ackWaitMs: number): readonly ConsumerSpec[] =
 };
 const recordsFilter = `$KV.${buckets.tasks}.>`;
 
-const backoff = { firstMs: 100, factor: 2, maxMs: 2_000 };
 /** A transaction that takes too long is tried again with half the rows, but no fewer. */
 const chunkRowsMin = 16;
 
@@ -141,7 +140,7 @@ const writer = (
         if (failures === 0) log.warn({ err: error, stream }, 'the projection waits');
         failures += 1;
         chunkRows = Math.max(Math.min(chunkRowsMin, chunkRowsMax), chunkRows >>> 1);
-        await clock.sleep(backoff.firstMs / 2 + backoffMs(backoff, failures, random), signal).catch(() => undefined); // The loop sees the abort.
+        await clock.sleep(patientBackoffMs(failures, random), signal).catch(() => undefined); // The loop sees the abort.
       }
     }
   };

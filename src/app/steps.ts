@@ -4,7 +4,7 @@ import { toMs } from '../kernel/duration.ts';
 import { NonRetryableError, TimeoutError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { linked } from '../kernel/signal.ts';
-import { backoffMs } from '../task/backoff.ts';
+import { backoffMs } from '../kernel/backoff.ts';
 import type { Attempt } from '../task/executor.ts';
 import type { StepInput, StepOptions } from './context-types.ts';
 

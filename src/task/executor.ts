@@ -1,5 +1,5 @@
 /** What the runtime needs of an app: how to run a task, and for how long. */
-import type { Backoff } from './backoff.ts';
+import type { Backoff } from '../kernel/backoff.ts';
 import type { Journal } from './journal.ts';
 import type { Task } from './message.ts';
 import type { DeadReason, Failure, Json, Usage } from './record.ts';

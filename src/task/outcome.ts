@@ -1,6 +1,6 @@
 /** What an attempt's outcome makes of the record. */
 import type { Random } from '../kernel/random.ts';
-import { backoffMs } from './backoff.ts';
+import { backoffMs } from '../kernel/backoff.ts';
 import type { Outcome, Runnable } from './executor.ts';
 import type { Failure, Step, TaskRecord } from './record.ts';
 import { charged, completed, dead, failed, rejected } from './transitions.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/kernel/random.ts';
-import { backoffMs } from '../../src/task/backoff.ts';
+import { backoffMs } from '../../src/kernel/backoff.ts';
 import { nakMaxMs, recordAfter } from '../../src/task/outcome.ts';
 import type { TaskRecord } from '../../src/task/record.ts';
 import { begun, firstRecord, stepped } from '../../src/task/transitions.ts';

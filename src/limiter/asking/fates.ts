@@ -4,6 +4,7 @@
  */
 import type { Bus } from '../../bus/bus.ts';
 import { subjects } from '../../bus/subjects.ts';
+import { patientBackoffMs } from '../../kernel/backoff.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
@@ -32,10 +33,6 @@ export interface FatesOptions {
 }
 
 const answerMs = 1_000;
-
-/** Half of it at random, so that clients do not all come back at once. */
-export const backoffMs = (failures: number, random: Random): number =>
-  Math.min(2_000, 100 * 2 ** (failures - 1)) * (0.5 + random.next() / 2);
 
 export const fates = ({ bus, clock, random, log, client, budget, unknown }: FatesOptions): Fates => {
   const life = new AbortController();
@@ -79,7 +76,7 @@ export const fates = ({ bus, clock, random, log, client, budget, unknown }: Fate
       failures += 1;
       // That a call went on a while ago is no news any more.
       pending = pending.filter(({ word }) => word.type !== 'alive');
-      await clock.sleep(backoffMs(failures, random), life.signal).catch(() => {}); // Closed: the loop ends.
+      await clock.sleep(patientBackoffMs(failures, random), life.signal).catch(() => {}); // Closed: the loop ends.
     }
   };
 

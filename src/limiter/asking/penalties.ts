@@ -1,10 +1,10 @@
 /** Tells the limiter that a provider has refused; nobody waits for that, and it never throws. */
 import type { Bus } from '../../bus/bus.ts';
 import { subjects } from '../../bus/subjects.ts';
+import { patientBackoffMs } from '../../kernel/backoff.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
-import { backoffMs } from './fates.ts';
 import { encode } from './json.ts';
 import type { Penalize } from '../messages.ts';
 
@@ -33,7 +33,7 @@ export const penalties = ({ bus, clock, random, log }: PenaltiesOptions) => {
       } catch (error) {
         log.debug({ err: error, budget }, 'the limiter was not told that the provider has refused');
       }
-      await clock.sleep(backoffMs(failures, random), life.signal).catch(() => {}); // Closed: the loop ends.
+      await clock.sleep(patientBackoffMs(failures, random), life.signal).catch(() => {}); // Closed: the loop ends.
     }
     log.warn({ budget, why }, 'the limiter cannot be told that the provider has refused');
   };
