@@ -45,6 +45,7 @@ const connect = async ({ nats, postgres }: Urls): Promise<Connections> => {
   const connection = await connectNats({ ...parts, servers: nats, name: 'npm start' });
   const client = await createClient({ nats });
   const store = postgresStore({ url: postgres, log });
+  await store.migrate(); // The nodes do so too, but are ready before.
   return {
     client,
     records: bucket(connection.queue, 'tasks'),
