@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/setup/longest-first.ts';
 
 /** What starts whole companies of processes, and looks at how they do in time: two at a time, when the rest is done. */
-const companies = ['test/prove/limiter.test.ts', 'test/prove/journal.test.ts', 'test/dev/start.test.ts'];
+const companies = ['test/dev/start.test.ts', 'test/dev/start-takeover.test.ts', 'test/prove/journal.test.ts'];
+/** What looks at how much of a budget is used, and so has the machine to itself. */
+const measured = ['test/prove/limiter.test.ts'];
 /** Minutes of virtual time, which take as long as the processor does: each has a process of its own. */
 const simulations = ['test/limiter/planted.test.ts', 'test/limiter/simulation.test.ts'];
 /** What replaces timers or the environment. */
@@ -30,7 +32,7 @@ export default defineConfig({
           ...first,
           name: 'parts',
           include: all,
-          exclude: [...companies, ...simulations, ...alone],
+          exclude: [...companies, ...measured, ...simulations, ...alone],
           // A small file's time is that of a process and of its imports: they share both.
           isolate: false,
         },
@@ -38,6 +40,7 @@ export default defineConfig({
       { extends: true, test: { ...first, name: 'simulations', include: simulations, testTimeout: 120_000 } },
       { extends: true, test: { ...first, name: 'alone', include: alone } },
       { extends: true, test: { name: 'companies', include: companies, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'measured', include: measured, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
 });

@@ -1,6 +1,6 @@
 /** What keeps the memory broker honest: the same script on it and on a real nats-server has the same outcome. */
 import fc from 'fast-check';
-import { describe, type ExpectStatic, test } from 'vitest';
+import { afterAll, describe, type ExpectStatic, test } from 'vitest';
 import { memoryBroker } from '../../../src/bus/memory/broker.ts';
 import { connectNats } from '../../../src/bus/nats/connection.ts';
 import { systemClock } from '../../../src/kernel/clock.ts';
@@ -15,6 +15,7 @@ const numRuns = Number(process.env['DIFFERENTIAL_RUNS'] ?? 40);
 const server = await freshNats();
 const own = { clock: systemClock, random: systemRandom, log: silentLog };
 const nats = await connectNats({ servers: server.url, name: 'differential', ...own });
+afterAll(() => nats.bus.close());
 
 let streams = 0;
 
@@ -38,7 +39,7 @@ describe.concurrent('memory and nats-server answer alike', () => {
     { keep: 'limits', ack: 'each' },
     { keep: 'last', ack: 'each' },
     { keep: 'last', ack: 'through' },
-  ] as const)('on a stream that keeps "$keep", acked "$ack"', async (scene, { expect }) => {
+  ] as const)('on a stream that keeps "$keep", acked "$ack"', { timeout: 60_000 }, async (scene, { expect }) => {
     const alike = fc.asyncProperty(script, (operations) => agree(expect, scene, operations));
     await fc.assert(alike, { numRuns });
   });
