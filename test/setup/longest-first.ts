@@ -3,7 +3,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Where a run begins: one of these alone at its end would keep the other workers waiting. */
 const long = [
   'dev/start',
-  'dev/start-takeover',
+  'prove/journal',
   'limiter/planted',
   'limiter/simulation',
   'contract/nats',
