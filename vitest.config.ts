@@ -8,7 +8,7 @@ const companies = ['test/dev/start.test.ts', 'test/dev/start-takeover.test.ts', 
 /** What looks at how much of a budget is used, and so has the machine to itself. */
 const measured = ['test/prove/limiter.test.ts'];
 /** Minutes of virtual time, which take as long as the processor does: each has a process of its own. */
-const simulations = ['test/limiter/planted.test.ts', 'test/limiter/simulation.test.ts'];
+const simulations = ['planted', 'simulation', 'deposed'].map((name) => `test/limiter/${name}.test.ts`);
 /** What replaces timers or the environment. */
 const alone = ['test/kernel/clock.test.ts', 'test/examples/app.test.ts'];
 const all = ['test/**/*.test.ts'];
