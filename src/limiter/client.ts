@@ -54,11 +54,11 @@ export const permits = (options: PermitsOptions): OpenPermits => {
   };
 
   return {
-    acquire: async (name, wanted) => {
+    acquire: (name, wanted) => {
       const found = clients.get(name);
       if (found) return found.acquire(wanted);
       options.metrics?.limiterRefused.labels('unknown', 'unknown_budget').inc();
-      throw new NotFoundError(`there is no budget "${name}"; ${known([...clients.keys()])}`);
+      return Promise.reject(new NotFoundError(`there is no budget "${name}"; ${known([...clients.keys()])}`));
     },
     penalize: (name, retryAfterMs, why) => {
       if (clients.has(name) && !closing) penalize(name, retryAfterMs, why);
@@ -137,11 +137,12 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
 
   return {
     renew: queue.renew,
-    acquire: async (wanted: Wanted): Promise<Permit> => {
-      if (closed) throw new UnavailableError(`no permit of budget "${name}": this process is closing`);
-      check(name, budget, wanted, refused);
-      return queue.wait(wanted);
-    },
+    acquire: (wanted: Wanted): Promise<Permit> =>
+      new Promise((resolve, reject) => {
+        if (closed) throw new UnavailableError(`no permit of budget "${name}": this process is closing`);
+        check(name, budget, wanted, refused);
+        queue.join(wanted, resolve, reject);
+      }),
     waitMs: (): number => {
       const nowMs = clock.monotonic();
       const { oldestMs } = queue;

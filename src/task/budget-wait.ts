@@ -38,7 +38,7 @@ const note = async (settling: Settling, budget: string): Promise<Decision | unde
     const entry = await ports.records.get(task.recordKey);
     const record = entry && decodeRecord(entry.value);
     if (record?.waiting?.for === 'budget' && holds(record, delivery)) return undefined;
-    const decision = await decideInformed(settling, record?.worker ?? '', record);
+    const decision = await decideInformed(settling, { worker: record?.worker ?? '', claimedFirst: true }, record);
     if (decision?.type !== 'run') return decision;
     const waits = waitingForBudget(record ?? firstRecord(task), decision.record, budget, ports.queue.now());
     const value = encodeRecord({ ...waits, w: ports.random.nonce() });

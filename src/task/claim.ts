@@ -30,6 +30,8 @@ export interface Situation {
   readonly delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>;
   readonly task: Task;
   readonly worker: string;
+  /** Its claim is written before its handler is called, as that of every task with a budget is: without a record it never began. */
+  readonly claimedFirst?: boolean;
   /** Server's clock, epoch ms. */
   readonly now: number;
   /** How long a terminal record lives in KV, in ms. */
@@ -58,15 +60,15 @@ const isAnothers = (
   record.inputHash !== task.inputHash && record.inputHash !== '' && task.inputHash !== '' && !holds(record, delivery);
 
 /**
- * A first delivery begins at once: the create at revision 0 decides. A later one may follow a worker that died. A timer
- * without a record comes too late: the record was terminal and is forgotten, for only terminal ones ever are.
+ * A first delivery begins at once: the create at revision 0 decides. A later one may follow a worker that died, but for
+ * a task whose claim comes first. A timer without a record comes too late: the record was terminal and is forgotten, for only terminal ones ever are.
  */
 const decideUnknown = (situation: Situation): Decision => {
-  const { delivery, task, worker, now, forgotten } = situation;
+  const { delivery, task, worker, now, forgotten, claimedFirst = false } = situation;
   if (task.resume > 0 || forgotten) return { type: 'drop' };
   if (mayBeForgotten(situation) && forgotten === undefined) return { type: 'ask', about: { type: 'history' } };
   const first = firstRecord(task);
-  if (delivery.deliveries === 1) return { type: 'run', record: begun(first, delivery, worker, now) };
+  if (delivery.deliveries === 1 || claimedFirst) return { type: 'run', record: begun(first, delivery, worker, now) };
   const lost = { ...first, attempt: 1 };
   return { type: 'run', record: begunAfterLoss(lost, delivery, worker, now) };
 };

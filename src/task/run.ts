@@ -40,7 +40,7 @@ export type Lookup = 'absent' | 'present' | 'unknown';
 
 /** Runs the task, unless somebody else has it or has done it. Resolves when the delivery is settled, or left to others. */
 export const runDelivery = async (options: RunOptions): Promise<void> => {
-  const { ports, executor, delivery, worker, lookup } = options;
+  const { ports, executor, delivery, worker, lookup, permit } = options;
   const task = decodeTask(delivery);
   if (!task) return settleStranger(ports, delivery);
   const settling: Settling = { ports, delivery, task };
@@ -51,7 +51,7 @@ export const runDelivery = async (options: RunOptions): Promise<void> => {
     const record = begun(firstRecord(task), delivery, worker, now);
     if (await runClaimed(options, settling, runnable, { record, revision: 0 }, lookup)) return;
   }
-  const claim = await takeOver(settling, worker);
+  const claim = await takeOver(settling, { worker, claimedFirst: permit !== undefined });
   if (claim) await runClaimed(options, settling, runnable, claim, held);
 };
 

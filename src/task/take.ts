@@ -18,12 +18,15 @@ export interface Claim {
 /** Somebody who must be asked cannot be asked now. */
 const askAgainMs = 5_000;
 
+/** Who wants the task. */
+export type Claimant = Pick<Situation, 'worker' | 'claimedFirst'>;
+
 /** The claim, or `undefined` when there is nothing to run and the delivery is settled. */
-export const takeOver = async (settling: Settling, worker: string): Promise<Claim | undefined> => {
+export const takeOver = async (settling: Settling, claimant: Claimant): Promise<Claim | undefined> => {
   const { ports, delivery, task } = settling;
   let entry = await ports.records.get(task.recordKey);
   for (;;) {
-    const decision = await decideInformed(settling, worker, entry && decodeRecord(entry.value));
+    const decision = await decideInformed(settling, claimant, entry && decodeRecord(entry.value));
     if (!decision) {
       delivery.nak(askAgainMs);
       return undefined;
@@ -46,14 +49,14 @@ type Informed = Exclude<Decision, { readonly type: 'ask' }>;
 /** The decision, once all is asked that it needs to know; `undefined` where somebody cannot be asked now. */
 export const decideInformed = async (
   settling: Settling,
-  worker: string,
+  claimant: Claimant,
   record: TaskRecord | undefined,
 ): Promise<Informed | undefined> => {
   const { ports, delivery, task } = settling;
   let known: Pick<Situation, 'heldIsStored' | 'forgotten'> = {};
   for (;;) {
     const now = ports.queue.now();
-    const decision = decide(record, { delivery, task, worker, now, lifeMs: ports.recordLifeMs(), ...known });
+    const decision = decide(record, { delivery, task, ...claimant, now, lifeMs: ports.recordLifeMs(), ...known });
     if (decision.type !== 'ask') return decision;
     const answer = await ask(settling, decision);
     if (!answer) return undefined;

@@ -52,6 +52,20 @@ describe('a task that has not begun', () => {
     expect(await record('a')).toMatchObject({ status: 'completed', attempt: 1 });
   });
 
+  test('counts no attempt though the node that held it was killed before it was noted', async () => {
+    const { submit, take, ports, run, done, record, clock } = await opened();
+    await submit({ id: 'a' });
+    await take();
+    await clock.advance(30_000);
+    const again = await take();
+    expect(again.deliveries).toBe(2);
+    await noteBudgetWait(ports, again, 'crm');
+    expect(await record('a')).toMatchObject({ status: 'waiting', attempt: 0 });
+    expect(await record('a')).not.toHaveProperty('lost');
+    await run(done, again, 'unknown');
+    expect(await record('a')).toMatchObject({ status: 'completed', attempt: 1 });
+  });
+
   test('that was cancelled is settled instead of given back', async () => {
     const { submit, take, ports, queue, eventually, record } = await opened();
     await submit({ id: 'a' });
@@ -81,12 +95,22 @@ describe('a task that has begun before', () => {
   });
 
   test('whose worker was lost keeps count of that', async () => {
-    const { submit, take, ports, clock, record, run, done } = await opened();
+    const { submit, take, ports, clock, record, run, done, node, lives } = await opened();
     await submit({ id: 'a' });
-    await take();
+    const vanished = runDelivery({
+      ports: node('w1').ports,
+      executor: app(() => new Promise(() => {})),
+      delivery: await take(),
+      worker: 'w1',
+      lives,
+      lookup: undefined,
+      permit: { begin: () => true, end: () => {} },
+    });
+    void vanished; // It never settles.
+    await clock.settle();
+    expect(await record('a')).toMatchObject({ status: 'running', attempt: 1 });
     await clock.advance(30_000);
     const again = await take();
-    expect(again.deliveries).toBe(2);
     await noteBudgetWait(ports, again, 'crm');
     expect(await record('a')).toMatchObject({ status: 'waiting', attempt: 1, lost: 1 });
     await run(done, again, 'unknown');
@@ -117,10 +141,14 @@ describe('a task that has begun before', () => {
 });
 
 describe('a start under a permit', () => {
-  const started = async (begins: boolean) => {
+  const started = async (begins: boolean, lostBefore = 0) => {
     const world = await opened();
-    const { ports, lives, take, submit, record } = world;
+    const { ports, lives, take, submit, record, clock } = world;
     await submit({ id: 'a' });
+    for (let n = 0; n < lostBefore; n += 1) {
+      await take();
+      await clock.advance(30_000);
+    }
     const told: string[] = [];
     const permit: StartPermit = {
       begin: () => {
@@ -139,6 +167,12 @@ describe('a start under a permit', () => {
 
   test('begins when the claim is written, and ends with the attempt', async () => {
     const { told, record } = await started(true);
+    expect(told).toEqual(['begin', 'run, record running', 'end']);
+    expect(await record('a')).toMatchObject({ status: 'completed', attempt: 1 });
+  });
+
+  test('is the first attempt, however many nodes have had the task in their hands and were killed', async () => {
+    const { told, record } = await started(true, 2);
     expect(told).toEqual(['begin', 'run, record running', 'end']);
     expect(await record('a')).toMatchObject({ status: 'completed', attempt: 1 });
   });

@@ -20,6 +20,12 @@ describe('who has a task', () => {
     expect(again).toMatchObject({ type: 'run', record: { attempt: 2, lost: 1 } });
   });
 
+  test('nobody, of a task whose claim comes before its handler: however often it was handed out, it has not begun', () => {
+    const again = decide(undefined, at({ delivery: { ...own, deliveries: 3 }, claimedFirst: true }));
+    expect(again).toMatchObject({ type: 'run', record: { attempt: 1 } });
+    expect(again).not.toHaveProperty('record.lost');
+  });
+
   test('a twin’s message that is still stored: this one is dropped, and not before that was asked', () => {
     const known = record({ held: other });
     expect(decide(known, at())).toEqual({ type: 'ask', about: { type: 'held', held: other } });

@@ -19,7 +19,8 @@ import { row } from './row.ts';
 import { type Answer, whyNot } from './why.ts';
 
 export interface Line {
-  wait(wanted: Wanted): Promise<Permit>;
+  /** Calls back with a permit, or with why there is none. */
+  join(wanted: Wanted, granted: (permit: Permit) => void, failed: (error: unknown) => void): void;
   /** Sends the list now: there is a connection again. */
   renew(): void;
   /** Since when the first of those that wait has waited; undefined if nobody does. */
@@ -49,8 +50,8 @@ export interface LineOptions {
 }
 
 interface Waiter extends Waiting {
-  readonly resolve: (permit: Permit) => void;
-  readonly reject: (error: unknown) => void;
+  readonly granted: (permit: Permit) => void;
+  readonly failed: (error: unknown) => void;
   readonly patience: Timer;
 }
 
@@ -101,7 +102,7 @@ export const line = (options: LineOptions): Line => {
 
   /** Without a permit. The others' next list says so; without others it takes a list of its own. */
   const giveUp = (id: number, error: unknown): void => {
-    leave(id)?.reject(error);
+    leave(id)?.failed(error);
     sent.gaveUp();
     if (waiting.all.length === 0) renewal.soon();
   };
@@ -112,7 +113,7 @@ export const line = (options: LineOptions): Line => {
     const waiter = waiting.find(id);
     if (!waiter || untilMs === undefined || nowMs > untilMs) return unused(permit, waiter !== undefined);
     leave(id);
-    waiter.resolve(options.granted(permit, waiter.wanted, { untilMs, waitedMs: nowMs - waiter.sinceMs }));
+    waiter.granted(options.granted(permit, waiter.wanted, { untilMs, waitedMs: nowMs - waiter.sinceMs }));
   };
 
   const grantAll = ({ n, grants: all }: Grants): void => {
@@ -124,7 +125,7 @@ export const line = (options: LineOptions): Line => {
     }
   };
 
-  const refuse = ({ id, message }: Refusal): void => leave(id)?.reject(new NonRetryableError(message));
+  const refuse = ({ id, message }: Refusal): void => leave(id)?.failed(new NonRetryableError(message));
 
   const subscription = bus.subscribe(inbox, ({ data }: Message) => {
     // A server's word that nobody listens is empty.
@@ -143,12 +144,12 @@ export const line = (options: LineOptions): Line => {
     return new LimiterTimeoutError(`no permit of budget "${budget}" within ${Math.round(maxWaitMs)} ms: ${why}`);
   };
 
-  const join = (wanted: Wanted, resolve: Waiter['resolve'], reject: Waiter['reject']): void => {
+  const join: Line['join'] = (wanted, granted, failed) => {
     count += 1;
     const id = count;
     const sinceMs = clock.monotonic();
     const patience = clock.timer(wanted.maxWaitMs, () => giveUp(id, timeout(wanted.maxWaitMs, sinceMs)));
-    const waiter = { id, wanted, sinceMs, resolve, reject, patience };
+    const waiter = { id, wanted, sinceMs, granted, failed, patience };
     waiting.join(waiter);
     aborted.add(wanted.signal, id);
     joined.push(waiter);
@@ -156,7 +157,7 @@ export const line = (options: LineOptions): Line => {
   };
 
   return {
-    wait: (wanted) => new Promise((resolve, reject) => join(wanted, resolve, reject)),
+    join,
     renew: renewal.now,
     get oldestMs() {
       return waiting.all[0]?.sinceMs;

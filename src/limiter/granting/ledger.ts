@@ -163,8 +163,16 @@ export const ledger = (options: LedgerOptions): Ledger => {
       active += 1;
       const holdUntilMs = nowMs + timing.permitMs + holdMs;
       slice.holdUntilMs = Math.max(slice.holdUntilMs, holdUntilMs);
-      const times = { grantedAtMs: nowMs, holdUntilMs, aliveAtMs: nowMs, datedAtMs: undefined };
-      slice.calls.set(slice.granted, { holder, slice, counts: slice, amount: windows.counted(amount), ...times });
+      slice.calls.set(slice.granted, {
+        holder,
+        slice,
+        counts: slice,
+        amount: windows.counted(amount),
+        grantedAtMs: nowMs,
+        holdUntilMs,
+        aliveAtMs: nowMs,
+        datedAtMs: undefined,
+      });
       return { epoch, slice: slice.n, number: slice.granted };
     },
     reserve: slices.reserve,
