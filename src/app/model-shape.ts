@@ -11,17 +11,23 @@ const limitMax = 1e12;
 const rate = closed({
   limit: z
     .number({ error: 'not a number' })
-    .gt(0, { error: 'not more than 0' })
+    .gt(0, { error: 'must be more than 0' })
     .max(limitMax, { error: `more than ${limitMax}` }),
   per: duration(1_000, 86_400_000),
 });
 
-/** One rate or a list of them: the list where it is one, so that mistakes are told of what was meant. */
-const rates = z
-  .unknown()
-  .transform((value): unknown => (Array.isArray(value) ? value : [value]))
-  .pipe(z.array(rate).min(1, { error: 'an empty list; leave it out' }))
-  .optional();
+/** One or a list of them, as a list. Mistakes are told of what was written: a place in the list only where there is one. */
+const oneOrMore = <T>(one: z.ZodType<T>, empty: string) => {
+  const list = z.array(one).min(1, { error: empty });
+  const alone = one.transform((value): T[] => [value]);
+  return z.unknown().transform((value, ctx): readonly T[] => {
+    const { data, error } = (Array.isArray(value) ? list : alone).safeParse(value);
+    for (const { path, message } of error?.issues ?? []) ctx.addIssue({ code: 'custom', path: [...path], message });
+    return data ?? z.NEVER;
+  });
+};
+
+const rates = oneOrMore(rate, 'an empty list; leave it out').optional();
 
 const windowsOf = (rated: { readonly [U in Unit]?: readonly z.infer<typeof rate>[] | undefined }): readonly Window[] =>
   units.flatMap((unit) => (rated[unit] ?? []).map(({ limit, per }) => ({ unit, limit, perMs: per })));
@@ -76,15 +82,9 @@ const price = closed({ input: dollars, output: dollars.default(0), cachedInput: 
 const entry = <M>(model: z.ZodType<M>, { budgets }: Names) =>
   closed({
     model,
-    budget: z
-      .unknown()
-      .transform((value): unknown => (Array.isArray(value) ? value : [value]))
-      .pipe(
-        z
-          .array(known('budget', budgets))
-          .min(1, { error: 'an empty list; every model needs a budget' })
-          .transform((names) => [...new Set(names)]),
-      ),
+    budget: oneOrMore(known('budget', budgets), 'an empty list; every model needs a budget').transform((names) => [
+      ...new Set(names),
+    ]),
     price: price.optional(),
     cache: z.union([z.literal(false), duration(1)], { error: 'neither a duration nor false' }).default(false),
   }).transform(({ model: made, budget, cache, price: prices }) =>

@@ -129,9 +129,16 @@ const checkServes = (tasks: Tasks, pools: Pools, report: Report): void => {
 };
 
 const checkStarts = (tasks: Tasks, budgets: ResolvedApp['budgets'], report: Report): void => {
-  for (const { name, budget = '' } of tasks.values())
-    if (budgets.get(budget)?.windows.some(({ unit, limit }) => unit === 'requests' && limit < 1))
-      report(`task "${name}": its budget "${budget}" never allows a whole request, so it would never start`);
+  for (const { name, budget: of = '' } of tasks.values()) {
+    const budget = budgets.get(of);
+    const requests = budget?.windows.filter(({ unit }) => unit === 'requests') ?? [];
+    if (requests.some(({ limit }) => limit < 1))
+      report(`task "${name}": its budget "${of}" never allows a whole request, so it would never start`);
+    if (budget && budget.concurrent === undefined && requests.length === 0)
+      report(
+        `task "${name}": its budget "${of}" counts neither requests nor \`concurrent\`, so it would hold up no start; give \`budgets.${of}\` one of them, or leave the task's \`budget\` out`,
+      );
+  }
 };
 
 const resolveSchedules = (

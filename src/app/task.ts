@@ -27,7 +27,7 @@ export interface Policy<I> {
    * Each attempt starts under a permit of this budget, of one request and no tokens, and holds it to its end: a budget's
    * `concurrent` counts attempts that run. It is waited for in the queue, not in a worker: others run meanwhile, no
    * attempt counts, and `status()` says `budget`. `deadline` bounds the wait. Without it: none is needed. An unknown
-   * budget is a ConfigurationError at boot.
+   * budget, and one that counts neither requests nor `concurrent`, is a ConfigurationError at boot.
    */
   readonly budget?: BudgetName;
   /** What people are shown; the id. */

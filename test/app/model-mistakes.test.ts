@@ -20,32 +20,32 @@ const mistakes: readonly Mistake[] = [
   [
     'no requests at all',
     budget({ requests: { limit: 0, per: '1m' } }),
-    'budgets.tier1: requests.0.limit: not more than 0',
+    'budgets.tier1: requests.limit: must be more than 0',
   ],
   [
     'fewer than no tokens',
     budget({ tokens: [requests, { limit: -5, per: '1m' }] }),
-    'budgets.tier1: tokens.1.limit: not more than 0',
+    'budgets.tier1: tokens.1.limit: must be more than 0',
   ],
   [
     'a limit that is no number',
     budget({ tokens: { limit: '5', per: '1m' } }),
-    'budgets.tier1: tokens.0.limit: not a number',
+    'budgets.tier1: tokens.limit: not a number',
   ],
   [
     'a limit without end',
     budget({ tokens: { limit: 1e13, per: '1m' } }),
-    'budgets.tier1: tokens.0.limit: more than 1000000000000',
+    'budgets.tier1: tokens.limit: more than 1000000000000',
   ],
   [
     'a window that is too short',
     budget({ requests: { limit: 1, per: '500ms' } }),
-    "budgets.tier1: requests.0.per: '500ms' is out of bounds; give 1s to 1d",
+    "budgets.tier1: requests.per: '500ms' is out of bounds; give 1s to 1d",
   ],
   [
     'a window that is too long',
     budget({ requests: { limit: 1, per: '2d' } }),
-    "budgets.tier1: requests.0.per: '2d' is out of bounds; give 1s to 1d",
+    "budgets.tier1: requests.per: '2d' is out of bounds; give 1s to 1d",
   ],
   ['an empty list of rates', budget({ requests: [] }), 'budgets.tier1: requests: an empty list; leave it out'],
   [
@@ -78,7 +78,12 @@ const mistakes: readonly Mistake[] = [
   [
     'a budget that is not there',
     entry([{ model, budget: 'teir1' }]),
-    'models.fast: 0.budget.0: there is no budget "teir1"; did you mean "tier1"?',
+    'models.fast: 0.budget: there is no budget "teir1"; did you mean "tier1"?',
+  ],
+  [
+    'a budget that is not there, among others',
+    entry([{ model, budget: ['tier1', 'teir1'] }]),
+    'models.fast: 0.budget.1: there is no budget "teir1"; did you mean "tier1"?',
   ],
   [
     'a model without a budget',

@@ -82,6 +82,11 @@ const mistakes: readonly Mistake[] = [
     'task "a": its budget "crm" never allows a whole request, so it would never start',
   ],
   [
+    'a budget that holds up no start',
+    { tasks: [task('a', { budget: 'crm' })], budgets: { crm: { tokens: { limit: 500, per: '1s' } } } },
+    'task "a": its budget "crm" counts neither requests nor `concurrent`, so it would hold up no start; give `budgets.crm` one of them, or leave the task\'s `budget` out',
+  ],
+  [
     'a lane that is neither',
     { tasks: [task('a', { lane: 'urgent' })] },
     'task "a": lane: no lane, nor a function that gives one',

@@ -261,7 +261,7 @@ test.each([
     [{ model: 'ada', budget: 'b' }],
     `embeddings.e: 0.model: "ada" is a name; give the provider's model object, such as openai.embedding("ada")`,
   ],
-  [[{ model: provider().model, budget: 'c' }], 'embeddings.e: 0.budget.0: there is no budget "c"; did you mean "b"?'],
+  [[{ model: provider().model, budget: 'c' }], 'embeddings.e: 0.budget: there is no budget "c"; did you mean "b"?'],
 ])('an entry of embeddings is checked at boot: %j', (entries, told) => {
   const budgets = { b: { concurrent: 1 } };
   expect(mistakesOf(loose({ budgets, embeddings: { e: entries } }))).toEqual([told]);
