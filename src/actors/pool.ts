@@ -122,13 +122,16 @@ export const pool = (options: PoolOptions): Pool => {
   return { start, cancel };
 };
 
-const gateOf = ({ ports, workers }: PoolOptions, starts: NonNullable<PoolOptions['starts']>): BudgetGateOptions => ({
+const gateOf = (
+  { ports, workers, node }: PoolOptions,
+  starts: NonNullable<PoolOptions['starts']>,
+): BudgetGateOptions => ({
   ...starts,
   ...ports,
   now: () => ports.queue.now(),
   workers,
-  note: (delivery, budget) => noteBudgetWait(ports, delivery, budget),
-  giveBack: (...given) => giveBackForBudget(ports, ...given),
+  note: (delivery, budget) => noteBudgetWait(ports, delivery, { budget, node }),
+  giveBack: (delivery, budget, delayMs) => giveBackForBudget(ports, delivery, { budget, node }, delayMs),
 });
 
 /** The workers, under a supervisor of their own: one that crashes often does not take the puller along at once. */

@@ -26,7 +26,7 @@ export interface TaskState<O = unknown> {
   readonly waitingFor?: {
     /**
      * `lane` (others are before it), `no_worker`, `not_ready`, `due` (its time has not come), `retry` (it failed before),
-     * `budget` (there is no permit for its next attempt).
+     * `budget` (there was no permit for its start).
      */
     readonly reason: string;
     /** For people. */

@@ -10,29 +10,29 @@ import { decodeTask } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import { decodeRecord, encodeRecord, holds } from './record.ts';
 import { decideInformed } from './take.ts';
-import { firstRecord, waitingForBudget } from './transitions.ts';
+import { type BudgetWait, firstRecord, waitingForBudget } from './transitions.ts';
 
 /** Once, if the task is this delivery's to run; a task that somebody else has, or that has ended, stays as it is. */
-export const noteBudgetWait = async (ports: TaskPorts, delivery: Delivery, budget: string): Promise<void> => {
+export const noteBudgetWait = async (ports: TaskPorts, delivery: Delivery, wait: BudgetWait): Promise<void> => {
   const task = decodeTask(delivery);
-  if (task) await note({ ports, delivery, task }, budget);
+  if (task) await note({ ports, delivery, task }, wait);
 };
 
 /** Hands the task back, to come again in `delayMs`; one that has ended is settled. */
 export const giveBackForBudget = async (
   ports: TaskPorts,
   delivery: Delivery,
-  budget: string,
+  wait: BudgetWait,
   delayMs: number,
 ): Promise<void> => {
   const task = decodeTask(delivery);
-  const decision = task && (await note({ ports, delivery, task }, budget));
+  const decision = task && (await note({ ports, delivery, task }, wait));
   if (task && decision?.type === 'settle') return settle({ ports, delivery, task }, decision.record);
   delivery.nak(delayMs);
 };
 
 /** Answers what is to become of the delivery, as far as that is known. */
-const note = async (settling: Settling, budget: string): Promise<Decision | undefined> => {
+const note = async (settling: Settling, wait: BudgetWait): Promise<Decision | undefined> => {
   const { ports, delivery, task } = settling;
   try {
     const entry = await ports.records.get(task.recordKey);
@@ -40,7 +40,7 @@ const note = async (settling: Settling, budget: string): Promise<Decision | unde
     if (record?.waiting?.for === 'budget' && holds(record, delivery)) return undefined;
     const decision = await decideInformed(settling, { worker: record?.worker ?? '', claimedFirst: true }, record);
     if (decision?.type !== 'run') return decision;
-    const waits = waitingForBudget(record ?? firstRecord(task), decision.record, budget, ports.queue.now());
+    const waits = waitingForBudget(record ?? firstRecord(task), decision.record, wait, ports.queue.now());
     const value = encodeRecord({ ...waits, w: ports.random.nonce() });
     await ports.records.update(task.recordKey, value, entry?.revision ?? 0);
     return decision;

@@ -39,6 +39,8 @@ const waiting = z.object({
   for: z.enum(['retry', 'handback', 'budget']),
   /** Whose permit it waits for. */
   budget: z.string().optional(),
+  /** Which node held it for that when this was written. */
+  node: z.string().optional(),
   /** Counts this task's waits: a timer or a wake-up for another wait than this one is stale. */
   n: z.number().int(),
   until: time,

@@ -7,7 +7,7 @@ import type { TaskPorts } from './ports.ts';
 import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, taskUsage, type Usage } from './record.ts';
 
 export interface WaitingFor {
-  /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not; `budget`: there is no permit for its start. */
+  /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not; `budget`: there was no permit for its start. */
   readonly reason: 'lane' | 'no_worker' | 'due' | 'retry' | 'budget';
   readonly detail: string;
   readonly until?: string;
@@ -73,23 +73,28 @@ export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): P
     inputHash,
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error }),
-    ...(waiting === undefined || isTerminal(record) ? {} : { waitingFor: waitingForOf(waiting, error) }),
+    ...(waiting === undefined || isTerminal(record) ? {} : { waitingFor: waitingForOf(waiting, record) }),
   };
 };
 
-const waitingForOf = (
-  { for: why, until, budget = '' }: NonNullable<TaskRecord['waiting']>,
-  error: Failure | undefined,
-): WaitingFor =>
-  why === 'budget'
-    ? { reason: 'budget', detail: `its next attempt starts when budget "${budget}" has room for it` }
-    : {
-        reason: 'retry',
-        detail: error
-          ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}`
-          : 'a worker gave it back',
-        until,
-      };
+const waitingForOf = (waiting: NonNullable<TaskRecord['waiting']>, { attempt, error }: TaskRecord): WaitingFor => {
+  const { for: why, until } = waiting;
+  if (why === 'budget') return { reason: 'budget', detail: budgetDetail(waiting, attempt) };
+  return {
+    reason: 'retry',
+    detail: error
+      ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}`
+      : 'a worker gave it back',
+    until,
+  };
+};
+
+/** It was written once: by now there may be a permit and no worker, or the node may be gone and another hold the task. */
+const budgetDetail = ({ budget = '', node, until }: NonNullable<TaskRecord['waiting']>, attempt: number): string => {
+  const which = attempt === 0 ? 'first' : 'next';
+  const held = node === undefined ? '' : `; node ${node} held it for that at ${until}`;
+  return `its ${which} attempt starts when budget "${budget}" has room for it and a worker is free${held}`;
+};
 
 const inWork = async (
   { queue, region }: Pick<TaskPorts, 'queue' | 'region'>,

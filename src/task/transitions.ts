@@ -130,15 +130,27 @@ export const handedBack = (record: TaskRecord, now: number): TaskRecord => {
   };
 };
 
+/** What a start waits for, and where. */
+export interface BudgetWait {
+  readonly budget: string;
+  /** The node that holds the task until there is a permit. */
+  readonly node: string;
+}
+
 /** Its next attempt, which would have begun as `claimed`, waits for a permit: nothing has begun, and nothing counts. */
-export const waitingForBudget = (before: TaskRecord, claimed: TaskRecord, budget: string, now: number): TaskRecord => {
+export const waitingForBudget = (
+  before: TaskRecord,
+  claimed: TaskRecord,
+  { budget, node }: BudgetWait,
+  now: number,
+): TaskRecord => {
   const n = (before.waits ?? 0) + 1;
   return {
     ...handedBack(claimed, now),
     worker: before.worker,
     error: before.error,
     startedAt: before.startedAt,
-    waiting: { for: 'budget', budget, n, until: iso(now), scheduled: false },
+    waiting: { for: 'budget', budget, node, n, until: iso(now), scheduled: false },
   };
 };
 

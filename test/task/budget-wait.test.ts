@@ -6,6 +6,8 @@ import { runDelivery } from '../../src/task/run.ts';
 import { findTask } from '../../src/task/status.ts';
 import { app, completed, failed, open } from './world.ts';
 
+const crm = { budget: 'crm', node: 'n1' };
+
 const opened = async () => {
   const world = await open();
   const done = app(async () => completed());
@@ -17,14 +19,16 @@ describe('a task that has not begun', () => {
     const { submit, take, ports, record, status, run, done } = await opened();
     await submit({ id: 'a' });
     const delivery = await take();
-    await noteBudgetWait(ports, delivery, 'crm');
+    await noteBudgetWait(ports, delivery, crm);
     expect(await record('a')).toMatchObject({
       status: 'waiting',
       attempt: 0,
-      waiting: { for: 'budget', budget: 'crm' },
+      waiting: { for: 'budget', budget: 'crm', node: 'n1' },
     });
     expect((await record('a'))?.startedAt).toBeUndefined();
-    expect(await status('a')).toMatchObject({ status: 'waiting', waitingFor: { reason: 'budget' } });
+    const detail =
+      'its first attempt starts when budget "crm" has room for it and a worker is free; node n1 held it for that at 2026-01-01T00:00:00.000Z';
+    expect(await status('a')).toMatchObject({ status: 'waiting', waitingFor: { reason: 'budget', detail } });
     await run(done, delivery, 'unknown');
     expect(await record('a')).toMatchObject({ status: 'completed', attempt: 1, failures: 0 });
     expect((await status('a'))?.waitingFor).toBeUndefined();
@@ -34,7 +38,7 @@ describe('a task that has not begun', () => {
     const { submit, take, ports, run, done, record, clock } = await opened();
     await submit({ id: 'a' });
     for (let n = 0; n < 5; n += 1) {
-      await giveBackForBudget(ports, await take(), 'crm', 2_000);
+      await giveBackForBudget(ports, await take(), crm, 2_000);
       await clock.advance(2_000);
     }
     expect((await ports.records.get('t.a'))?.revision).toBe(1);
@@ -46,7 +50,7 @@ describe('a task that has not begun', () => {
     const { submit, take, ports, run, done, record, clock } = await opened();
     await submit({ id: 'a' });
     await clock.advance(3_600_000);
-    await giveBackForBudget(ports, await take(), 'crm', 1_000);
+    await giveBackForBudget(ports, await take(), crm, 1_000);
     await clock.advance(1_000);
     await run(done, await take(), 'unknown');
     expect(await record('a')).toMatchObject({ status: 'completed', attempt: 1 });
@@ -59,7 +63,7 @@ describe('a task that has not begun', () => {
     await clock.advance(30_000);
     const again = await take();
     expect(again.deliveries).toBe(2);
-    await noteBudgetWait(ports, again, 'crm');
+    await noteBudgetWait(ports, again, crm);
     expect(await record('a')).toMatchObject({ status: 'waiting', attempt: 0 });
     expect(await record('a')).not.toHaveProperty('lost');
     await run(done, again, 'unknown');
@@ -72,7 +76,7 @@ describe('a task that has not begun', () => {
     const delivery = await take();
     const origin = { id: 'a', type: 't', route: { pool: 'default', lane: 'normal', partition: '0' } } as const;
     await eventually(cancelTask(ports, 't.a', { ...origin, inputHash: '', submittedAt: 0 }, undefined));
-    await giveBackForBudget(ports, delivery, 'crm', 1_000);
+    await giveBackForBudget(ports, delivery, crm, 1_000);
     await eventually(Promise.resolve());
     expect(await queue.consumerInfo('WORK_default', 'default-normal')).toMatchObject({ ackPending: 0, pending: 0 });
     expect(await record('a')).toMatchObject({ status: 'cancelled' });
@@ -89,9 +93,10 @@ describe('a task that has begun before', () => {
     );
     await clock.advance(1_000);
     const { startedAt } = (await record('a')) ?? {};
-    await noteBudgetWait(ports, await take(), 'crm');
+    await noteBudgetWait(ports, await take(), crm);
     expect(await record('a')).toMatchObject({ attempt: 1, failures: 1, startedAt, error: { message: 'it broke' } });
     expect(await status('a')).toMatchObject({ attempt: 1, waitingFor: { reason: 'budget' } });
+    expect((await status('a'))?.waitingFor?.detail).toContain('its next attempt starts when');
   });
 
   test('whose worker was lost keeps count of that', async () => {
@@ -111,7 +116,7 @@ describe('a task that has begun before', () => {
     expect(await record('a')).toMatchObject({ status: 'running', attempt: 1 });
     await clock.advance(30_000);
     const again = await take();
-    await noteBudgetWait(ports, again, 'crm');
+    await noteBudgetWait(ports, again, crm);
     expect(await record('a')).toMatchObject({ status: 'waiting', attempt: 1, lost: 1 });
     await run(done, again, 'unknown');
     expect(await record('a')).toMatchObject({ status: 'completed', attempt: 2 });
@@ -132,7 +137,7 @@ describe('a task that has begun before', () => {
     await clock.settle();
     const before = await record('a');
     expect(before).toMatchObject({ status: 'running' });
-    await noteBudgetWait(ports, { ...first, seq: 999, stream: 'WORK_default' }, 'crm');
+    await noteBudgetWait(ports, { ...first, seq: 999, stream: 'WORK_default' }, crm);
     expect(await record('a')).toEqual(before);
     leave(completed());
     await running;
