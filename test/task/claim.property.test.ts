@@ -17,7 +17,9 @@ const waiting: fc.Arbitrary<TaskRecord> = fc
   .tuple(running, fc.constantFrom('retry', 'handback', 'budget'), fc.boolean(), fc.integer({ min: -5_000, max: 5_000 }))
   .map(([each, why, scheduled, ms]) => {
     if (why === 'retry') return failed(each, error, now + ms, scheduled);
-    return why === 'budget' ? waitingForBudget(each, each, 'crm', now + ms) : handedBack(each, now + ms);
+    return why === 'budget'
+      ? waitingForBudget(each, each, { budget: 'crm', node: 'n' }, now + ms)
+      : handedBack(each, now + ms);
   });
 const any = fc.oneof(fc.constant(undefined), running, waiting, terminal(running));
 const situation: fc.Arbitrary<Situation> = fc

@@ -128,7 +128,7 @@ describe('counts', () => {
   test('each wait has a number of its own', () => {
     fc.assert(
       fc.property(lived, (record) => {
-        const budget = waitingForBudget(record, record, 'crm', start);
+        const budget = waitingForBudget(record, record, { budget: 'crm', node: 'n' }, start);
         for (const wait of [handedBack(record, start), failed(record, error, start, true), budget]) {
           expect(wait.waiting?.n).toBe((record.waits ?? 0) + 1);
           expect(wait.waits).toBe(wait.waiting?.n);
