@@ -1,4 +1,4 @@
-// All that an app has to be. TROUPE_APP=examples/minimal.ts node dist/node.js
+// All that an app has to be. TROUPE_APP=examples/minimal.ts npx node dist/node.js
 import { defineApp, defineTask, schedule } from 'troupe';
 import { z } from 'zod';
 

@@ -22,7 +22,7 @@ import { worker, type WorkerMessage } from './worker.ts';
 export interface PoolSpec {
   readonly name: string;
   readonly lanes: Readonly<Record<(typeof lanes)[number], { readonly weight: number; readonly reserve: number }>>;
-  /** Workers of the whole pool, over all nodes, at most. */
+  /** Workers of the whole pool, over all nodes: what its lanes' reserves are parts of. */
   readonly max: number;
 }
 

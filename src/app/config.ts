@@ -17,9 +17,15 @@ export interface Pool {
   readonly distribution?: 'pull';
   /** Tasks at once, over all nodes. */
   readonly workers?: {
-    /** What each node runs: 0 or more; 1, or `max` where that is less. 0 counts as 1 as long as nothing wakes a pool that sleeps. */
+    /**
+     * What each node runs: 0 or more; 1, or `max` where that is less. There is no autoscaler yet: no node runs more than
+     * this, whatever waits, and none fewer than 1. Give it what one node is to run.
+     */
     readonly min?: number;
-    /** 1 to 100,000; 10, or `min` where that is more. */
+    /**
+     * 1 to 100,000; 10, or `min` where that is more. Nothing holds more nodes to it yet, and nothing grows to it: it is
+     * what lanes `reserve` parts of. Give it `min` times the nodes.
+     */
     readonly max?: number;
   };
   readonly lanes?: { readonly [L in Lane]?: LaneShare };

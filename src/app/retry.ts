@@ -2,7 +2,7 @@ import type { Duration } from '../kernel/duration.ts';
 
 /** When to try again. The wait before failure `n`'s successor is random between 0 and `first * factor^(n-1)`, at most `max`. */
 export interface Retry {
-  /** Attempts in all, the first one included, 1 to 1,000; 5. */
+  /** Attempts in all, the first one included, 1 to 1,000; 5. Counted are those that failed: one whose worker vanished is none of them. */
   readonly max?: number;
   readonly backoff?: {
     /** 1s */
