@@ -5,7 +5,7 @@
  */
 import type { Bus, Message } from '../../bus/bus.ts';
 import { subjects } from '../../bus/subjects.ts';
-import type { Clock, Timer } from '../../kernel/clock.ts';
+import type { Clock } from '../../kernel/clock.ts';
 import { LimiterTimeoutError, NonRetryableError, PayloadTooLargeError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import { aborts } from './aborts.ts';
@@ -14,6 +14,7 @@ import { answersHeard, chosen, lists, type Waiting, wishes } from './lists.ts';
 import { type Acquire, type Grants, grants, type Refusal } from '../messages.ts';
 import { later, type PermitId, permitIdOf } from '../permit-id.ts';
 import type { Permit, Wanted } from '../permits.ts';
+import { patience } from './patience.ts';
 import { renewals } from './renewals.ts';
 import { row } from './row.ts';
 import { type Answer, whyNot } from './why.ts';
@@ -52,7 +53,8 @@ export interface LineOptions {
 interface Waiter extends Waiting {
   readonly granted: (permit: Permit) => void;
   readonly failed: (error: unknown) => void;
-  readonly patience: Timer;
+  /** When its patience is over, by the monotonic clock. */
+  readonly untilMs: number;
 }
 
 /** Others have their turn when these have theirs. */
@@ -94,9 +96,10 @@ export const line = (options: LineOptions): Line => {
     const waiter = waiting.find(id);
     if (!waiter) return undefined;
     waiting.leave(waiter);
-    waiter.patience.cancel();
     aborted.remove(waiter.wanted.signal, id);
-    if (waiting.all.length === 0) renewal.stop();
+    if (waiting.all.length > 0) return waiter;
+    renewal.stop();
+    deadlines.stop();
     return waiter;
   };
 
@@ -108,6 +111,11 @@ export const line = (options: LineOptions): Line => {
   };
 
   const aborted = aborts(giveUp);
+  const deadlines = patience(
+    clock,
+    () => waiting.all,
+    (waiter: Waiter) => giveUp(waiter.id, timeout(waiter)),
+  );
 
   const grant = (id: number, permit: PermitId, untilMs: number | undefined, nowMs: number): void => {
     const waiter = waiting.find(id);
@@ -138,7 +146,7 @@ export const line = (options: LineOptions): Line => {
     if (!sent.mayCome()) emptied();
   });
 
-  const timeout = (maxWaitMs: number, sinceMs: number): LimiterTimeoutError => {
+  const timeout = ({ wanted: { maxWaitMs }, sinceMs }: Waiter): LimiterTimeoutError => {
     options.timedOut(clock.monotonic() - sinceMs);
     const why = whyNot({ connected: bus.connection === 'connected', answer, sinceMs, nowMs: clock.monotonic() });
     return new LimiterTimeoutError(`no permit of budget "${budget}" within ${Math.round(maxWaitMs)} ms: ${why}`);
@@ -148,10 +156,10 @@ export const line = (options: LineOptions): Line => {
     count += 1;
     const id = count;
     const sinceMs = clock.monotonic();
-    const patience = clock.timer(wanted.maxWaitMs, () => giveUp(id, timeout(wanted.maxWaitMs, sinceMs)));
-    const waiter = { id, wanted, sinceMs, granted, failed, patience };
+    const waiter = { id, wanted, sinceMs, untilMs: sinceMs + wanted.maxWaitMs, granted, failed };
     waiting.join(waiter);
     aborted.add(wanted.signal, id);
+    deadlines.watch(waiter);
     joined.push(waiter);
     renewal.soon();
   };
