@@ -61,7 +61,7 @@ describe('a limiter', () => {
   });
 
   test('grants no more calls at once than the budget allows, and forgets a dead one after its own timeout', async () => {
-    const { node, client, clock } = await opened({ windows: [], concurrent: 2 });
+    const { node, client, clock, status } = await opened({ windows: [], concurrent: 2 });
     await node('a');
     const one = client('one');
     const [a = '', b = ''] = (await one.wait(wishes(3, { holdMs: 30_000 }), 500)).values();
@@ -69,7 +69,13 @@ describe('a limiter', () => {
     expect((await one.wait([{ id: 'w2' }], 500)).size).toBe(0);
     await one.settle({ type: 'settled', permit: a });
     expect((await one.wait([{ id: 'w2' }], 500)).size).toBe(1);
-    await clock.advance(31_000);
+    expect(await status()).toMatchObject({ active: 2, held: { silent: 0, inherited: 0 } });
+    await clock.advance(11_000);
+    const { held } = await status();
+    expect(held).toMatchObject({ silent: 2, inherited: 0 });
+    expect(held.freeInMs).toBeGreaterThan(15_000);
+    expect(held.freeInMs).toBeLessThan(20_000);
+    await clock.advance(20_000);
     expect((await one.wait([{ id: 'w3' }], 500)).size).toBe(1);
   });
 

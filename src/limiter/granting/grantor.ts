@@ -2,7 +2,7 @@
 import type { Budget } from '../budget.ts';
 import type { InheritedSlice } from './inherited.ts';
 import type { KeptSlice } from './key.ts';
-import { ledger } from './ledger.ts';
+import { type Held, ledger } from './ledger.ts';
 import { lists } from './waiting.ts';
 import type { Acquire, Grants, Settle, Settled } from '../messages.ts';
 import { later, permitIdOf, permitText } from '../permit-id.ts';
@@ -28,6 +28,8 @@ export interface Status {
   readonly clients: number;
   /** Calls that may be going on. */
   readonly active: number;
+  /** Of these, where the budget counts them: whose process may be gone. */
+  readonly held?: Held;
   /** Permits of which nobody has told anything. */
   readonly unconfirmed: number;
   readonly closedMs: number;
@@ -145,6 +147,7 @@ export const grantor = (options: GrantorOptions): Grantor => {
       waiting: queue.size(),
       clients: clients.size,
       active: account.active(),
+      ...(budget.concurrent !== undefined && { held: account.held(now) }),
       unconfirmed: account.unconfirmed(),
       closedMs: closed.leftMs(now),
       windows: account.windows.counts.map(({ window, total }) => ({ ...window, used: total() })),

@@ -13,6 +13,8 @@ export interface InheritedSlice extends KeptSlice {
 export interface Inherited {
   /** Calls that may be going on. */
   readonly active: () => number;
+  /** When the first of them is given up; Infinity without any. */
+  freeAtMs(): number;
   /** Whether the permit is of one of these slices. */
   has(id: PermitId): boolean;
   /** What is known of the permit's call; what it used stays as it was reserved. */
@@ -53,6 +55,11 @@ export const inherit = (
 
   return {
     active: () => [...all.values()].reduce((sum, { active }) => sum + active, 0),
+    freeAtMs: () =>
+      [...all.values()].reduce(
+        (least, { active, activeUntilMs }) => (active > 0 ? Math.min(least, activeUntilMs) : least),
+        Number.POSITIVE_INFINITY,
+      ),
     has: ({ slice }) => all.has(slice),
     settle: (id, type, now) => {
       const permit = permitText(id);

@@ -48,6 +48,17 @@ export interface Ledger {
   nextMs(): number;
   /** Permits of which nobody has told anything. */
   readonly unconfirmed: () => number;
+  readonly held: (nowMs: number) => Held;
+}
+
+/** Places of calls that perhaps nobody is at any more: each is free when its call's own timeout is over. */
+export interface Held {
+  /** Of clients that have not been heard of for their lease. */
+  readonly silent: number;
+  /** Granted by an earlier limiter. */
+  readonly inherited: number;
+  /** When the first of all these is free, in ms; undefined without any. */
+  readonly freeInMs?: number;
 }
 
 export interface LedgerOptions {
@@ -203,6 +214,14 @@ export const ledger = (options: LedgerOptions): Ledger => {
     },
     kept: (nowMs) => [...earlier.kept(nowMs), ...slices.kept(nowMs)],
     nextMs: () => Math.min(windows.nextMs(), slices.nextMs()),
+    held: (nowMs) => {
+      const silent = [...slices.all.values()]
+        .flatMap(({ calls }) => [...calls.values()])
+        .filter(({ aliveAtMs }) => nowMs > aliveAtMs + clientLeaseMs);
+      const free = Math.min(earlier.freeAtMs(), ...silent.map(({ holdUntilMs }) => holdUntilMs)) - nowMs;
+      const held = { silent: silent.length, inherited: earlier.active() };
+      return Number.isFinite(free) ? { ...held, freeInMs: Math.max(0, Math.round(free)) } : held;
+    },
     unconfirmed: () => [...slices.all.values()].reduce((sum, { undated }) => sum + undated, 0),
   };
 };
