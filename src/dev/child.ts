@@ -4,7 +4,7 @@
  * we are gone, however that came about.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, watch } from 'node:fs';
+import { readFileSync, statSync, watch } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { systemClock } from '../kernel/clock.ts';
@@ -34,8 +34,8 @@ export interface Child {
   readonly pid: number;
   /** The match of `ready` in the log. */
   readonly ready: RegExpExecArray;
-  /** Resolves when the child has ended, however. Never rejects. */
-  readonly exit: Promise<void>;
+  /** Resolves when the child has ended, however, with how: `ended by SIGKILL`, `ended with code 1; see <log>`. Never rejects. */
+  readonly exit: Promise<string>;
   /** Sends a signal; resolves when the child has ended, but at once for one that only holds it or wakes it. */
   kill(signal: NodeJS.Signals): Promise<void>;
 }
@@ -55,6 +55,13 @@ const guard = (pid: number, signal: string): ChildProcess => {
   shell.on('error', () => undefined);
   shell.unref();
   return shell;
+};
+
+/** Its log is worth a look where it says anything, and the child had a moment to say what happened to it. */
+const endingOf = (code: number | null, signal: NodeJS.Signals | null, log: string, offset: number): string => {
+  const how = signal === null ? `ended with code ${code}` : `ended by ${signal}`;
+  const logged = (statSync(log, { throwIfNoEntry: false })?.size ?? 0) > offset;
+  return logged && signal !== 'SIGKILL' ? `${how}; see ${log}` : how;
 };
 
 const readFrom = (file: string, offset: number): string => readFileSync(file).subarray(offset).toString();
@@ -91,11 +98,11 @@ export const startChild = async (options: ChildOptions): Promise<Child> => {
   const { size } = await log.stat();
   // In a group of its own: Ctrl-C in a terminal is for us alone, so that we can drain before the servers go.
   const child = spawn(command, args, { stdio: ['ignore', log.fd, log.fd], detached: true, env, ...identity });
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('exit', () => resolve());
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once('exit', (code, signal) => resolve(endingOf(code, signal, options.log, size)));
     child.once('error', reject);
   });
-  const exit = ended.catch(() => undefined);
+  const exit = ended.catch(String);
   await log.close();
   const watchdog = child.pid === undefined ? undefined : guard(child.pid, orphanSignal);
   void exit.then(() => watchdog?.kill('SIGKILL'));

@@ -7,6 +7,8 @@ export interface Server {
   readonly port: number;
   /** Undefined while it is down. */
   readonly pid: number | undefined;
+  /** How it ended, where that is known; undefined while it runs. */
+  readonly ending?: string | undefined;
   /** Ends it in order; resolves when it has ended. Nothing happens if it is down. */
   stop(): Promise<void>;
   /** Sends a signal, default SIGKILL. Resolves when it has ended, but at once for SIGSTOP, SIGCONT and SIGHUP. */
@@ -27,10 +29,14 @@ export interface ServerOptions {
 
 export const server = ({ url, port, child, stopSignal, again }: ServerOptions): Server => {
   let current: Child | undefined;
+  let ending: string | undefined;
   const track = (started: Child): void => {
     current = started;
-    void started.exit.then(() => {
-      if (current === started) current = undefined;
+    ending = undefined;
+    void started.exit.then((how) => {
+      if (current !== started) return;
+      current = undefined;
+      ending = how;
     });
   };
   const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => current?.kill(signal);
@@ -46,6 +52,9 @@ export const server = ({ url, port, child, stopSignal, again }: ServerOptions): 
     port,
     get pid() {
       return current?.pid;
+    },
+    get ending() {
+      return ending;
     },
     stop,
     kill,

@@ -50,6 +50,8 @@ export interface Account {
   readonly records: number;
   readonly differing: readonly Item[];
   readonly dead: readonly Item[];
+  /** Of those that failed or are dead, how many the example app fails on purpose, by their own word. */
+  readonly onPurpose: number;
 }
 
 /** What a call's step says of the call. */
@@ -121,5 +123,7 @@ export const accountOf = (found: readonly Found[]): Account => {
     records: found.filter(({ record }) => record !== undefined).length,
     differing: found.flatMap(({ item, row, record }) => (record && !same(row, record) ? [item] : [])),
     dead: found.flatMap(({ item, row }) => (row?.status === 'dead' ? [item] : [])),
+    onPurpose: rows.filter(({ status, error = '' }) => /^(failed|dead)$/.test(status) && error.includes('on purpose'))
+      .length,
   };
 };

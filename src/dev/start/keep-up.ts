@@ -13,7 +13,7 @@ export const keepUp = (
   const restarting = new Map<string, Promise<void>>();
 
   const restart = async (name: string, server: Server): Promise<void> => {
-    terminal.event(`${name} has ended; it is started again`);
+    terminal.event(`${name} ${server.ending ?? 'has ended'}; it is started again`);
     await server.restart().catch((error: unknown) => terminal.event(String(error))); // And tried again at the next look.
     restarting.delete(name);
   };

@@ -20,8 +20,8 @@ export interface Node {
   readonly name: string;
   readonly httpUrl: string;
   readonly pid: number;
-  /** Resolves when the process has ended. */
-  readonly exit: Promise<void>;
+  /** Resolves when the process has ended, with how: `ended by SIGKILL`. */
+  readonly exit: Promise<string>;
   /** Ends it without a warning, as a power cut would. */
   kill(): Promise<void>;
   /** Asks it to finish what it has begun and go; after `graceMs` it has to. */
@@ -75,13 +75,13 @@ interface Starting {
 }
 
 const untilReady = async (child: Child, { name, httpUrl, log, clock }: Starting): Promise<void> => {
-  let gone = false;
-  void child.exit.then(() => {
-    gone = true;
+  let ending: string | undefined;
+  void child.exit.then((how) => {
+    ending = how;
   });
   const start = clock.monotonic();
   while (!(await isReady(httpUrl))) {
-    if (gone) throw new UnavailableError(`${name} ended before it was ready; ${log} says why`);
+    if (ending !== undefined) throw new UnavailableError(`${name} was not ready yet when it ${ending}`);
     if (clock.monotonic() - start > readyMs) {
       await child.kill('SIGKILL');
       throw new TimeoutError(`${name} was not ready within ${readyMs / 1_000} s; ${log} says why`);

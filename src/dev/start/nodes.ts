@@ -47,14 +47,14 @@ export const startNodes = async ({ terminal, ...options }: NodesOptions): Promis
   const start = async (name: string): Promise<Node> => {
     const node = await startNode({ ...options, name, httpPort: ports.get(name) ?? 0 });
     byName.set(name, node);
-    void node.exit.then(() => gone(node)); // `gone` handles what it does.
+    void node.exit.then((how) => gone(node, how)); // `gone` handles what it does.
     return node;
   };
 
-  const gone = (node: Node): void => {
+  const gone = (node: Node, how: string): void => {
     byName.delete(node.name);
     if (away.has(node.name)) return;
-    const why = `${node.name} ended by itself; ${options.dir}/${node.name}.log says why`;
+    const why = `${node.name} ${how}`;
     restarts += 1;
     if (restarts > restartsMax) return fail(new UnavailableError(why));
     terminal.event(`${why}; it is started again`);

@@ -38,6 +38,14 @@ export const accountLines = (account: Account, batch: string, simulated?: Simula
     row('', figures),
     ...taskTypes.map((type) => row(type, of(byType[type]))),
     row('together', of(together)),
+    ...(account.onPurpose > 0
+      ? [
+          line(
+            'on purpose',
+            `${account.onPurpose} of the failed and dead: the example's inspect refuses some documents`,
+          ),
+        ]
+      : []),
     ...(together.other > 0 ? [line('open', `${plural(together.other)} cancelled or not ended`)] : []),
     '',
     line('taken over', `${plural(account.takenOver)} went on at another worker after theirs was gone`),
@@ -134,6 +142,6 @@ export const nextLines = (dead: Item | undefined, { natsUrl, httpUrl }: Places):
   ...(natsUrl === 'nats://127.0.0.1:4222' ? [] : [`  export NATS_URL=${natsUrl}`]),
   `  nats req submit.summarise '{"document":"gettysburg-address"}'`,
   `  nats req submit.extract '{"document":"us-declaration-of-independence-part-1"}'`,
-  dead ? `  nats req retry.${dead.key} ''` : `  nats kv watch tasks`,
+  dead ? `  nats req retry.${dead.key} ''   # what failed on purpose does so again` : `  nats kv watch tasks`,
   `  curl ${httpUrl}/tasks/summarise -H 'content-type: application/json' -d '{"document":"gettysburg-address"}'`,
 ];

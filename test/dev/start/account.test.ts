@@ -51,7 +51,7 @@ const rowOf = (record: TaskRecord): TaskRow => ({
   inputHash: record.inputHash,
   input: undefined,
   result: record.result === undefined ? undefined : JSON.stringify(record.result),
-  error: undefined,
+  error: record.error && JSON.stringify(record.error),
   waiting: undefined,
   usage: undefined,
   parent: undefined,
@@ -141,6 +141,7 @@ describe('the account', () => {
     expect(text).toContain('$0.0500, by the prices in examples/app.ts: SIMULATED, not paid');
     expect(text).toContain('2 calls held back by the budget; for a permit 0.0 s (median), 2.5 s (longest)');
     expect(text).toMatch(/together +3 +1 +1\n/);
+    expect(text).toContain('2 of the failed and dead: the example');
     expect(text).toContain('1 task cancelled or not ended');
     expect(text).toContain('6 of 6 rows in Postgres, 6 records in KV: all equal');
   });
