@@ -3,25 +3,17 @@
  * A permit has no date, and so is counted whatever the clock says, until its holder has told when its request left. Why
  * that is never over the limit is proved in docs/limiter.md.
  */
-import { type Amount, type Budget, minus, plus, type Timing, timingOf, type Unit, units } from '../budget.ts';
+import { type Amount, type Budget, type Timing, timingOf, type Unit, units } from '../budget.ts';
+import { type Asked, callsOf, type Told } from './calls.ts';
 import { inherit, type InheritedSlice } from './inherited.ts';
 import type { KeptSlice } from './key.ts';
-import { clientLeaseMs, type Word } from '../messages.ts';
+import type { Word } from '../messages.ts';
 import { type PermitId, permitText } from '../permit-id.ts';
-import { type Call, type Slice, slicesOf } from './slices.ts';
-import type { Waiting } from './waiting.ts';
+import { type Slice, slicesOf } from './slices.ts';
 import { type Windows, windowsOf } from './windows.ts';
 
-/** H: how long a permit is counted of which nobody has told anything. By then whoever had it is gone. */
-export const unconfirmedMs = 300_000;
 /** How often it is looked for what was never told. */
 const sweepMs = 250;
-
-/**
- * What a fate was to the ledger. `late`: the request escaped its permit's time, and counts from now; which a successor has
- * to hear of, for by the slice's own date it is gone too soon.
- */
-export type Told = 'known' | 'unknown' | 'late';
 
 export interface Ledger {
   readonly timing: Timing;
@@ -35,7 +27,7 @@ export interface Ledger {
   /** Calls that may be going on. */
   readonly active: () => number;
   /** A permit from an open slice; `undefined` where none has so much left. */
-  grant(asked: Pick<Waiting, 'client' | 'amount' | 'holdMs'>, nowMs: number): PermitId | undefined;
+  grant(asked: Asked, nowMs: number): PermitId | undefined;
   /** Reserves a slice that `amount` fits into. It may be granted from once it is `opened`. */
   reserve(amount: Amount, nowMs: number): Slice | undefined;
   /** The slice is in the budget's key. */
@@ -75,59 +67,10 @@ export const ledger = (options: LedgerOptions): Ledger => {
   const earlier = inherit(options.inherited, windows, timing, options.nowMs);
   const last = Math.max(0, ...options.inherited.map(({ n }) => n));
   const slices = slicesOf({ budget, timing, windows, last });
-  /** Calls of all slices. */
-  let active = 0;
+  const calls = callsOf({ timing, windows, late: slices.late });
   /** Given up without a word: should one come after all, it counts from then. */
   const lost = new Set<string>();
   let sweptAtMs = options.nowMs;
-
-  /** It counts no more as one without a date. */
-  const undate = ({ slice, amount }: Call): void => {
-    slice.undated -= 1;
-    windows.release(amount);
-    slice.amount = minus(slice.amount, amount);
-  };
-
-  const date = (call: Call, atMs: number): void => {
-    if (call.datedAtMs !== undefined) return;
-    call.datedAtMs = atMs;
-    call.slice.undated -= 1;
-    call.slice.leavesAtMs = Math.max(call.slice.leavesAtMs, atMs + windows.longestMs);
-    windows.date(call.amount, atMs);
-  };
-
-  /** Its request has arrived by then, if it was written in time. */
-  const isSent = (call: Call): void => date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
-
-  const isLate = (call: Call, nowMs: number): void => {
-    if (call.datedAtMs !== undefined) return;
-    call.datedAtMs = nowMs;
-    undate(call);
-    call.counts = slices.late(call.amount, nowMs);
-  };
-
-  const forget = (number: number, { slice }: Call): void => {
-    if (slice.calls.delete(number)) active -= 1;
-  };
-
-  /** As if it had never been granted. */
-  const drop = (number: number, call: Call): void => {
-    if (call.datedAtMs === undefined) undate(call);
-    forget(number, call);
-  };
-
-  /** Whoever ends without having said when it was sent was late. */
-  const end = (number: number, call: Call, actual: Amount | undefined, nowMs: number): Told => {
-    const told = call.datedAtMs === undefined ? 'late' : 'known';
-    isLate(call, nowMs);
-    if (actual) {
-      windows.replace(call.amount, actual, call.datedAtMs ?? nowMs, nowMs);
-      call.counts.amount = plus(call.counts.amount, minus(windows.counted(actual), call.amount));
-      call.counts.leavesAtMs = Math.max(call.counts.leavesAtMs, nowMs + windows.longestMs);
-    }
-    forget(number, call);
-    return told;
-  };
 
   const settleUnknown = (id: PermitId, fate: Word, nowMs: number): Told => {
     const foreign = id.epoch !== epoch;
@@ -140,17 +83,6 @@ export const ledger = (options: LedgerOptions): Ledger => {
     return 'known';
   };
 
-  const sweepSlice = ({ n, calls }: Slice, nowMs: number): void => {
-    for (const [number, call] of calls) {
-      const { datedAtMs, grantedAtMs, holdUntilMs, aliveAtMs } = call;
-      if (datedAtMs === undefined && nowMs - grantedAtMs > unconfirmedMs) {
-        drop(number, call);
-        lost.add(permitText({ epoch, slice: n, number }));
-      } else if (datedAtMs !== undefined && nowMs > Math.max(holdUntilMs, aliveAtMs + clientLeaseMs))
-        forget(number, call);
-    }
-  };
-
   return {
     timing,
     windows,
@@ -161,30 +93,14 @@ export const ledger = (options: LedgerOptions): Ledger => {
       slices.advance(nowMs);
       if (nowMs - sweptAtMs < sweepMs) return;
       sweptAtMs = nowMs;
-      for (const slice of slices.all.values()) sweepSlice(slice, nowMs);
+      for (const slice of slices.all.values())
+        for (const number of calls.sweep(slice, nowMs)) lost.add(permitText({ epoch, slice: slice.n, number }));
       earlier.advance(nowMs);
     },
-    active: () => active + earlier.active(),
-    grant: ({ client: { name: holder }, amount, holdMs }, nowMs) => {
-      const slice = slices.find(amount, nowMs);
-      if (!slice) return undefined;
-      slice.left = minus(slice.left, amount);
-      slice.granted += 1;
-      slice.undated += 1;
-      active += 1;
-      const holdUntilMs = nowMs + timing.permitMs + holdMs;
-      slice.holdUntilMs = Math.max(slice.holdUntilMs, holdUntilMs);
-      slice.calls.set(slice.granted, {
-        holder,
-        slice,
-        counts: slice,
-        amount: windows.counted(amount),
-        grantedAtMs: nowMs,
-        holdUntilMs,
-        aliveAtMs: nowMs,
-        datedAtMs: undefined,
-      });
-      return { epoch, slice: slice.n, number: slice.granted };
+    active: () => calls.active() + earlier.active(),
+    grant: (asked, nowMs) => {
+      const slice = slices.find(asked.amount, nowMs);
+      return slice && { epoch, slice: slice.n, number: calls.begin(slice, asked, nowMs) };
     },
     reserve: slices.reserve,
     opened: (slice) => {
@@ -194,30 +110,12 @@ export const ledger = (options: LedgerOptions): Ledger => {
       const call = id.epoch === epoch ? slices.all.get(id.slice)?.calls.get(id.number) : undefined;
       if (!call) return settleUnknown(id, fate, nowMs);
       if (by !== undefined && by !== call.holder) return 'unknown';
-      switch (fate.type) {
-        case 'sent':
-          isSent(call);
-          return 'known';
-        case 'late':
-          isLate(call, nowMs);
-          return 'late';
-        case 'unsent':
-          drop(id.number, call);
-          return 'known';
-        case 'settled':
-          if (fate.sent) isSent(call);
-          return end(id.number, call, fate.actual, nowMs);
-        case 'alive':
-          call.aliveAtMs = nowMs;
-          return 'known';
-      }
+      return calls.tell(id.number, call, fate, nowMs);
     },
     kept: (nowMs) => [...earlier.kept(nowMs), ...slices.kept(nowMs)],
     nextMs: () => Math.min(windows.nextMs(), slices.nextMs()),
     held: (nowMs) => {
-      const silent = [...slices.all.values()]
-        .flatMap(({ calls }) => [...calls.values()])
-        .filter(({ aliveAtMs }) => nowMs > aliveAtMs + clientLeaseMs);
+      const silent = calls.silent(slices.all.values(), nowMs);
       const free = Math.min(earlier.freeAtMs(), ...silent.map(({ holdUntilMs }) => holdUntilMs)) - nowMs;
       const held = { silent: silent.length, inherited: earlier.active() };
       return Number.isFinite(free) ? { ...held, freeInMs: Math.max(0, Math.round(free)) } : held;
