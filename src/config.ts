@@ -49,6 +49,8 @@ const environment = z.object({
   /** 0: no HTTP. */
   HTTP_PORT: number(0, 65_535).optional(),
   LOG_LEVEL: z.enum([...levels, 'silent']).default('info'),
+  /** Where the servers of `--dev` keep their files; one node at a time. */
+  TROUPE_DEV_DIR: z.string().min(1).default('.troupe/dev'),
   /** After how long without a sign of life a delivery is handed to another worker. */
   TROUPE_ACK_WAIT: duration(1_000, 600_000).default(30_000),
   /** How long running tasks may go on once the node is asked to stop. */
@@ -81,7 +83,7 @@ Environment, with defaults:
   HTTP_PORT=8080 (0: off)          LOG_LEVEL=info (debug, warn, error, silent)
   TROUPE_ACK_WAIT=30s              TROUPE_GRACE=25s
   TROUPE_RECORD_LIFE=1h            TROUPE_REPLICAS=1
-  TROUPE_QUEUE_BYTES=536870912
+  TROUPE_QUEUE_BYTES=536870912     TROUPE_DEV_DIR=.troupe/dev (of --dev: data, logs, postgres.url)
 `;
 
 /** Throws `ConfigurationError` with every mistake there is. */

@@ -1,6 +1,6 @@
 /** From a configuration to a running node, and back to nothing: parse, connect, run, drain. */
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolveApp } from './app/resolve.ts';
 import type { ResolvedApp } from './app/resolved.ts';
@@ -149,6 +149,7 @@ const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Pr
 
   try {
     const { exit: ended } = await root.start(signal);
+    if (!projects) log.info({}, withoutHistory);
     log.info({ pools: [...app.pools.keys()], tasks: [...app.tasks.keys()] }, 'the node runs');
     void aborted(signal).then(() => log.info({}, 'the node drains'));
     await ended;
@@ -164,6 +165,9 @@ const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Pr
   }
 };
 
+const withoutHistory =
+  'DATABASE_URL=none: this node keeps no history and cannot look into it; what has ended is known until its record expires, and some other node has to have a Postgres';
+
 /** What a node is connected to. */
 interface Servers {
   readonly nats: string;
@@ -174,13 +178,16 @@ interface Servers {
 
 /** What is configured; with `--dev`, what is not is started beside us. */
 const serversOf = async (config: Config, env: MainOptions['env'], log: Log): Promise<Servers> => {
-  const { dev, NATS_URL: nats = 'nats://127.0.0.1:4222', DATABASE_URL: database = '' } = config;
+  const { dev, TROUPE_DEV_DIR: dir, NATS_URL: nats = 'nats://127.0.0.1:4222', DATABASE_URL: database = '' } = config;
   if (!dev) return { nats, database, stop: () => Promise.resolve() };
   // Loaded only when wanted: it needs packages that a production install leaves out.
   const { embed } = await import('./dev/embed.ts');
-  const embedded = await embed({ env, dir: '.troupe/dev' });
+  const embedded = await embed({ env, dir });
   Object.assign(env, embedded.env);
   const { NATS_URL, DATABASE_URL, OPENAI_BASE_URL } = embedded.env;
-  log.info({ NATS_URL, DATABASE_URL, OPENAI_BASE_URL }, 'started beside this node');
+  // The log hides its password.
+  const file = DATABASE_URL && resolve(join(dir, 'postgres.url'));
+  if (file) await writeFile(file, DATABASE_URL, { mode: 0o600 });
+  log.info({ NATS_URL, DATABASE_URL, DATABASE_URL_FILE: file, OPENAI_BASE_URL }, 'started beside this node');
   return { nats: NATS_URL ?? nats, database: DATABASE_URL ?? database, stop: embedded.stop };
 };

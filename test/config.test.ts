@@ -24,7 +24,8 @@ test('an address of a Postgres is all that a node needs to be told', () => {
 });
 
 test('with --dev it needs to be told nothing', () => {
-  expect(configOf({}, ['--dev']).dev).toBe(true);
+  expect(configOf({}, ['--dev'])).toMatchObject({ dev: true, TROUPE_DEV_DIR: '.troupe/dev' });
+  expect(configOf({ TROUPE_DEV_DIR: '/srv/dev' }, ['--dev']).TROUPE_DEV_DIR).toBe('/srv/dev');
 });
 
 test('--app goes before TROUPE_APP', () => {

@@ -30,6 +30,8 @@ export const vacated = async (dir: string, pidFile: string, name: string): Promi
     const pid = await running(pidFile, name);
     if (pid === undefined) return;
     if (systemClock.monotonic() - start < patienceMs) continue;
-    throw new ConflictError(`${dir} is in use by ${name}, process ${pid}: stop it, or choose another directory`);
+    throw new ConflictError(
+      `${dir} is in use by ${name}, process ${pid}: stop it, or choose another directory (TROUPE_DEV_DIR with --dev, --dir with npm start)`,
+    );
   }
 };
