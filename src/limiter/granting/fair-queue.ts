@@ -117,6 +117,7 @@ const nextOf = <Item extends Queued>(tenants: Map<string, Tenant<Item>>): Item |
     const [item] = tenant.items;
     if (item && tenant.deficit >= item.cost) return item;
     tenant.deficit += Math.max(quantum, Number.MIN_VALUE);
+    if (tenants.size === 1) continue;
     tenants.delete(name);
     tenants.set(name, tenant);
   }
