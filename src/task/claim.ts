@@ -30,7 +30,7 @@ export interface Situation {
   readonly delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>;
   readonly task: Task;
   readonly worker: string;
-  /** Its claim is written before its handler is called, as that of every task with a budget is: without a record it never began. */
+  /** Its claim is written before its handler is called, as with a budget: so without a record it never began. */
   readonly claimedFirst?: boolean;
   /** Server's clock, epoch ms. */
   readonly now: number;
@@ -61,7 +61,8 @@ const isAnothers = (
 
 /**
  * A first delivery begins at once: the create at revision 0 decides. A later one may follow a worker that died, but for
- * a task whose claim comes first. A timer without a record comes too late: the record was terminal and is forgotten, for only terminal ones ever are.
+ * a task whose claim comes first. A timer without a record comes too late: the record was terminal and is forgotten, for
+ * only terminal ones ever are.
  */
 const decideUnknown = (situation: Situation): Decision => {
   const { delivery, task, worker, now, forgotten, claimedFirst = false } = situation;
