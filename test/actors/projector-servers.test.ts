@@ -9,24 +9,23 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { postgresStore } from '../../src/store/postgres.ts';
+import type { Server } from '../../src/dev/server.ts';
 import type { Store } from '../../src/store/store.ts';
+import { madeAnew } from '../setup/made-anew.ts';
 import { freshDatabase, freshNats, freshPostgres } from '../setup/servers.ts';
 import { done, expectEqual, metric, type Parts, provision, record, running, type, writing } from './projector-world.ts';
 
-const server = await freshNats();
 const bucketStream = streams.bucket('tasks');
 const ackWaitMs = 1_000;
 const long = { timeout: 15_000 };
 
+let server: Server;
 const connect = async (): Promise<NatsConnection> => {
   const options = { servers: server.url, name: 'projector', clock: systemClock, random: systemRandom, log: silentLog };
   const link = await connectNats(options);
   onTestFinished(() => link.bus.close());
   return link;
 };
-
-const removeStream = ({ bus }: NatsConnection, name: string) =>
-  bus.request(`$JS.API.STREAM.DELETE.${name}`, new Uint8Array(0));
 
 /** Fails the test if any row ever goes back. */
 const guarded = async (url: string): Promise<void> => {
@@ -62,8 +61,8 @@ const open = async (url: string): Promise<Store> => {
 
 let link: NatsConnection;
 beforeEach(async () => {
+  server = await freshNats();
   link = await connect();
-  for (const name of [bucketStream, streams.dlq]) await removeStream(link, name);
   await provision(link.queue);
 });
 
@@ -215,8 +214,7 @@ test('a bucket that is made anew under a running projector wins over the rows of
   await put(...names.map((id) => done(id, 'old')));
   await caughtUp(started);
   const old = await parts.store.task(type, 'task-0');
-  await removeStream(link, bucketStream);
-  await provision(link.queue);
+  await madeAnew(link, bucketStream, () => provision(link.queue));
   await put(...names.map((id) => done(id, 'new')));
   await expect.poll(async () => (await parts.store.task(type, 'task-49'))?.result, long).toBe('"new"');
   await caughtUp(started);
@@ -235,8 +233,7 @@ test('a bucket that was made anew while no projector ran wins as well', async ()
   await put(record('one'), record('two'), done('one', 'old'));
   await caughtUp(first);
   await first.stop();
-  await removeStream(link, bucketStream);
-  await provision(link.queue);
+  await madeAnew(link, bucketStream, () => provision(link.queue));
   await put(done('one', 'new'));
   await caughtUp(await start(parts));
   expect(await parts.store.task(type, 'one')).toMatchObject({ revision: 1, result: '"new"' });

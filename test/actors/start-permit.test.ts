@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { startPermit } from '../../src/actors/start-permit.ts';
+import { permitIdOf } from '../../src/limiter/permit-id.ts';
 import type { Permit } from '../../src/limiter/permits.ts';
 
 const opened = (inTime: () => boolean = () => true) => {
@@ -7,7 +8,7 @@ const opened = (inTime: () => boolean = () => true) => {
   const fate: string[] = [];
   const told = (what: string) => () => void fate.push(what);
   const permit: Permit = {
-    id: '1',
+    id: permitIdOf('1.1.1'),
     budget: 'b',
     waitedMs: 0,
     inTime,

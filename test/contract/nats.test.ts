@@ -8,28 +8,19 @@ import { blobsContract } from './blobs.contract.ts';
 import { busContract } from './bus.contract.ts';
 import { kvContract } from './kv.contract.ts';
 import { queueContract } from './queue.contract.ts';
-import { bytes, type Make, text } from './world.ts';
+import type { Make } from './world.ts';
 
-const server = await freshNats();
-
-const connect = async (): Promise<NatsConnection> => {
-  const options = { servers: server.url, name: 'contract', clock: systemClock, random: systemRandom, log: silentLog };
+const connectTo = (servers: string) => async (): Promise<NatsConnection> => {
+  const options = { servers, name: 'contract', clock: systemClock, random: systemRandom, log: silentLog };
   const link = await connectNats(options);
   onTestFinished(() => link.bus.close());
   return link;
 };
 
-const emptied = async ({ bus }: NatsConnection): Promise<void> => {
-  const ask = async (operation: string) =>
-    JSON.parse(text((await bus.request(`$JS.API.${operation}`, bytes(''))).data) ?? '');
-  const { streams } = await ask('STREAM.NAMES');
-  for (const name of streams ?? []) await ask(`STREAM.DELETE.${name}`);
-};
-
-/** One server for all, emptied for each test. */
+/** A server for each test: one that is emptied may not be empty (`setup/made-anew.ts`). */
 const make: Make = async () => {
-  await emptied(await connect());
-  return { clock: systemClock, connect, eventually: (promise) => promise };
+  const { url } = await freshNats();
+  return { clock: systemClock, connect: connectTo(url), eventually: (promise) => promise };
 };
 
 describe('the bus on NATS', () => busContract(make));

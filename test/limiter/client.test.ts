@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LimiterTimeoutError, NonRetryableError, NotFoundError } from '../../src/kernel/errors.ts';
 import { amountOf, type Budget } from '../../src/limiter/budget.ts';
 import { isAnswerable } from '../../src/bus/subjects.ts';
+import { permitIdOf, permitText } from '../../src/limiter/permit-id.ts';
 import { openai, world } from './client-world.ts';
 
 describe('those that wait', () => {
@@ -34,7 +35,7 @@ describe('those that wait', () => {
     ]);
     await answer({ grants: [{ id: 1, permit: '1.1.4', count: 5 }] });
     const permits = await Promise.all(asked);
-    expect(permits.map(({ id }) => id)).toEqual(['1.1.4', '1.1.5', '1.1.6', '1.1.7', '1.1.8']);
+    expect(permits.map(({ id }) => permitText(id))).toEqual(['1.1.4', '1.1.5', '1.1.6', '1.1.7', '1.1.8']);
     for (const [index, permit] of permits.entries()) {
       permit.sent();
       permit.settle(amountOf(index === 3 ? 50 : 90, 0));
@@ -131,7 +132,7 @@ describe('a permit', () => {
     await clock.advance(300);
     await answer({ n: 2, grants: [{ id: 1, permit: '1.1.1' }] });
     const permit = await asked;
-    expect(permit).toMatchObject({ id: '1.1.1', budget: 'openai', waitedMs: 300 });
+    expect(permit).toMatchObject({ id: permitIdOf('1.1.1'), budget: 'openai', waitedMs: 300 });
     await clock.advance(325);
     expect(permit.inTime()).toBe(true);
     await clock.advance(1);
@@ -148,7 +149,7 @@ describe('a permit', () => {
     await clock.advance(125);
     expect(waiting()).toEqual([1]);
     await answer({ grants: [{ id: 1, permit: '1.1.2' }] });
-    expect((await asked).id).toBe('1.1.2');
+    expect(permitText((await asked).id)).toBe('1.1.2');
   });
 
   test('is returned where it answers a list that was declared dead, though its time is not quite over', async () => {
@@ -168,7 +169,7 @@ describe('a permit', () => {
     await answer({ grants: [{ id: 1, permit: '1.1.1' }] });
     await clock.advance(750);
     await answer({ grants: [{ id: 1, permit: '1.1.2' }] });
-    expect((await asked).id).toBe('1.1.2');
+    expect(permitText((await asked).id)).toBe('1.1.2');
   });
 
   test('is returned by who has one already', async () => {
@@ -177,7 +178,7 @@ describe('a permit', () => {
     await clock.advance(125);
     await answer({ n: 1, grants: [{ id: 1, permit: '1.1.1' }] });
     await answer({ n: 2, grants: [{ id: 1, permit: '1.1.2' }] });
-    expect((await asked).id).toBe('1.1.1');
+    expect(permitText((await asked).id)).toBe('1.1.1');
     expect(fates).toEqual([{ type: 'unsent', permit: '1.1.2' }]);
   });
 

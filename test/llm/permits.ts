@@ -1,5 +1,6 @@
 /** Permits in the test's hands: granted when told, and noted. */
 import type { Amount } from '../../src/limiter/budget.ts';
+import { permitIdOf } from '../../src/limiter/permit-id.ts';
 import type { Permits, Wanted } from '../../src/limiter/permits.ts';
 
 export interface Granted {
@@ -23,7 +24,7 @@ export const notedPermits = (options: { readonly hold?: boolean; readonly waits?
     const one: Granted = { budget, wanted, fate: [] };
     granted.push(one);
     return {
-      id: `1.1.${granted.length}`,
+      id: permitIdOf(`1.1.${granted.length}`),
       budget,
       waitedMs: 0,
       inTime: () => inTime,

@@ -62,7 +62,7 @@ const source = (...inTime: readonly boolean[]) => {
       over = true;
     };
     return {
-      id,
+      id: permitIdOf(`1.1.${count}`),
       budget: 'openai',
       waitedMs: 0,
       inTime: () => !over && (answers.shift() ?? true),

@@ -88,7 +88,8 @@ export const world = async (ground: Ground, options: WorldOptions) => {
     replicas: 1,
     workBytes: settings.queueBytes,
   });
-  await eventually(provision(plain.queue, plan));
+  const provisioned = (): Promise<void> => provision(plain.queue, plan);
+  await eventually(provisioned());
   const records = bucket(plain.queue, buckets.tasks);
   const submit = (id: string, { input = null, ...rest }: Submit = {}) => {
     const ports = { ...plain, records, clock, random, region: 'main' };
@@ -143,6 +144,7 @@ export const world = async (ground: Ground, options: WorldOptions) => {
     store,
     records,
     boot,
+    provisioned,
     submit,
     until,
     record,

@@ -5,7 +5,7 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { seededRandom, systemRandom } from '../../src/kernel/random.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
-import { beforeAll, describe } from 'vitest';
+import { describe } from 'vitest';
 import { freshNats } from '../setup/servers.ts';
 import type { Ground } from './node.ts';
 
@@ -41,26 +41,8 @@ export const natsGround = (url: string): Ground => ({
   eventually: (promise) => promise,
 });
 
-/** On a server that may have been used before. */
-export const emptyNatsGround = async (url: string): Promise<Ground> => {
-  const ground = natsGround(url);
-  const { bus } = await ground.connect('emptying');
-  const ask = async (operation: string) =>
-    JSON.parse(new TextDecoder().decode((await bus.request(`$JS.API.${operation}`, new Uint8Array())).data));
-  const { streams } = await ask('STREAM.NAMES');
-  for (const name of streams ?? []) await ask(`STREAM.DELETE.${name}`);
-  await bus.close();
-  return ground;
-};
-
 /** The same schedules on both; `make` is called once in each test. */
 export const onBothGrounds = (schedules: (make: () => Promise<Ground>) => void): void => {
   describe('in memory', () => schedules(async () => memoryGround()));
-  describe('on nats-server', () => {
-    let url = '';
-    beforeAll(async () => {
-      url = (await freshNats()).url;
-    });
-    schedules(() => emptyNatsGround(url));
-  });
+  describe('on nats-server', () => schedules(async () => natsGround((await freshNats()).url)));
 };

@@ -1,6 +1,7 @@
 /** Protocol 2, 11, 12, 15 and 18: which task an id names, for how long, and what else may have it. */
 import { describe, expect, test } from 'vitest';
 import { streams, subjects } from '../../src/bus/subjects.ts';
+import { madeAnew } from '../setup/made-anew.ts';
 import { freshNats } from '../setup/servers.ts';
 import { bytes, outgoing } from '../task/world.ts';
 import { type Submit, world } from './fixture.ts';
@@ -154,7 +155,7 @@ describe('on nats-server', () => {
   test('an inbox that was made anew gives other ids: nothing is taken for yesterday’s task', async () => {
     const ids: string[] = [];
     const { url } = await freshNats();
-    const { boot, queue, bus, until } = await world(natsGround(url), {
+    const { boot, queue, bus, until, provisioned } = await world(natsGround(url), {
       run: async (ctx) => void ids.push(ctx.id),
     });
     const first = await boot('a');
@@ -164,7 +165,7 @@ describe('on nats-server', () => {
       ({ length }) => length === 1,
     );
     await first.stop();
-    await bus.request('$JS.API.STREAM.DELETE.INBOX', bytes(''));
+    await madeAnew({ bus, queue }, 'INBOX', provisioned);
     await boot('b');
     const { seq } = await queue.publish('tasks.t', bytes('1'));
     expect(seq).toBe(1);

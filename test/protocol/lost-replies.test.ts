@@ -2,18 +2,18 @@
  * Protocol 6: what the server did and could not say. A write is sent again, the same one, until the server answers; a
  * refusal that shows its nonce was its own. A read alone proves nothing.
  */
-import { beforeAll, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { decodeRecord } from '../../src/task/record.ts';
 import { freshNats } from '../setup/servers.ts';
 import { type Proxy, startProxy } from '../setup/proxy.ts';
 import { between } from './failpoints.ts';
 import { type World, world } from './fixture.ts';
 import type { Ground } from './node.ts';
-import { emptyNatsGround, natsGround } from './grounds.ts';
+import { natsGround } from './grounds.ts';
 
 let url = '';
 let proxy: Proxy;
-beforeAll(async () => {
+beforeEach(async () => {
   ({ url } = await freshNats());
   proxy = await startProxy(url);
   return () => proxy.stop();
@@ -21,7 +21,7 @@ beforeAll(async () => {
 
 /** The node's connection goes through the proxy, the test's does not. */
 const ground = async (): Promise<Ground> => {
-  const direct = await emptyNatsGround(url);
+  const direct = natsGround(url);
   const through = natsGround(proxy.url);
   return { ...direct, connect: (name) => (name === 'plain' ? direct : through).connect(name) };
 };

@@ -1,5 +1,6 @@
 /** Protocol 19 and 22 to 26: who is asked finds the task, wherever it is by now, and history agrees with KV in the end. */
 import { describe, expect, test } from 'vitest';
+import { madeAnew } from '../setup/made-anew.ts';
 import { freshNats } from '../setup/servers.ts';
 import { bytes } from '../task/world.ts';
 import { world } from './fixture.ts';
@@ -125,7 +126,7 @@ test('a bucket that was made anew wins over the rows of the old one, though its 
     (row) => row?.result === '3',
   );
   await first.stop();
-  await setting.bus.request('$JS.API.STREAM.DELETE.KV_tasks', bytes(''));
+  await madeAnew(setting, 'KV_tasks', setting.provisioned);
   await setting.boot('b');
   await setting.submit('x3', { input: 33 });
   await setting.becomes('x3');

@@ -4,13 +4,14 @@ import type { Contestant } from '../../prove/contestant.ts';
 import { slidingWindow } from '../../src/dev/model-window.ts';
 import type { Bus, Message } from '../../src/bus/bus.ts';
 import { subjects } from '../../src/bus/subjects.ts';
+import { permitIdOf } from '../../src/limiter/permit-id.ts';
 import type { Permit } from '../../src/limiter/permits.ts';
 
 const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 const valueOf = ({ data }: Message): number => Number(JSON.parse(Buffer.from(data).toString()));
 
 const permit: Permit = {
-  id: '1.1.1',
+  id: permitIdOf('1.1.1'),
   budget: '',
   waitedMs: 0,
   inTime: () => true,

@@ -6,14 +6,11 @@ import { all, bytes, latest, log, sched, text, work } from '../../contract/world
 import { freshNats } from '../../setup/servers.ts';
 import { connectTo, serverApi } from './link.ts';
 
-const server = await freshNats();
-
 const open = async () => {
+  const server = await freshNats();
   const link = await connectTo(server.url);
-  const { streams } = await serverApi(link, 'STREAM.NAMES');
-  for (const name of streams ?? []) await serverApi(link, `STREAM.DELETE.${name}`);
   const config = async (name: string) => (await serverApi(link, `STREAM.INFO.${name}`)).config;
-  return { link, config, ...link };
+  return { server, link, config, ...link };
 };
 
 test('every stream has its limits said, and none that could drop an accepted task', async () => {
@@ -77,7 +74,7 @@ test('a consumer gives no delivery up, and a consumer of another kind is not put
 });
 
 test('a bucket is one to every other client: they read ours, we read theirs', async () => {
-  const { queue } = await open();
+  const { server, queue } = await open();
   await queue.ensureStream({ name: 'KV_b', subjects: ['$KV.b.>'], keep: 'last' });
   const other = await connect({ servers: server.url });
   onTestFinished(() => other.close());
