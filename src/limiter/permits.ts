@@ -1,6 +1,7 @@
 /** What a task's process asks the limiter for, and what it is given. */
 import type { Lane } from '../bus/subjects.ts';
 import type { Amount } from './budget.ts';
+import type { PermitId } from './permit-id.ts';
 
 export interface Wanted {
   /** At most so much will be used: `requests` and the estimate of tokens. */
@@ -21,7 +22,7 @@ export interface Wanted {
  * permit ends with `unsent`, or with `sent` and then `settle`. Further calls of either are ignored.
  */
 export interface Permit {
-  readonly id: string;
+  readonly id: PermitId;
   readonly budget: string;
   /** How long it took to get, in ms. */
   readonly waitedMs: number;

@@ -9,7 +9,7 @@ export const freePermits = (): Permits => {
       signal.throwIfAborted();
       granted += 1;
       return {
-        id: String(granted),
+        id: { epoch: 0, slice: 0, number: granted },
         budget,
         waitedMs: 0,
         inTime: () => true,

@@ -114,7 +114,7 @@ describe('a request', () => {
         return call;
       });
       expect(words).toEqual(['p1 unsent', 'p2 unsent', 'p3 sent', 'p3 heard']);
-      expect(used.map(({ id }) => id)).toEqual(['p3']);
+      expect(used.map(({ id }) => id.number)).toEqual([3]);
       // What had been written before would be here by now, for it was the same connection.
       expect(seen).toMatchObject({ connections: 1, bytes: seen.requests[0]?.length });
     },
@@ -276,7 +276,7 @@ describe('a call of several requests', () => {
       return made;
     });
     expect(words).toEqual(['p1 sent', 'p1 heard', 'p2 sent', 'p2 heard', 'p2 settled']);
-    expect(call.permits.map(({ id }) => id)).toEqual(['p1']);
+    expect(call.permits.map(({ id }) => id.number)).toEqual([1]);
   });
 
   test('takes another permit where it is redirected', async () => {

@@ -80,7 +80,7 @@ export const line = (options: LineOptions): Line => {
     const nowMs = clock.monotonic();
     const list = sent.next(nowMs, adds);
     for (let most = mostListed; ; most = Math.floor(most / 2)) {
-      const body = { client, ...list, adds, waiting: [...wishes(chosen(listed, most), nowMs)] } satisfies Acquire;
+      const body = { client, ...list, adds, waiting: wishes(chosen(listed, most), nowMs) } satisfies Acquire;
       try {
         return bus.publish(subject, encode(body), { reply: inbox });
       } catch (error) {

@@ -84,27 +84,31 @@ const longestMs = 7 * 86_400_000;
 const bounded = (ms: number): number => Math.round(Math.max(0, Number.isNaN(ms) ? longestMs : Math.min(longestMs, ms)));
 const known = (lane: Lane): Lane => (lanes.includes(lane) ? lane : 'normal');
 
-const isAlike = (a: Wish, b: Wish): boolean =>
-  a.lane === b.lane && a.tenant === b.tenant && a.waitedMs === b.waitedMs && a.holdMs === b.holdMs && isSame(a, b);
+const isAlike = (a: Wanted, b: Wanted): boolean =>
+  a === b || (a.lane === b.lane && a.tenant === b.tenant && a.holdMs === b.holdMs && isSame(a.amount, b.amount));
 
-const wish = ({ id, wanted, sinceMs }: Waiting, nowMs: number): Wish => ({
+const wish = ({ id, wanted }: Waiting, waitedMs: number): Wish => ({
   ...wanted.amount,
   id,
   count: 1,
   lane: known(wanted.lane),
   tenant: wanted.tenant.slice(0, 512),
-  waitedMs: bounded(nowMs - sinceMs),
+  waitedMs,
   holdMs: bounded(wanted.holdMs),
 });
 
 /** Those in a row that are alike are one wish. */
-export const wishes = (waiting: readonly Waiting[], nowMs: number): readonly Wish[] => {
+export const wishes = (waiting: readonly Waiting[], nowMs: number): Wish[] => {
   const all: Wish[] = [];
+  let last: Waiting | undefined;
   for (const each of waiting) {
-    const next = wish(each, nowMs);
-    const last = all.at(-1);
-    if (last && next.id === last.id + last.count && isAlike(last, next)) last.count += 1;
-    else all.push(next);
+    const run = all.at(-1);
+    const waitedMs = bounded(nowMs - each.sinceMs);
+    const joins =
+      run && last && each.id === last.id + 1 && waitedMs === run.waitedMs && isAlike(each.wanted, last.wanted);
+    if (joins) run.count += 1;
+    else all.push(wish(each, waitedMs));
+    last = each;
   }
   return all;
 };

@@ -2,7 +2,7 @@
 import type { Clock } from '../../kernel/clock.ts';
 import { type Amount, type Unit, units } from '../budget.ts';
 import type { Word } from '../messages.ts';
-import { type PermitId, permitText } from '../permit-id.ts';
+import type { PermitId } from '../permit-id.ts';
 import type { Permit } from '../permits.ts';
 
 export interface Granted {
@@ -44,7 +44,7 @@ export const permit = (granted: Granted, clock: Pick<Clock, 'monotonic'>, { tell
   };
 
   return {
-    id: permitText(id),
+    id,
     budget,
     waitedMs,
     inTime,
