@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './test/setup/longest-first.ts';
 
 /** What starts whole companies of processes, and looks at how they do in time: two at a time, when the rest is done. */
-const companies = ['test/dev/start.test.ts', 'test/dev/start-takeover.test.ts', 'test/prove/journal.test.ts'];
+const companies = ['dev/start', 'dev/start-takeover', 'prove/journal', 'prove/unlimited'].map(
+  (name) => `test/${name}.test.ts`,
+);
 /** What looks at how much of a budget is used, and so has the machine to itself. */
 const measured = ['test/prove/limiter.test.ts'];
 /** Minutes of virtual time, which take as long as the processor does: each has a process of its own. */

@@ -1,35 +1,9 @@
-/** `npm run prove:limiter`, shortened: windows of 2 s, for half a minute in all. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/** `npm run prove:limiter`, shortened: for half a minute in all. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseOptions } from '../../prove/options.ts';
-import { type Proof, prove } from '../../prove/prove.ts';
-
-const dirs: string[] = [];
-afterEach(async () => {
-  for (const dir of dirs.splice(0)) await rm(dir, { recursive: true, force: true });
-});
-
-const proved = async (...args: readonly string[]): Promise<{ readonly proof: Proof; readonly out: string }> => {
-  const out = await mkdtemp(join(tmpdir(), 'troupe-prove-'));
-  dirs.push(out);
-  const options = parseOptions([
-    '--out',
-    out,
-    '--window',
-    '2s',
-    '--nodes',
-    '2',
-    '--candidates',
-    '3',
-    '--workers',
-    '60',
-    ...args,
-  ]);
-  if (!options) throw new Error('these are options');
-  return { proof: await prove(options, () => undefined), out };
-};
+import { proved } from './proved.ts';
 
 describe('the proof of the limiter', () => {
   it('shows that Troupe never sends more than a budget, through faults', { timeout: 120_000 }, async () => {
@@ -44,14 +18,6 @@ describe('the proof of the limiter', () => {
     for (const kind of ['holder', 'worker stopped', 'wall clock jumped']) expect(faults).toContain(kind);
     expect(await readFile(join(out, 'arrivals.svg'), 'utf8')).toContain('holder ');
     expect(JSON.parse(await readFile(join(out, 'verdict.json'), 'utf8'))).toMatchObject({ passed: proof.passed });
-  });
-
-  it('objects to a limiter that there is one of in each process', { timeout: 60_000 }, async () => {
-    const limiter = new URL('replicated.ts', import.meta.url).href;
-    const { proof } = await proved('--window', '1s', '--minutes', '0.14', '--faults', 'none', '--limiter', limiter);
-    expect(proof.passed).toBe(false);
-    expect(proof.objections.join('\n')).toMatch(/over the limit: \d+ requests arrived in the 1000 ms/);
-    expect(proof.objections.join('\n')).toMatch(/the provider answered 429 to \d+/);
   });
 
   it('refuses options that would show nothing', () => {
