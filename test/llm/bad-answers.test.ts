@@ -1,7 +1,5 @@
 /** What a provider may answer over a real connection, and what becomes of it: a typed error, a count, a settled permit. */
-import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { generateText, streamText } from 'ai';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -9,6 +7,7 @@ import { silentLog } from '../../src/kernel/log.ts';
 import { limitedFetch } from '../../src/llm/wire.ts';
 import { entryOf, layerWorld } from './layer-world.ts';
 import { notedPermits } from './permits.ts';
+import { portOf } from './port.ts';
 
 type Answer = (response: ServerResponse) => void;
 
@@ -40,13 +39,7 @@ const setup = async (answer: Answer) => {
       asked.resolve();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => void server.close(resolve));
-  });
-  const { port } = server.address() as AddressInfo; // It listens on a port, not on a pipe.
+  const port = await portOf(server);
   const { fetch, close } = limitedFetch({ log: silentLog });
   onTestFinished(close);
   const baseURL = `http://127.0.0.1:${port}/v1`;

@@ -1,13 +1,12 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
 import { embed } from 'ai';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { type Config, defineApp, defineTask, modelFetch } from '../../src/index.ts';
 import { limitedWorld } from './limited-world.ts';
+import { portOf } from './port.ts';
 
 const request = z.object({ input: z.array(z.string()) });
 
@@ -25,13 +24,7 @@ const provider = async () => {
       response.end(JSON.stringify({ data, usage: { prompt_tokens: tokens } }));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => void server.close(resolve));
-  });
-  const { port } = server.address() as AddressInfo; // It listens on a port, not on a pipe.
+  const port = await portOf(server);
   const baseURL = `http://127.0.0.1:${port}/v1`;
   const model = createOpenAICompatible({ name: 'local', baseURL, apiKey: 'none', fetch: modelFetch }).embeddingModel(
     'vectors',

@@ -1,7 +1,5 @@
 /** The check at the wire where it has most to wait for: TCP and the handshake of TLS come before the first byte. */
-import { once } from 'node:events';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
@@ -12,6 +10,7 @@ import type { Word } from '../../src/limiter/messages.ts';
 import { type PermitId, permitIdOf, permitText } from '../../src/limiter/permit-id.ts';
 import { limitedFetch, type PermitSource, withPermit } from '../../src/llm/wire.ts';
 import { certificate, key } from './test-certificate.ts';
+import { portOf } from './port.ts';
 
 /** An HTTPS server that notes each byte of HTTP it is sent. */
 const listen = async () => {
@@ -23,13 +22,7 @@ const listen = async () => {
     seen.connections += 1;
     socket.on('data', (data: Buffer) => void (seen.text += data.toString('latin1')));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => void server.close(resolve));
-  });
-  const { port } = server.address() as AddressInfo; // It listens on a port, not on a pipe.
+  const port = await portOf(server);
   return { seen, url: `https://127.0.0.1:${port}/v1/chat` };
 };
 
