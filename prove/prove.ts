@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { seededRandom } from '../src/kernel/random.ts';
 import { timingOf } from '../src/limiter/budget.ts';
+import { unconfirmedMs } from '../src/limiter/granting/calls.ts';
 import { type Assumptions, assumptionsOf } from './assumptions.ts';
 import { judge, type Left, levels, type Phase, type Verdict, windowsMin } from './checker.ts';
 import { type Crew, startCrew } from './crew.ts';
@@ -26,9 +27,6 @@ export interface Proof extends Verdict {
   readonly faults: Readonly<Record<string, number>>;
   readonly notes: readonly string[];
 }
-
-/** A permit that nobody has confirmed is kept for H, five minutes. */
-const unconfirmedMs = 300_000;
 
 /** What the arithmetic of docs/limiter.md promises: short windows bear the times of permits and of takeovers less well. */
 const requiredOf = (windowMs: number, faults: boolean): number => {

@@ -1,6 +1,7 @@
 /** One task that waits here for a permit of its budget. */
 import type { Clock } from '../kernel/clock.ts';
 import { amountOf } from '../limiter/budget.ts';
+import { longestMs } from '../limiter/messages.ts';
 import type { Permit, Permits } from '../limiter/permits.ts';
 import type { Task } from '../task/message.ts';
 import type { StartPermit } from '../task/start-permit.ts';
@@ -44,9 +45,6 @@ export interface WaiterOptions {
   /** Permits cannot be asked for. */
   readonly failed: (error: unknown) => void;
 }
-
-/** The limiter knows no longer wait. */
-const longestMs = 7 * 86_400_000;
 
 export const waiterOf = (options: WaiterOptions, starter: Starter): Waiter => {
   const { clock, permits, budget } = options;

@@ -7,10 +7,9 @@ import { z } from 'zod';
 import { lanes } from '../bus/subjects.ts';
 
 const count = z.number().min(0).max(1e12);
-const ms = z
-  .number()
-  .min(0)
-  .max(7 * 86_400_000);
+/** Nobody waits, or calls, for longer. */
+export const longestMs = 7 * 86_400_000;
+const ms = z.number().min(0).max(longestMs);
 const name = z.string().min(1).max(256);
 /** Each permit's own: `<epoch>.<slice>.<number>`. */
 const permitId = z.string().regex(/^\d{1,15}\.\d{1,15}\.\d{1,15}$/);

@@ -4,8 +4,7 @@ import { keepaliveMs, type Word } from '../messages.ts';
 import type { PermitId } from '../permit-id.ts';
 import type { Permit } from '../permits.ts';
 
-/** One that is held. */
-export interface Held {
+interface Held {
   readonly permit: Permit;
   readonly id: PermitId;
   /** Among those that are held. */
@@ -13,7 +12,7 @@ export interface Held {
 }
 
 export interface Holding {
-  /** Holds it until it is `removed`. */
+  /** Holds what is made until `over` is called. */
   add(id: PermitId, make: (over: () => void) => Permit): Permit;
   /** Returns what has not been used. */
   close(): void;

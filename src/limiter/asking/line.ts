@@ -59,6 +59,7 @@ interface Waiter extends Waiting {
 
 /** Others have their turn when these have theirs. */
 const mostListed = 1_000;
+
 export const line = (options: LineOptions): Line => {
   const { bus, clock, log, client, budget, permitMs, inbox, unused } = options;
   const waiting = row<Waiter>();
@@ -93,9 +94,8 @@ export const line = (options: LineOptions): Line => {
   const renewal = renewals({ clock, everyMs: permitMs / 4, size: () => waiting.all.length, send: publish });
 
   const leave = (id: number): Waiter | undefined => {
-    const waiter = waiting.find(id);
+    const waiter = waiting.take(id);
     if (!waiter) return undefined;
-    waiting.leave(waiter);
     aborted.remove(waiter.wanted.signal, id);
     if (waiting.all.length > 0) return waiter;
     renewal.stop();

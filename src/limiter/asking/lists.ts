@@ -1,7 +1,7 @@
 /** A client's lists of those that wait: which of them still count, and what goes into one. */
 import { type Lane, lanes } from '../../bus/subjects.ts';
 import { isSame } from '../budget.ts';
-import type { Wish } from '../messages.ts';
+import { longestMs, type Wish } from '../messages.ts';
 import type { Wanted } from '../permits.ts';
 
 export interface Waiting {
@@ -79,7 +79,6 @@ export const chosen = (waiting: readonly Waiting[], most: number): readonly Wait
   return picked;
 };
 
-const longestMs = 7 * 86_400_000;
 /** What is no number would make the whole list unreadable. */
 const bounded = (ms: number): number => Math.round(Math.max(0, Number.isNaN(ms) ? longestMs : Math.min(longestMs, ms)));
 const known = (lane: Lane): Lane => (lanes.includes(lane) ? lane : 'normal');

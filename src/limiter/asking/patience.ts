@@ -4,7 +4,7 @@
  */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 
-export interface Impatient {
+interface Impatient {
   /** By the monotonic clock. */
   readonly untilMs: number;
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import { encode } from './json.ts';
-import type { Penalize } from '../messages.ts';
+import { longestMs, type Penalize } from '../messages.ts';
 
 export interface PenaltiesOptions {
   readonly bus: Bus;
@@ -17,7 +17,6 @@ export interface PenaltiesOptions {
 
 const tries = 5;
 const answerMs = 1_000;
-const longestMs = 7 * 86_400_000;
 
 export const penalties = ({ bus, clock, random, log }: PenaltiesOptions) => {
   const life = new AbortController();

@@ -8,7 +8,8 @@ export interface Row<Who extends { readonly id: number }> {
   find(id: number): Who | undefined;
   /** Its number is larger than any before. */
   join(who: Who): void;
-  leave(who: Who): void;
+  /** It leaves. */
+  take(id: number): Who | undefined;
 }
 
 export const row = <Who extends { readonly id: number }>(): Row<Who> => {
@@ -33,9 +34,9 @@ export const row = <Who extends { readonly id: number }>(): Row<Who> => {
       return found?.id === id ? found : undefined;
     },
     join: (who) => void all.push(who),
-    leave: (who) => {
-      const place = placeOf(who.id);
-      if (all[place] === who) all.splice(place, 1);
+    take: (id) => {
+      const place = placeOf(id);
+      return all[place]?.id === id ? all.splice(place, 1)[0] : undefined;
     },
   };
 };

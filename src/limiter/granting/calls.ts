@@ -7,6 +7,7 @@ import type { Windows } from './windows.ts';
 
 /** H: how long a permit is counted of which nobody has told anything. By then whoever had it is gone. */
 export const unconfirmedMs = 300_000;
+
 /**
  * What a fate was to the ledger. `late`: the request escaped its permit's time, and counts from now; which a successor has
  * to hear of, for by the slice's own date it is gone too soon.
