@@ -1,9 +1,7 @@
 /** How long a call may wait for its permits, and what it is told when it has. */
 import type { Clock } from '../kernel/clock.ts';
 import { DeadlineExceededError, LimiterTimeoutError } from '../kernel/errors.ts';
-
-/** The limiter knows no longer wait. */
-const longestMs = 7 * 86_400_000;
+import { longestMs } from '../limiter/messages.ts';
 
 export interface Patience {
   /** What is left, in ms; 0 or less: nothing. */
