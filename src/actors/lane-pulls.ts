@@ -1,11 +1,14 @@
 /** A pool's open pulls: two readers a lane, so that what arrives can be told apart, and what has arrived and is nobody's yet. */
-import type { Consumer, Delivery, PullHandlers, Queue } from '../bus/queue.ts';
+import type { Delivery, PullHandlers, Queue } from '../bus/queue.ts';
 import { consumers, streams } from '../bus/subjects.ts';
+import { atMost, type Clock } from '../kernel/clock.ts';
 import type { StartPermit } from '../task/start-permit.ts';
 import type { LaneDemand, PullPlan } from './demand.ts';
 
 /** How long a sentinel waits for a task. */
 const sentinelMs = 30_000;
+/** A sentinel whose lane had a task so long ago at most gets its next one so soon, most likely. */
+const soonMs = 100;
 
 /** A task that has arrived, and is nobody's yet. */
 export interface Arrival {
@@ -21,6 +24,7 @@ export interface LanePullsOptions {
   readonly region: string;
   readonly lanes: readonly LaneDemand[];
   readonly queue: Queue;
+  readonly clock: Clock;
 }
 
 /** What pulls bring. */
@@ -37,26 +41,61 @@ export interface LanePulls {
   close(): Promise<readonly Delivery[]>;
 }
 
-export const lanePulls = ({ pool, region, lanes, queue }: LanePullsOptions, events: PullEvents): LanePulls => {
-  const stream = streams.work(region, pool);
+export const lanePulls = (options: LanePullsOptions, events: PullEvents): LanePulls => {
   const here = new Set<Delivery>();
-
-  const open = (lane: LaneDemand, kind: PullPlan['kind']): Consumer =>
-    queue.consume(stream, consumers.lane(pool, lane.lane), {
-      deliver: (delivery) => {
-        here.add(delivery);
-        events.arrived(lane, kind, delivery);
-      },
-      ended: (left, reason) => events.ended(lane, kind, left, reason),
-    });
-  const opened = new Map(lanes.map((lane) => [lane, { bulk: open(lane, 'bulk'), sentinel: open(lane, 'sentinel') }]));
+  const arrived: PullEvents['arrived'] = (lane, kind, delivery) => {
+    here.add(delivery);
+    events.arrived(lane, kind, delivery);
+  };
+  const readers = new Map(options.lanes.map((lane) => [lane, laneReaders(lane, options, { ...events, arrived })]));
 
   return {
-    pull: ({ lane, batch, kind }) => opened.get(lane)?.[kind].pull({ batch, waitMs: kind === 'bulk' ? 0 : sentinelMs }),
+    pull: ({ lane, batch, kind }) => readers.get(lane)?.pull(batch, kind),
     taken: (delivery) => void here.delete(delivery),
     close: async () => {
-      await Promise.all([...opened.values()].flatMap(({ bulk, sentinel }) => [bulk.close(), sentinel.close()]));
+      await Promise.all([...readers.values()].map(({ close }) => close()));
       return [...here];
+    },
+  };
+};
+
+const laneReaders = (lane: LaneDemand, { pool, region, queue, clock }: LanePullsOptions, events: PullEvents) => {
+  const from = [streams.work(region, pool), consumers.lane(pool, lane.lane)] as const;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  /** The end of the open sentinel's pull. */
+  let answer = Promise.withResolvers<void>();
+
+  const bulk = queue.consume(...from, {
+    deliver: (delivery) => {
+      lastMs = clock.monotonic();
+      events.arrived(lane, 'bulk', delivery);
+    },
+    ended: (left, reason) => events.ended(lane, 'bulk', left, reason),
+  });
+  const sentinel = queue.consume(...from, {
+    deliver: (delivery) => {
+      lastMs = clock.monotonic();
+      answer.resolve();
+      events.arrived(lane, 'sentinel', delivery);
+    },
+    ended: (left, reason) => {
+      answer.resolve();
+      events.ended(lane, 'sentinel', left, reason);
+    },
+  });
+  answer.resolve();
+
+  return {
+    pull: (batch: number, kind: PullPlan['kind']): void => {
+      if (kind === 'bulk') return bulk.pull({ batch, waitMs: 0 });
+      answer = Promise.withResolvers<void>();
+      sentinel.pull({ batch, waitMs: sentinelMs });
+    },
+    close: async (): Promise<void> => {
+      // A task that is sent to a sentinel in the moment in which it goes would count as begun, and nobody has it.
+      const leftMs = lastMs + soonMs - clock.monotonic();
+      if (leftMs > 0) await atMost(clock, leftMs, answer.promise);
+      await Promise.all([bulk.close(), sentinel.close()]);
     },
   };
 };

@@ -136,8 +136,8 @@ export interface PullHandlers {
 export interface Consumer {
   pull(request: PullRequest): void;
   /**
-   * Lets go of the open pulls. What the server had sent by then is still delivered before the promise resolves (hand it
-   * back), so that nothing has to wait for its ack wait. Never rejects.
+   * Lets go of the open pulls, once those that do not wait are answered. What the server had sent by then is still
+   * delivered before the promise resolves (hand it back), so that nothing has to wait for its ack wait. Never rejects.
    */
   close(): Promise<void>;
 }

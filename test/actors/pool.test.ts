@@ -42,6 +42,28 @@ describe('a pool that stops', () => {
     expect(next.begun.map(({ id }) => id).toSorted()).toEqual(['h', 'n']);
   });
 
+  test('still hears of the next task of a lane that had one a moment ago, and hands it back uncounted', async () => {
+    const { submit, end, running, life, clock, world, begun } = await poolWorld({ workers: 2 });
+    await submit(['first']);
+    await end(running);
+    life.abort();
+    await clock.advance(50);
+    await world.submit({ id: 'next', type: 't', lane: 'normal' });
+    await clock.advance(1);
+    expect(await world.record('next')).toMatchObject({ status: 'waiting', attempt: 0 });
+    expect(begun).toHaveLength(1);
+  });
+
+  test('waits for nobody where its lanes are quiet', async () => {
+    const { submit, end, running, stop, clock } = await poolWorld({ workers: 2 });
+    await submit(['first']);
+    await end(running);
+    await clock.advance(1_000);
+    const from = clock.monotonic();
+    await stop();
+    expect(clock.monotonic()).toBe(from);
+  });
+
   test('twice, or while it begins, stops once', async () => {
     const { stop, life } = await poolWorld({ workers: 2 });
     await Promise.all([stop(), stop()]);

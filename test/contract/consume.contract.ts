@@ -198,6 +198,27 @@ export const consumeContract = (make: Make): void => {
     expect(consumer.deliveries.items.length).toBe(ackPending);
   });
 
+  test('what a consumer did not get any more when it was closed does not count as handed out', async () => {
+    const { world, queue } = await open({ ...all, ackWaitMs: 60_000 });
+    const { queue: others } = await world.connect();
+    for (let round = 0; round < 40; round += 1) {
+      await Promise.all(Array.from({ length: 40 }, (_, n) => queue.publish(`work.${n}`, bytes('x'))));
+      const closing = consuming(queue);
+      const other = consuming(others);
+      closing.pull({ batch: 20, waitMs: 0 });
+      for (let turn = 0; turn < round % 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+      await closing.close();
+      for (const delivery of closing.deliveries.items) delivery.ack();
+      const left = 40 - closing.deliveries.items.length;
+      other.pull({ batch: left, waitMs: 10_000 });
+      for (const delivery of await other.deliveries.count(left)) {
+        expect(delivery.deliveries).toBe(1);
+        delivery.ack();
+      }
+      await other.close();
+    }
+  });
+
   test('a pull from a consumer that is not there is lost', async () => {
     const { world, queue } = await open();
     const nobody = consuming(queue, 'WORK', 'nobody');

@@ -66,10 +66,17 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
   let made = 0;
   let online = true;
   let closed = false;
+  /** Called when a pull has ended. */
+  let freed = (): void => {};
+
+  const free = (slot: Slot): void => {
+    slot.open = undefined;
+    freed();
+  };
 
   const end = (slot: Slot, reason: 'empty' | 'lost'): void => {
     const { left } = slot;
-    slot.open = undefined;
+    free(slot);
     if (reason === 'lost') {
       slots.delete(slot);
       retired.set(slot, clock.monotonic() + graceMs + Math.max(0, slot.lostAtMs - clock.monotonic()));
@@ -93,7 +100,7 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
     if (!position) return log.warn({ subject: message.subject }, 'not a delivery: ignored');
     time.observe(position.at);
     slot.left -= 1;
-    if (slot.left === 0) slot.open = undefined;
+    if (slot.left === 0) free(slot);
     else heard(slot);
     handlers.deliver(deliveryOf(message, position, settle));
   };
@@ -145,20 +152,31 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
     connection.publish(subject, JSON.stringify(ask), { reply: slot.open });
   };
 
+  const isLost = (slot: Slot): boolean => slot.open !== undefined && slot.lostAtMs <= clock.monotonic();
+
   const check = (): void => {
-    const nowMs = clock.monotonic();
     for (const slot of slots) {
-      if (slot.open === undefined || slot.lostAtMs > nowMs) continue;
-      // Never rejects.
-      if (slot.noWait) void takeBack(slot);
-      else end(slot, 'lost');
+      if (!isLost(slot)) continue;
+      if (!slot.noWait) end(slot, 'lost');
+      // Where this process stood still, its answer lies in the socket: that is read first. Never rejects.
+      else clock.immediate(() => slots.has(slot) && isLost(slot) && void takeBack(slot));
     }
+    const nowMs = clock.monotonic();
     for (const [slot, untilMs] of retired) {
       if (untilMs > nowMs) continue;
       retired.delete(slot);
       slot.subscription.unsubscribe();
     }
   };
+
+  /** The server's answers to pulls that do not wait: they are on their way. */
+  const answered = (): Promise<void> =>
+    new Promise((resolve) => {
+      freed = () => {
+        if (![...slots].some(({ open, noWait }) => noWait && open !== undefined)) resolve();
+      };
+      freed();
+    });
 
   return {
     pull,
@@ -180,6 +198,8 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
     },
     close: async () => {
       closed = true;
+      // What the server hands to an inbox that has gone in that moment counts as handed out, and nobody gets it (2.15.1).
+      await atMost(clock, noWaitMs, answered());
       const all = [...slots, ...retired.keys()].map(({ subscription }) => subscription);
       // Drained: the server answers behind what it had sent. Without a connection there is nothing more to come.
       if (online) await atMost(clock, drainMs, Promise.allSettled(all.map((each) => each.drain())));
