@@ -1,13 +1,11 @@
 /** What each worker of a pool has. Outlives a crash of the puller: the workers go on. */
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Arrival } from './lane-pulls.ts';
-import type { LookUp } from './lookup.ts';
 import type { WorkerRef } from './worker.ts';
 
 export interface AssignmentsOptions {
   readonly pool: string;
   readonly workers: ReadonlyMap<string, WorkerRef>;
-  readonly lookUp: LookUp;
   readonly metrics: Metrics;
 }
 
@@ -20,7 +18,7 @@ export interface Assignments {
   end(worker: string): boolean;
 }
 
-export const assignments = ({ pool, workers, lookUp, metrics }: AssignmentsOptions): Assignments => {
+export const assignments = ({ pool, workers, metrics }: AssignmentsOptions): Assignments => {
   const busy = metrics.poolBusy.labels(pool);
   const assigned = new Map<string, Arrival>();
 
@@ -32,9 +30,8 @@ export const assignments = ({ pool, workers, lookUp, metrics }: AssignmentsOptio
       lane.running += 1;
       assigned.set(name, arrival);
       busy.set(assigned.size);
-      const lookup = permit ? undefined : lookUp(recordKey);
       // One that stopped in this very moment: the delivery comes again after its ack wait, or at once by this nak.
-      if (workers.get(name)?.send({ type: 'work', delivery, recordKey, lookup, permit })) return;
+      if (workers.get(name)?.send({ type: 'work', delivery, recordKey, permit })) return;
       permit?.end();
       delivery.nak();
     },

@@ -10,12 +10,12 @@ import { giveBackForBudget, noteBudgetWait } from '../task/budget-wait.ts';
 import { giveBack } from '../task/give-back.ts';
 import { DrainedError } from '../task/handler.ts';
 import { lives } from '../task/lives.ts';
+import { lookups } from '../task/lookup.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { supervisor, type SupervisorEvent } from '../supervisor/supervisor.ts';
 import { type Actor, actor } from './actor.ts';
 import type { BudgetGateOptions } from './budget-gate.ts';
 import { laneDemand, localReserves } from './demand.ts';
-import { lookups } from './lookup.ts';
 import { puller, type PullerMessage } from './puller.ts';
 import { worker, type WorkerMessage } from './worker.ts';
 
@@ -68,7 +68,6 @@ export const pool = (options: PoolOptions): Pool => {
       lanes: lanes.map((lane, index) => laneDemand(lane, spec.lanes[lane].weight, reserves[index] ?? 0)),
       workers: refs,
       queue: ports.queue,
-      lookUp: lookups(ports.records, ports.log),
       giveBack: (delivery) => giveBack(ports, delivery),
       clock,
       random: ports.random,
@@ -80,8 +79,9 @@ export const pool = (options: PoolOptions): Pool => {
   );
   const idle = (name: string): void => void feeding.send({ type: 'idle', worker: name });
   const running = lives();
+  const lookUp = lookups(ports.records, clock, ports.log);
   for (const name of names)
-    refs.set(name, actor(worker({ name, ports, executor, idle, lives: running }), { clock, name }));
+    refs.set(name, actor(worker({ name, ports, executor, idle, lives: running, lookUp }), { clock, name }));
   ports.metrics.poolWorkers.labels(spec.name).set(names.length);
 
   const tree = supervisor(

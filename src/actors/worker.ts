@@ -7,14 +7,14 @@ import { UnexpectedMessageError } from '../kernel/errors.ts';
 import type { Executor } from '../task/executor.ts';
 import type { Lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { type Lookup, runDelivery } from '../task/run.ts';
+import type { LookUp } from '../task/lookup.ts';
+import { runDelivery } from '../task/run.ts';
 import type { StartPermit } from '../task/start-permit.ts';
 import type { ActorRef, Behavior, Self } from './actor.ts';
 
 export interface Assignment {
   readonly delivery: Delivery;
   readonly recordKey: string;
-  readonly lookup: Promise<Lookup> | undefined;
   /** For the start, where the task has a budget. */
   readonly permit?: StartPermit | undefined;
 }
@@ -34,11 +34,12 @@ export interface WorkerOptions {
   /** Tells the puller that this worker wants a task. */
   readonly idle: (worker: string) => void;
   readonly lives: Lives;
+  readonly lookUp: LookUp;
 }
 
-export const worker = ({ name, ports, executor, idle, lives }: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
-  const begin = ({ delivery, recordKey, lookup, permit }: Assignment, self: Self<WorkerMessage>): WorkerState => {
-    const options = { ports, executor, delivery, worker: name, lives, lookup, permit };
+export const worker = ({ name, ports, executor, idle, lives, lookUp }: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
+  const begin = ({ delivery, recordKey, permit }: Assignment, self: Self<WorkerMessage>): WorkerState => {
+    const options = { ports, executor, delivery, worker: name, lives, lookUp, permit };
     const work = runDelivery(options).catch((error: unknown) => {
       // Troupe's own failure, or a port's: the record decides when the delivery comes again.
       ports.log.error({ err: error, task: recordKey, worker: name }, 'a delivery was left unsettled');

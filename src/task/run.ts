@@ -1,6 +1,7 @@
 /**
  * One delivery in a worker's hands, from its arrival to its settlement. A first delivery's handler starts at once, while
- * its record is still being looked up: whatever it wants to keep, a step or a result, waits for the answer.
+ * its record is still being looked up. A step waits for the answer, so that none runs that is recorded; a handler's end
+ * does not, as creating the record tells the same.
  */
 import type { Delivery } from '../bus/queue.ts';
 import { DeadlineExceededError, FencedError, PayloadTooLargeError } from '../kernel/errors.ts';
@@ -8,6 +9,7 @@ import { decideLoser, mayBeForgotten } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
 import type { Executor, Outcome, Runnable } from './executor.ts';
 import type { Lives } from './lives.ts';
+import type { Found, Lookup, LookUp } from './lookup.ts';
 import { attempted, DrainedError, type Handled } from './handler.ts';
 import { decodeTask, type Task } from './message.ts';
 import { recordAfter } from './outcome.ts';
@@ -27,46 +29,41 @@ export interface RunOptions {
   readonly worker: string;
   /** Stops attempts: with `DrainedError` when the worker must stop, with `TaskCancelledError` when the task is cancelled. */
   readonly lives: Lives;
+  readonly lookUp: LookUp;
   /**
-   * Whether KV has a record, as a batched lookup says; `unknown` where it could not. Never rejects. Without it the claim
-   * is written before the handler starts.
+   * For the start, where the task has a budget: the claim is written before it. It is ended with the attempt, or else by
+   * who gave it.
    */
-  readonly lookup: Promise<Lookup> | undefined;
-  /** For the start, where the task has a budget. It is ended with the attempt, or else by who gave it. */
   readonly permit?: StartPermit | undefined;
 }
 
-export type Lookup = 'absent' | 'present' | 'unknown';
-
 /** Runs the task, unless somebody else has it or has done it. Resolves when the delivery is settled, or left to others. */
 export const runDelivery = async (options: RunOptions): Promise<void> => {
-  const { ports, executor, delivery, worker, lookup, permit } = options;
+  const { ports, executor, delivery, worker, lookUp, permit } = options;
   const task = decodeTask(delivery);
   if (!task) return settleStranger(ports, delivery);
   const settling: Settling = { ports, delivery, task };
   const runnable = executor.task(task.type) ?? unknownTask(task.type);
   const now = ports.queue.now();
 
-  if (lookup && isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
+  if (!permit && isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
     const record = begun(firstRecord(task), delivery, worker, now);
-    if (await runClaimed(options, settling, runnable, { record, revision: 0 }, lookup)) return;
+    if (await runClaimed(options, settling, runnable, { record, revision: 0 }, lookUp(task.recordKey))) return;
   }
   const claim = await takeOver(settling, { worker, claimedFirst: permit !== undefined });
-  if (claim) await runClaimed(options, settling, runnable, claim, held);
+  if (claim) await runClaimed(options, settling, runnable, claim);
 };
 
 /** No other delivery of this message, and no timer, came before: most likely nobody has the task. */
 const isFirst = (delivery: Delivery, task: Task): boolean => delivery.deliveries === 1 && task.resume === 0;
 
-const held: Promise<Lookup> = Promise.resolve('absent');
-
-/** Answers false if the claim turned out to be no claim: there is a record. */
+/** Answers false if the claim turned out to be no claim: there is a record, or nobody can tell. `lookup`: without one it is written. */
 const runClaimed = async (
   { ports, delivery, lives, permit }: RunOptions,
   settling: Settling,
   runnable: Runnable,
   { record, revision }: Claim,
-  lookup: Promise<Lookup>,
+  lookup?: Lookup,
 ): Promise<boolean> => {
   const { task } = settling;
   const life = lives.begin(task.recordKey);
@@ -75,24 +72,34 @@ const runClaimed = async (
     life.abort(error);
   };
   const writer = recordWriter({ ports, recordKey: task.recordKey, record, revision, fenced });
-  const ours = lookup.then((found) => {
-    if (found === 'absent') return writer;
+  let isOurs = lookup === undefined;
+  const told = (found: Found): RecordWriter | undefined => {
+    isOurs = found === 'absent';
+    if (isOurs || found === 'unasked') return writer;
     life.abort(new FencedError(`task ${task.recordKey} has a record already`));
     return undefined;
-  });
+  };
+  const ours = lookup ? lookup.found.then(told) : Promise.resolve(writer);
   ports.metrics.attempts.labels(task.type).inc();
   const from = ports.clock.monotonic();
   const handled = await attempted({ ports, task, runnable, record, writer: ours, life, permit });
   permit?.end();
   ports.metrics.attemptSeconds.labels(task.type).observe((ports.clock.monotonic() - from) / 1_000);
   lives.end(task.recordKey, life);
-  if (!(await ours)) return false;
-  await commit(settling, writer, handled, runnable);
+  if (handled.type === 'outcome') lookup?.drop();
+  else if (!(await ours)) return false;
+  try {
+    await commit(settling, writer, handled, runnable);
+  } catch (error) {
+    if (!(error instanceof FencedError)) throw error;
+    if (!isOurs) return false;
+    await settleAsLoser(settling);
+  }
   if (delivery.deliveries > 1) ports.metrics.redeliveries.labels(task.route.pool).inc();
   return true;
 };
 
-/** Writes what came of the attempt, and settles the delivery by it. */
+/** Writes what came of the attempt, and settles the delivery by it. Throws `FencedError` if the task is another's. */
 const commit = (settling: Settling, writer: RecordWriter, handled: Handled, runnable: Runnable): Promise<void> => {
   if (handled.type === 'outcome') return commitOutcome(settling, writer, handled.outcome, runnable);
   if (handled.reason instanceof DrainedError) return handBack(settling, writer);
@@ -116,7 +123,6 @@ const commitOutcome = async (
   try {
     await writer.end(() => recordAfter(before, outcome, circumstances));
   } catch (error) {
-    if (error instanceof FencedError) return settleAsLoser(settling);
     if (!(error instanceof PayloadTooLargeError) || isBare(before, outcome)) throw error;
     // A record that does not fit with its steps is written without them, as that of a task that cannot be done.
     const { code, message } = error;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { actor } from '../../src/actors/actor.ts';
 import { type WorkerMessage, worker } from '../../src/actors/worker.ts';
-import { app, completed, open } from '../task/world.ts';
+import { answering, app, completed, open } from '../task/world.ts';
 
 const setup = async (run: Parameters<typeof app>[0]) => {
   const world = await open();
@@ -9,7 +9,7 @@ const setup = async (run: Parameters<typeof app>[0]) => {
   const { ports, lives, clock } = world;
   const executor = app(run);
   const made = actor<unknown, WorkerMessage>(
-    worker({ name: 'w', ports, executor, idle: (name) => idle.push(name), lives }),
+    worker({ name: 'w', ports, executor, idle: (name) => idle.push(name), lives, lookUp: answering('absent') }),
     {
       clock,
       name: 'w',
@@ -21,7 +21,7 @@ const setup = async (run: Parameters<typeof app>[0]) => {
   const work = async (id: string) => {
     await world.submit({ id });
     const delivery = await world.take();
-    return made.send({ type: 'work', delivery, recordKey: `t.${id}`, lookup: Promise.resolve('absent') });
+    return made.send({ type: 'work', delivery, recordKey: `t.${id}` });
   };
   return { ...world, made, idle, life, exit, work };
 };

@@ -4,7 +4,7 @@ import { cancelTask } from '../../src/task/cancel.ts';
 import type { StartPermit } from '../../src/task/start-permit.ts';
 import { runDelivery } from '../../src/task/run.ts';
 import { findTask } from '../../src/task/status.ts';
-import { app, completed, failed, open } from './world.ts';
+import { answering, app, completed, failed, open } from './world.ts';
 
 const crm = { budget: 'crm', node: 'n1' };
 
@@ -108,7 +108,7 @@ describe('a task that has begun before', () => {
       delivery: await take(),
       worker: 'w1',
       lives,
-      lookup: undefined,
+      lookUp: answering('absent'),
       permit: { begin: () => true, end: () => {} },
     });
     void vanished; // It never settles.
@@ -166,7 +166,7 @@ describe('a start under a permit', () => {
       told.push(`run, record ${(await record('a'))?.status}`);
       return completed();
     });
-    await runDelivery({ ports, executor, delivery: await take(), worker: 'w', lives, lookup: undefined, permit });
+    await runDelivery({ ports, executor, delivery: await take(), worker: 'w', lives, lookUp: answering('absent'), permit });
     return { ...world, told };
   };
 

@@ -117,6 +117,37 @@ test('a lookup that could not be made changes nothing but the way: the record is
   expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 1, steps: [{ result: 1 }] });
 });
 
+test('a handler that is over before its record was looked up waits for no answer', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const once = app(async () => completed('done'));
+  await world.run(once, await world.take(), 'never');
+  await world.clock.settle();
+  expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 1, result: 'done' });
+  expect(await queued(world)).toBe(0);
+});
+
+test('a handler that is over before its record was looked up has done nothing where there is one: the record decides', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  await world.submit({ id: 'a', lane: 'high' });
+  const [first, twin] = [await world.take(), await world.take('high')];
+  const failing = app(async () => failed(1_000));
+  await world.run(failing, first);
+  const before = await world.record('a');
+  const once = app(async () => completed('twin'));
+  await world.run(once, twin, 'never');
+  expect(await world.record('a')).toEqual(before);
+
+  await world.submit({ id: 'a', lane: 'low' });
+  const last = await world.take('low');
+  await world.queue.purge('WORK_default', first.subject);
+  await world.clock.advance(1_000);
+  await world.run(once, last, 'never');
+  expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 2, failures: 1, result: 'twin' });
+  expect(await queued(world)).toBe(0);
+});
+
 test('a record that does not fit ends as dead, without its steps and its result', async () => {
   const world = await open();
   await world.submit({ id: 'a' });

@@ -15,7 +15,8 @@ import type { Envelope } from '../../src/task/envelope.ts';
 import { inputHash, type Outgoing } from '../../src/task/message.ts';
 import type { TaskPorts } from '../../src/task/ports.ts';
 import { decodeRecord, type Json, type TaskRecord } from '../../src/task/record.ts';
-import { type Lookup, runDelivery } from '../../src/task/run.ts';
+import type { Found, LookUp } from '../../src/task/lookup.ts';
+import { runDelivery } from '../../src/task/run.ts';
 import { submitTask } from '../../src/task/submit.ts';
 import { topology } from '../../src/task/topology.ts';
 
@@ -59,6 +60,11 @@ export const app = (run: (attempt: Attempt) => Promise<Outcome>, policy: Partial
     run(attempt).catch((error: unknown) => ({ type: 'failed', error: { code: 'e', message: String(error) } }));
   return { task: (type) => (type === 't' ? { timeoutMs: 60_000, retry, run: safely, ...policy } : undefined) };
 };
+
+/** Lookups that are answered at once, or never. */
+export const answering =
+  (found: Found | 'never'): LookUp =>
+  () => ({ found: found === 'never' ? new Promise(() => {}) : Promise.resolve(found), drop: () => {} });
 
 export interface WorldOptions {
   readonly recordLifeMs?: number;
@@ -113,8 +119,8 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
         const consumer = queue.consume(stream, consumers.lane(pool, lane), { deliver: resolve, ended: () => {} });
         consumer.pull({ batch: 1, waitMs: 3_600_000 });
       });
-    const run = (executor: Executor, delivery: Delivery, lookup: Lookup = 'absent'): Promise<void> =>
-      runDelivery({ ports, executor, delivery, worker: name, lives: working, lookup: Promise.resolve(lookup) });
+    const run = (executor: Executor, delivery: Delivery, found: Found | 'never' = 'absent'): Promise<void> =>
+      runDelivery({ ports, executor, delivery, worker: name, lives: working, lookUp: answering(found) });
     return {
       ...connection,
       ports,
