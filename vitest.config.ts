@@ -41,7 +41,7 @@ export default defineConfig({
       },
       { extends: true, test: { ...first, name: 'simulations', include: simulations, testTimeout: 120_000 } },
       { extends: true, test: { ...first, name: 'alone', include: alone } },
-      { extends: true, test: { name: 'companies', include: companies, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'companies', include: companies, maxWorkers: 3, sequence: { groupOrder: 1 } } },
       { extends: true, test: { name: 'measured', include: measured, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },

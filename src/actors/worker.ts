@@ -37,7 +37,14 @@ export interface WorkerOptions {
   readonly lookUp: LookUp;
 }
 
-export const worker = ({ name, ports, executor, idle, lives, lookUp }: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
+export const worker = ({
+  name,
+  ports,
+  executor,
+  idle,
+  lives,
+  lookUp,
+}: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
   const begin = ({ delivery, recordKey, permit }: Assignment, self: Self<WorkerMessage>): WorkerState => {
     const options = { ports, executor, delivery, worker: name, lives, lookUp, permit };
     const work = runDelivery(options).catch((error: unknown) => {

@@ -3,7 +3,7 @@
  * configured.
  */
 import { join } from 'node:path';
-import { freePortFrom } from './free-port.ts';
+import { onFreePort } from './free-port.ts';
 import type { Limits } from './model-window.ts';
 import { type ModelServer, startModelServer } from './model-server.ts';
 import { findNatsServer, startNatsServer } from './nats-server.ts';
@@ -31,11 +31,14 @@ export interface Embedded {
   stop(): Promise<void>;
 }
 
+/** Where `nats` looks for one by itself, if that is free; else the next port. */
+export const natsPort = 4222;
+
 const startNats = async (dir: string, told: EmbedOptions['told']): Promise<Server> => {
   const binary = await findNatsServer(told);
-  // Where `nats` looks for one by itself, if that is free.
-  const port = await freePortFrom(4222);
-  return startNatsServer({ dir: join(dir, 'nats'), port, binary, syncInterval: 'always' });
+  return onFreePort(natsPort, (port) =>
+    startNatsServer({ dir: join(dir, 'nats'), port, binary, syncInterval: 'always' }),
+  );
 };
 
 const startModel = async (limits: EmbedOptions['modelLimits']): Promise<ModelServer> =>

@@ -21,6 +21,22 @@ const isFree = (port: number): Promise<boolean> =>
     () => false,
   );
 
+/**
+ * What `start` answers on the first free port from `first` on. Another process may take a port between our looking and the
+ * server's binding: then the next one is tried.
+ */
+export const onFreePort = async <T>(first: number, start: (port: number) => Promise<T>): Promise<T> => {
+  for (let from = first; ; ) {
+    const port = await freePortFrom(from);
+    try {
+      return await start(port);
+    } catch (error) {
+      if (!(error instanceof UnavailableError && error.message.includes('address already in use'))) throw error;
+      from = port + 1;
+    }
+  }
+};
+
 /** The first free port from `first` on that is not in `taken`. Throws UnavailableError after a hundred. */
 export const freePortFrom = async (first: number, taken: readonly number[] = []): Promise<number> => {
   for (let port = first; port < first + 100; port += 1) {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, onTestFinished, test } from 'vitest';
+import { onFreePort } from '../../src/dev/free-port.ts';
 import { type NatsServerOptions, startNatsServer } from '../../src/dev/nats-server.ts';
 
 const directory = async () => {
@@ -44,6 +45,18 @@ test('what it has acknowledged is there again after kill -9 and a restart on the
   const after = await connection(server.url);
   const { state } = await (await jetstreamManager(after)).streams.info('KEPT');
   expect(state.messages).toBe(1);
+});
+
+test('where another takes the port that was free a moment ago, it starts on the next one', async () => {
+  const dir = await directory();
+  const tried: number[] = [];
+  const server = await onFreePort(24_222, async (port) => {
+    if (tried.push(port) === 1) await start({ port });
+    return start({ dir, port });
+  });
+  expect(tried).toHaveLength(2);
+  expect(server.port).toBe(tried[1]);
+  await expect(onFreePort(24_222, () => start({ config: 'nonsense: [' }))).rejects.toThrow('ended before it was ready');
 });
 
 test('a second one in the same directory is refused while the first runs', async () => {

@@ -166,7 +166,15 @@ describe('a start under a permit', () => {
       told.push(`run, record ${(await record('a'))?.status}`);
       return completed();
     });
-    await runDelivery({ ports, executor, delivery: await take(), worker: 'w', lives, lookUp: answering('absent'), permit });
+    await runDelivery({
+      ports,
+      executor,
+      delivery: await take(),
+      worker: 'w',
+      lives,
+      lookUp: answering('absent'),
+      permit,
+    });
     return { ...world, told };
   };
 

@@ -7,7 +7,7 @@ import { atMost, type Clock } from '../../kernel/clock.ts';
 import { aborted } from '../../kernel/signal.ts';
 import type { Bucket } from '../../kv/kv.ts';
 import type { Store } from '../../store/store.ts';
-import { embed, type Embedded } from '../embed.ts';
+import { embed, type Embedded, natsPort } from '../embed.ts';
 import type { Limits } from '../model-window.ts';
 import type { Account } from './account.ts';
 import { documentsIn, type Item, itemsOf } from './batch.ts';
@@ -112,7 +112,9 @@ const open = async (options: StartOptions, closers: Closing): Promise<Running> =
   for (const line of modelLines(servers, env)) terminal.line(line);
   const ofNodes = { ...servers.env, TROUPE_APP: appIn(root), TROUPE_ACK_WAIT: '10s', LOG_LEVEL: 'warn' };
   closers.add(keepUp({ 'nats-server': nats, Postgres: postgres }, options));
-  const nodes = await startNodes({ script, dir, env: { ...env, ...ofNodes }, clock, terminal });
+  // Another company on this machine has another nats-server: so its nodes look for their ports elsewhere.
+  const portsFrom = 8080 + 2 * ((nats?.port ?? natsPort) - natsPort);
+  const nodes = await startNodes({ script, dir, portsFrom, env: { ...env, ...ofNodes }, clock, terminal });
   closers.add(nodes.drain);
   for (const { name, httpUrl, pid } of nodes.running) terminal.line(`  ${name}        ${httpUrl}, process ${pid}`);
   terminal.line();

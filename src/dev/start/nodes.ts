@@ -8,6 +8,8 @@ import type { Terminal } from './terminal.ts';
 export interface NodesOptions {
   readonly script: string;
   readonly dir: string;
+  /** Where free ports for their doors are looked for. */
+  readonly portsFrom: number;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly terminal: Terminal;
@@ -32,11 +34,11 @@ const graceMs = 30_000;
 const restartsMax = 3;
 
 /** Resolves when both are ready. */
-export const startNodes = async ({ terminal, ...options }: NodesOptions): Promise<Nodes> => {
-  const first = await freePortFrom(8080);
+export const startNodes = async ({ terminal, portsFrom, ...options }: NodesOptions): Promise<Nodes> => {
+  const first = await freePortFrom(portsFrom);
   const ports = new Map<string, number>([
     [names[0], first],
-    [names[1], await freePortFrom(8080, [first])],
+    [names[1], await freePortFrom(portsFrom, [first])],
   ]);
   const byName = new Map<string, Node>();
   const away = new Set<string>();
