@@ -24,9 +24,9 @@ export const spawnNode = (
   args: readonly string[] = [],
   command = process.execPath,
 ): NodeProcess => {
-  const { PATH = '', HOME = '', NATS_SERVER = '' } = process.env;
+  const { PATH = '', HOME = '', NATS_SERVER = '', NODE_COMPILE_CACHE = '' } = process.env;
   const child: ChildProcess = spawn(command, [script, ...args], {
-    env: { PATH, HOME, NATS_SERVER, ...env },
+    env: { PATH, HOME, NATS_SERVER, NODE_COMPILE_CACHE, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];

@@ -1,4 +1,5 @@
 /** Starts one nats-server and one Postgres for the whole suite, and takes them away at its end. */
+import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { findNatsServer } from '../../src/dev/nats-server.ts';
 import { backend } from './backend.ts';
@@ -14,7 +15,11 @@ declare module 'vitest' {
   }
 }
 
+/** Where Node keeps what it has compiled: the suite starts a hundred processes, and a third of a node's start is that. */
+const compiled = fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url));
+
 export default async (project: TestProject): Promise<() => Promise<void>> => {
+  process.env['NODE_COMPILE_CACHE'] ??= compiled;
   const { nats, postgres } = await backend();
   const binary = await findNatsServer();
   const servers = await Promise.all([nats({ binary }), postgres()]);
