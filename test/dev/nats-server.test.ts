@@ -1,16 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect, onTestFinished, test } from 'vitest';
 import { onFreePort } from '../../src/dev/free-port.ts';
 import { type NatsServerOptions, startNatsServer } from '../../src/dev/nats-server.ts';
+import { scratch } from '../setup/scratch.ts';
 
 const directory = async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'troupe-nats-'));
+  const dir = await scratch('troupe-nats-');
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
 };

@@ -1,19 +1,19 @@
 /** `npm start` as a process, with what it prints. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { copyCluster } from '../setup/template.ts';
+import { scratch } from '../setup/scratch.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A folder for it that goes with the test; Postgres's part is there already, which saves seconds. */
 export const folder = async (): Promise<string> => {
-  const dir = await mkdtemp(join(tmpdir(), 'troupe-npm-start-'));
+  const dir = await scratch('troupe-npm-start-');
   await chmod(dir, 0o755); // Postgres may run as somebody else.
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   await copyCluster(join(dir, 'postgres'));

@@ -1,13 +1,13 @@
-import { mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
 import { startPostgres } from '../../src/dev/postgres.ts';
 import { copyCluster } from '../setup/template.ts';
+import { scratch } from '../setup/scratch.ts';
 
 const directory = async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'troupe-postgres-'));
+  const dir = await scratch('troupe-postgres-');
   onTestFinished(() => rm(dir, { recursive: true, force: true }));
   return dir;
 };

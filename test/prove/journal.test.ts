@@ -1,10 +1,10 @@
 /** `npm run prove:journal`, shortened. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseOptions } from '../../prove/journal/options.ts';
 import { type Proof, prove } from '../../prove/journal/prove.ts';
+import { scratch } from '../setup/scratch.ts';
 
 const dirs: string[] = [];
 afterEach(async () => {
@@ -12,7 +12,7 @@ afterEach(async () => {
 });
 
 const proved = async (...args: readonly string[]): Promise<{ readonly proof: Proof; readonly out: string }> => {
-  const out = await mkdtemp(join(tmpdir(), 'troupe-prove-'));
+  const out = await scratch('troupe-prove-');
   dirs.push(out);
   const options = parseOptions(['--out', out, '--minutes', '2', ...args]);
   if (!options) throw new Error('these are options');

@@ -1,15 +1,14 @@
 /** `npm run prove:limiter`, shortened: windows of 2 s and few processes, unless `args` say otherwise. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { onTestFinished } from 'vitest';
 import { parseOptions } from '../../prove/options.ts';
 import { type Proof, prove } from '../../prove/prove.ts';
+import { scratch } from '../setup/scratch.ts';
 
 const few = ['--window', '2s', '--nodes', '2', '--candidates', '3', '--workers', '60'];
 
 export const proved = async (...args: readonly string[]): Promise<{ readonly proof: Proof; readonly out: string }> => {
-  const out = await mkdtemp(join(tmpdir(), 'troupe-prove-'));
+  const out = await scratch('troupe-prove-');
   onTestFinished(() => rm(out, { recursive: true, force: true }));
   const options = parseOptions(['--out', out, ...few, ...args]);
   if (!options) throw new Error('these are options');

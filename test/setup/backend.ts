@@ -1,11 +1,10 @@
 /** Where the suite's servers run: beside us, or in containers with `TEST_BACKEND=containers`. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { startNatsServer } from '../../src/dev/nats-server.ts';
 import { startPostgres } from '../../src/dev/postgres.ts';
 import type { Server } from '../../src/dev/server.ts';
 import { copyCluster } from './template.ts';
+import { scratch } from './scratch.ts';
 
 export interface NatsOptions {
   /** When JetStream syncs its files to the disk: `always`, or a duration of nats-server's. */
@@ -27,7 +26,7 @@ export interface Backend {
 }
 
 const inDirectory = async (start: (dir: string) => Promise<Server>): Promise<Disposable> => {
-  const dir = await mkdtemp(join(tmpdir(), 'troupe-test-'));
+  const dir = await scratch('troupe-test-');
   const server = await start(dir);
   const remove = async (): Promise<void> => {
     // It may have been stopped with SIGSTOP, and its files are of no more use.
@@ -37,8 +36,8 @@ const inDirectory = async (start: (dir: string) => Promise<Server>): Promise<Dis
   return Object.assign(server, { remove });
 };
 
-/** No test cuts the power, so nothing needs a sync. */
-const settings = { fsync: 'off', full_page_writes: 'off' };
+/** No test cuts the power, so nothing needs a sync; and what a killed one leaves goes with its folder. */
+const settings = { fsync: 'off', full_page_writes: 'off', dynamic_shared_memory_type: 'mmap' };
 
 const local: Backend = {
   nats: (options) => inDirectory((dir) => startNatsServer({ dir, ...options })),
