@@ -3,6 +3,7 @@
  * come last, so that they close first; the projector comes first, so that it sees what the others write.
  */
 import { cancelHints } from './actors/cancel-hints.ts';
+import { answerWhereabouts } from './actors/whereabouts.ts';
 import { fromCron, setSchedules } from './actors/cron.ts';
 import { doors } from './actors/doors.ts';
 import { doorsService } from './actors/doors-service.ts';
@@ -152,6 +153,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       ),
       child('sweeper', sweeper(ports)),
       child('cancel hints', cancelHints(options.bus, pools)),
+      child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),
       ...(await intakes(parts)),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),
     ];

@@ -8,7 +8,7 @@ import type { Pool } from './pool.ts';
 const prefix = subjects.cancels.slice(0, -1);
 
 export const cancelHints =
-  (bus: Bus, pools: readonly Pool[]): Start =>
+  (bus: Bus, pools: readonly Pick<Pool, 'cancel'>[]): Start =>
   (signal) => {
     const subscription = bus.subscribe(subjects.cancels, ({ subject }) => {
       const recordKey = subject.slice(prefix.length);

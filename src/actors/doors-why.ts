@@ -1,16 +1,16 @@
 /** What holds a task, or has become of it, in plain words. */
 import type { TaskStatus } from '../task/status.ts';
+import type { Whereabouts } from './whereabouts.ts';
 
-export const whyOf = ({ status, attempt, waitingFor, error }: TaskStatus): string => {
+/** `where`: what the node says that runs it; undefined where none does. */
+export const whyOf = ({ status, attempt, waitingFor, error }: TaskStatus, where?: Whereabouts): string => {
   const cause = error ? `${error.code}: ${error.message}` : 'no error was recorded';
   switch (status) {
     case 'queued':
     case 'waiting':
       return waitingFor?.detail ?? 'it waits for a worker';
     case 'running':
-      return attempt > 1
-        ? `a worker has it; this is attempt ${attempt}`
-        : 'a worker has it, or is the next to be given it; this is attempt 1';
+      return where ? whyRunning(where, attempt) : whyNowhere(attempt);
     case 'completed':
       return `it has completed, in attempt ${attempt}`;
     case 'failed':
@@ -21,3 +21,12 @@ export const whyOf = ({ status, attempt, waitingFor, error }: TaskStatus): strin
       return `it was cancelled (${error?.message ?? 'nobody said why'})`;
   }
 };
+
+const whyRunning = ({ node, waits }: Whereabouts, attempt: number): string =>
+  [`node "${node}" runs it, attempt ${attempt}`, ...waits.map(waitOf)].join('; ');
+
+const waitOf = ({ budget, waitedMs, why }: Whereabouts['waits'][number]): string =>
+  `it has waited ${(waitedMs / 1_000).toFixed(1)} s for a permit of budget "${budget}": ${why}`;
+
+const whyNowhere = (attempt: number): string =>
+  `no node says that it runs attempt ${attempt}: a worker is about to be given it, or was lost with it, and then it starts again after the ack wait`;

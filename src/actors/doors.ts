@@ -17,6 +17,7 @@ import { nextOf, nextOfSubmitted } from './doors-next.ts';
 import { originOf } from './doors-origin.ts';
 import { type Entered, submitDoor } from './doors-submit.ts';
 import { whyOf } from './doors-why.ts';
+import { askWhereabouts } from './whereabouts.ts';
 
 export interface DoorsOptions {
   readonly ports: TaskPorts;
@@ -44,7 +45,7 @@ export const doors = ({ ports, admission, pools, store }: DoorsOptions): Doors =
       const ended = await untilEnd(taskKey(type, id), options);
       return stated(ended.type === 'ended' ? foundOr(ended.status, type, id) : await known(type, id));
     },
-    why: async (type, id) => explained(await known(type, id)),
+    why: async (type, id) => explained(ports.bus, await known(type, id)),
     cancel: async (type, id, reason) => cancelled(ports, await known(type, id), reason),
     retry: (type, id, options) => retried({ ports, admission, ...options }, type, id),
     counts: (group) => countGroup(ports, store, group),
@@ -75,9 +76,11 @@ const stated = ({ error, ...status }: TaskStatus): StatusAnswer => ({
   next: nextOf(status, keyOf(status)),
 });
 
-const explained = (task: TaskStatus): WhyAnswer => {
+const explained = async (bus: TaskPorts['bus'], task: TaskStatus): Promise<WhyAnswer> => {
   const { type, id, status, waitingFor } = task;
-  return { type, id, status, why: whyOf(task), ...(waitingFor && { waitingFor }), next: nextOf(task, keyOf(task)) };
+  const where = status === 'running' ? await askWhereabouts(bus, keyOf(task)) : undefined;
+  const why = whyOf(task, where);
+  return { type, id, status, why, ...(waitingFor && { waitingFor }), next: nextOf(task, keyOf(task)) };
 };
 
 const cancelled = async (ports: TaskPorts, task: TaskStatus, reason: string | undefined): Promise<CancelAnswer> => {

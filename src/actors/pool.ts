@@ -45,6 +45,8 @@ export interface Pool {
   readonly start: Start;
   /** Tells the worker that runs the task, if it is one of these, that it was cancelled. */
   cancel(recordKey: string): void;
+  /** Whether one of these workers runs the task. */
+  runs(recordKey: string): boolean;
 }
 
 /** How long stopping may take beyond the workers' grace: handing back takes a round trip or two. */
@@ -119,7 +121,7 @@ export const pool = (options: PoolOptions): Pool => {
     running.cancel(recordKey);
     if (options.starts) feeding.send({ type: 'cancel', recordKey });
   };
-  return { start, cancel };
+  return { start, cancel, runs: running.has };
 };
 
 const gateOf = (

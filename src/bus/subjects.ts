@@ -108,6 +108,8 @@ export const subjects = {
   tokensAll: 'tokens.>',
   cancel: (key: string): string => `ctl.cancel.${key}`,
   cancels: 'ctl.cancel.>',
+  where: (key: string): string => `ctl.where.${key}`,
+  wheres: 'ctl.where.>',
   limiter: (budget: string, verb: 'acquire' | 'settle' | 'penalize' | 'status'): string =>
     `limiter.${named('budget', budget)}.${verb}`,
   actor: (name: string): string => `actors.${named('actor', name)}`,

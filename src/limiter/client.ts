@@ -12,7 +12,7 @@ import { holding } from './asking/holding.ts';
 import { line } from './asking/line.ts';
 import { penalties } from './asking/penalties.ts';
 import { notAnAmount, permit } from './asking/permit.ts';
-import type { Permit, Permits, Wanted } from './permits.ts';
+import type { Permit, Permits, PermitWait, Wanted } from './permits.ts';
 import { waits } from './asking/waits.ts';
 
 export interface PermitsOptions {
@@ -64,6 +64,7 @@ export const permits = (options: PermitsOptions): OpenPermits => {
       if (clients.has(name) && !closing) penalize(name, retryAfterMs, why);
     },
     waitMs: (name) => clients.get(name)?.waitMs() ?? 0,
+    waitsOf: (recordKey) => [...clients.values()].flatMap((each) => each.waitsOf(recordKey)),
     close: () => (closing ??= closeAll()),
   };
 };
@@ -137,6 +138,10 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
 
   return {
     renew: queue.renew,
+    waitsOf: (recordKey: string): readonly PermitWait[] => {
+      const found = queue.waitOf(recordKey);
+      return found ? [{ budget: name, ...found }] : [];
+    },
     acquire: (wanted: Wanted): Promise<Permit> =>
       new Promise((resolve, reject) => {
         if (closed) throw new UnavailableError(`no permit of budget "${name}": this process is closing`);

@@ -13,6 +13,8 @@ export interface Wanted {
   readonly maxWaitMs: number;
   /** How long the call may take once it has been sent, in ms: its own timeout. */
   readonly holdMs: number;
+  /** The record keys of those it is for, who can be asked why they wait; nobody's. It does not travel. */
+  readonly tasks?: readonly string[];
   /** Aborting gives up waiting. */
   readonly signal: AbortSignal;
 }
@@ -38,6 +40,14 @@ export interface Permit {
   settle(actual?: Amount): void;
 }
 
+/** A wait for a permit that goes on. */
+export interface PermitWait {
+  readonly budget: string;
+  readonly waitedMs: number;
+  /** In plain words. */
+  readonly why: string;
+}
+
 export interface Permits {
   /**
    * Waits for a permit. Throws LimiterTimeoutError when `maxWaitMs` is over, NonRetryableError for an amount that the
@@ -48,4 +58,6 @@ export interface Permits {
   penalize(budget: string, retryAfterMs: number, why: string): void;
   /** How long a permit took to get of late, in ms: what routing goes by. 0 where nobody waits, or nobody knows. */
   waitMs(budget: string): number;
+  /** What this task waits for here. */
+  waitsOf(recordKey: string): readonly PermitWait[];
 }

@@ -30,6 +30,8 @@ export interface EmbeddingRequest {
   readonly settings: Omit<EmbeddingModelV4CallOptions, 'values' | 'abortSignal'>;
   /** Those with another one go out separately: settings, limits, tenant and lane. */
   readonly kind: string;
+  /** Its record's key. */
+  readonly task: string;
   readonly lane: Lane;
   readonly tenant: string;
   readonly patience: Patience;
@@ -67,6 +69,7 @@ export const asked = async (
         lane: first.lane,
         tenant: first.tenant,
         holdMs: first.timeoutMs,
+        tasks: requests.map(({ task }) => task),
         signal: life.signal,
         patience: longest(requests),
       },

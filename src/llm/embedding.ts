@@ -172,6 +172,7 @@ const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: Ab
     settings,
     kind: callHash([lane, maxWaitMs, timeoutMs, tenant].join(' '), { ...settings, prompt: [] }),
     lane,
+    task: task.recordKey,
     tenant,
     patience: patience(ports.clock, () => ports.queue.now(), {
       maxWaitMs,

@@ -166,6 +166,7 @@ const attemptModels = (
         lane: task.route.lane,
         tenant: task.tenant ?? '',
         holdMs: defaultTimeoutMs,
+        tasks: [task.recordKey],
         signal,
         patience: patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: task.deadlineAt }),
       };

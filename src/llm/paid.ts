@@ -24,6 +24,7 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
     lane: task.route.lane,
     tenant: task.tenant ?? '',
     holdMs: scope.timeoutMs,
+    tasks: [task.recordKey],
     signal,
     patience: waiting,
     heard: noted.begun,

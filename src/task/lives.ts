@@ -5,6 +5,8 @@ export interface Lives {
   /** The controller of a new attempt at the task; aborted already, if everything is being stopped. */
   begin(recordKey: string): AbortController;
   end(recordKey: string, life: AbortController): void;
+  /** Whether one runs here. */
+  has(recordKey: string): boolean;
   /** Stops the attempts at this task that run here. */
   cancel(recordKey: string): void;
   /** Stops all that runs, and all that begins from now on. */
@@ -29,6 +31,7 @@ export const lives = (): Lives => {
       const twins = running.get(recordKey);
       if (twins?.delete(life) && twins.size === 0) running.delete(recordKey);
     },
+    has: (recordKey) => running.has(recordKey),
     cancel: (recordKey) => {
       const reason = new TaskCancelledError(`task ${recordKey} was cancelled`);
       for (const life of running.get(recordKey) ?? []) life.abort(reason);

@@ -21,5 +21,6 @@ export const freePermits = (): Permits => {
     },
     penalize: nothing,
     waitMs: () => 0,
+    waitsOf: () => [],
   };
 };

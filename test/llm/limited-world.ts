@@ -19,7 +19,7 @@ export const limitedWorld = async <A extends App>(given: A, log: Log = silentLog
   const broker = memoryBroker({ clock, random, log: silentLog });
   const parts = { clock, random, log, metrics, app, store: memoryStore(), ...broker.connect() };
   const life = new AbortController();
-  const { start, doors } = runtime({
+  const { start, doors, ports } = runtime({
     ...parts,
     projects: true,
     node: 'n',
@@ -46,7 +46,7 @@ export const limitedWorld = async <A extends App>(given: A, log: Log = silentLog
     const { data } = await bus.request(`limiter.${budget}.status`, new Uint8Array());
     return JSON.parse(new TextDecoder().decode(data));
   };
-  return { producer, metrics, statusOf };
+  return { producer, metrics, statusOf, doors, records: ports.records };
 };
 
 /** A log whose warnings are kept. */

@@ -15,6 +15,7 @@ const noPermit = (error: Error) => ({
   acquire: () => Promise.reject(error),
   penalize: () => {},
   waitMs: () => 0,
+  waitsOf: () => [],
 });
 
 const cases: readonly [string, code: string, MockLanguageModelV4, Error?][] = [

@@ -52,6 +52,7 @@ export const notedPermits = (options: { readonly hold?: boolean; readonly waits?
       }),
     penalize: (budget, ms) => void penalties.push([budget, ms]),
     waitMs: (budget) => options.waits?.[budget] ?? 0,
+    waitsOf: () => [],
   };
   return { permits, granted, penalties, waiting };
 };

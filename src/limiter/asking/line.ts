@@ -13,7 +13,7 @@ import { decode, encode } from './json.ts';
 import { answersHeard, chosen, lists, type Waiting, wishes } from './lists.ts';
 import { type Acquire, type Grants, grants, type Refusal } from '../messages.ts';
 import { later, type PermitId, permitIdOf } from '../permit-id.ts';
-import type { Permit, Wanted } from '../permits.ts';
+import type { Permit, PermitWait, Wanted } from '../permits.ts';
 import { patience } from './patience.ts';
 import { renewals } from './renewals.ts';
 import { row } from './row.ts';
@@ -24,6 +24,8 @@ export interface Line {
   join(wanted: Wanted, granted: (permit: Permit) => void, failed: (error: unknown) => void): void;
   /** Sends the list now: there is a connection again. */
   renew(): void;
+  /** How long the first of this task's requests has waited, and why; undefined if none does. */
+  waitOf(recordKey: string): Pick<PermitWait, 'waitedMs' | 'why'> | undefined;
   /** Since when the first of those that wait has waited; undefined if nobody does. */
   readonly oldestMs: number | undefined;
   /**
@@ -146,10 +148,13 @@ export const line = (options: LineOptions): Line => {
     if (!sent.mayCome()) emptied();
   });
 
-  const timeout = ({ wanted: { maxWaitMs }, sinceMs }: Waiter): LimiterTimeoutError => {
-    options.timedOut(clock.monotonic() - sinceMs);
-    const why = whyNot({ connected: bus.connection === 'connected', answer, sinceMs, nowMs: clock.monotonic() });
-    return new LimiterTimeoutError(`no permit of budget "${budget}" within ${Math.round(maxWaitMs)} ms: ${why}`);
+  const why = ({ sinceMs }: Waiter): string =>
+    whyNot({ connected: bus.connection === 'connected', answer, sinceMs, nowMs: clock.monotonic() });
+
+  const timeout = (waiter: Waiter): LimiterTimeoutError => {
+    options.timedOut(clock.monotonic() - waiter.sinceMs);
+    const withinMs = Math.round(waiter.wanted.maxWaitMs);
+    return new LimiterTimeoutError(`no permit of budget "${budget}" within ${withinMs} ms: ${why(waiter)}`);
   };
 
   const join: Line['join'] = (wanted, granted, failed) => {
@@ -167,6 +172,10 @@ export const line = (options: LineOptions): Line => {
   return {
     join,
     renew: renewal.now,
+    waitOf: (recordKey) => {
+      const waiter = waiting.all.find(({ wanted }) => wanted.tasks?.includes(recordKey));
+      return waiter && { waitedMs: Math.round(clock.monotonic() - waiter.sinceMs), why: why(waiter) };
+    },
     get oldestMs() {
       return waiting.all[0]?.sinceMs;
     },
