@@ -52,7 +52,8 @@ export const containers: Backend = {
     const content = `port: 4222\njetstream {\n  store_dir: "/data"\n  ${sync}\n}\n${config}\n`;
     const image = new GenericContainer('nats:2.15-alpine')
       .withCopyContentToContainer([{ content, target: '/etc/nats/nats-server.conf' }])
-      .withWaitStrategy(Wait.forLogMessage(/Server is ready/));
+      // Not by its log: of a container that starts again, what it said may be over before the log is followed.
+      .withWaitStrategy(Wait.forSuccessfulCommand('nc -w 1 127.0.0.1 4222 </dev/null | grep -q INFO'));
     return start(image, 4222, (address) => `nats://${address}`);
   },
   postgres: () => {

@@ -12,11 +12,12 @@ const open = async () => {
   const states = statesOf(link);
   /** Down with kill -9, and up again when `meanwhile` is done. */
   const crash = async (meanwhile: () => Promise<unknown> = async () => {}): Promise<void> => {
+    const before = states.items.length;
     await server.kill();
-    await states.count(1);
+    await states.count(before + 1);
     await meanwhile();
     await server.restart();
-    await states.count(2);
+    await states.count(before + 2);
   };
   return { server, link, states, crash, ...link };
 };
