@@ -31,6 +31,7 @@ export const apiCodes = {
   streamOffline: 10118,
   consumerOffline: 10119,
   wrongLastSequenceUnsaid: 10164,
+  scheduleTimeZone: 10223,
 } as const;
 
 const conflicts = new Set<number>([
@@ -48,11 +49,16 @@ const away = new Set<number>([
   apiCodes.consumerOffline,
 ]);
 
+/** Where the server's own words are not enough: zones are checked before they get here. */
+const remedies = new Map<number, string>([
+  [apiCodes.scheduleTimeZone, '; the machine that nats-server runs on needs time zone data: install tzdata there'],
+]);
+
 /** `what` is what was tried, such as `publish to work.main.p`. */
 export const apiFailure = (what: string, error: ApiError): Error => {
   const number = error.err_code ?? 0;
   const description = error.description ?? `error ${error.code}`;
-  const message = `${what}: ${description} (${number || error.code})`;
+  const message = `${what}: ${description} (${number || error.code})${remedies.get(number) ?? ''}`;
   if (conflicts.has(number)) {
     const revision = /wrong last sequence: (\d+)/.exec(description)?.[1];
     return new ConflictError(message, revision === undefined ? {} : { revision: Number(revision) });

@@ -23,6 +23,14 @@ test('every stream has its limits said, and none that could drop an accepted tas
   expect(await config('LOG')).toMatchObject({ ...always, retention: 'limits', discard: 'old' });
 });
 
+test('a time zone that the server does not know is refused with what it lacks', async () => {
+  const { queue } = await open();
+  await queue.ensureStream(sched);
+  const schedule = { when: { cron: '* * * * * *', timezone: 'No/Where' }, target: 'due.a' } as const;
+  const refused = queue.publish('sched.a', bytes('x'), { schedule });
+  await expect(refused).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('install tzdata') });
+});
+
 test('an incarnation tells the order in which streams of one name were made', async () => {
   const { link, queue } = await open();
   const made: string[] = [];
