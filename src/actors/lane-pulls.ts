@@ -1,5 +1,5 @@
 /** A pool's open pulls: two readers a lane, so that what arrives can be told apart, and what has arrived and is nobody's yet. */
-import type { Delivery, PullHandlers, Queue } from '../bus/queue.ts';
+import type { Consumer, Delivery, PullHandlers, Queue } from '../bus/queue.ts';
 import { consumers, streams } from '../bus/subjects.ts';
 import { atMost, type Clock } from '../kernel/clock.ts';
 import type { StartPermit } from '../task/start-permit.ts';
@@ -65,24 +65,20 @@ const laneReaders = (lane: LaneDemand, { pool, region, queue, clock }: LanePulls
   /** The end of the open sentinel's pull. */
   let answer = Promise.withResolvers<void>();
 
-  const bulk = queue.consume(...from, {
-    deliver: (delivery) => {
-      lastMs = clock.monotonic();
-      events.arrived(lane, 'bulk', delivery);
-    },
-    ended: (left, reason) => events.ended(lane, 'bulk', left, reason),
-  });
-  const sentinel = queue.consume(...from, {
-    deliver: (delivery) => {
-      lastMs = clock.monotonic();
-      answer.resolve();
-      events.arrived(lane, 'sentinel', delivery);
-    },
-    ended: (left, reason) => {
-      answer.resolve();
-      events.ended(lane, 'sentinel', left, reason);
-    },
-  });
+  const open = (kind: PullPlan['kind'], over: () => void): Consumer =>
+    queue.consume(...from, {
+      deliver: (delivery) => {
+        lastMs = clock.monotonic();
+        over();
+        events.arrived(lane, kind, delivery);
+      },
+      ended: (left, reason) => {
+        over();
+        events.ended(lane, kind, left, reason);
+      },
+    });
+  const bulk = open('bulk', () => {});
+  const sentinel = open('sentinel', () => answer.resolve());
   answer.resolve();
 
   return {

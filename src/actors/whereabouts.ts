@@ -8,6 +8,7 @@ import { subjects } from '../bus/subjects.ts';
 import { isTroupeError } from '../kernel/error.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
+import { decode, encode } from '../limiter/asking/json.ts';
 import type { Permits } from '../limiter/permits.ts';
 import type { Pool } from './pool.ts';
 
@@ -39,7 +40,7 @@ export const answerWhereabouts =
       const recordKey = subject.slice(prefix.length);
       if (reply === undefined || !pools.some((pool) => pool.runs(recordKey))) return;
       const answer: Whereabouts = { node, waits: [...permits.waitsOf(recordKey)] };
-      bus.publish(reply, Buffer.from(JSON.stringify(answer)));
+      bus.publish(reply, encode(answer));
     });
     return Promise.resolve({ exit: aborted(signal).then(() => subscription.unsubscribe()) });
   };
@@ -48,7 +49,7 @@ export const answerWhereabouts =
 export const askWhereabouts = async (bus: Bus, recordKey: string): Promise<Whereabouts | undefined> => {
   try {
     const { data } = await bus.request(subjects.where(recordKey), new Uint8Array(), { timeoutMs: patienceMs });
-    return whereabouts.parse(JSON.parse(Buffer.from(data).toString()));
+    return decode(whereabouts, data);
   } catch (error) {
     if (isTroupeError(error, 'timeout') || isTroupeError(error, 'unavailable')) return undefined;
     throw error;

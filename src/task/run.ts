@@ -57,7 +57,10 @@ export const runDelivery = async (options: RunOptions): Promise<void> => {
 /** No other delivery of this message, and no timer, came before: most likely nobody has the task. */
 const isFirst = (delivery: Delivery, task: Task): boolean => delivery.deliveries === 1 && task.resume === 0;
 
-/** Answers false if the claim turned out to be no claim: there is a record, or nobody can tell. `lookup`: without one it is written. */
+/**
+ * Answers false if the claim turned out to be no claim: there is a record, or nobody can tell. `lookup`: without one it is
+ * written.
+ */
 const runClaimed = async (
   { ports, delivery, lives, permit }: RunOptions,
   settling: Settling,

@@ -10,7 +10,10 @@ const count = z.number().min(0);
 /** `[number, requests, tokens, inputTokens, outputTokens, calls that may be going on, for at most so many ms]`. */
 type Slice = readonly [number, number, number, number, number, number, number];
 
-/** By hand: every node reads all slices at each change, and a schema for each number made that a seventh of a simulation's time. */
+/**
+ * By hand: every node reads all slices at each change, and a schema for each number made that a seventh of a simulation's
+ * time.
+ */
 const areSlices = (value: unknown): value is readonly Slice[] => Array.isArray(value) && value.every(isSlice);
 
 const isSlice = (value: unknown): value is Slice =>
