@@ -11,10 +11,10 @@ import { api } from './api.ts';
 import { blobsOf } from './blobs.ts';
 import { coreBus } from './bus.ts';
 import { mux } from './mux.ts';
+import { sendByTurns } from './outbox.ts';
 import { natsQueue } from './queue.ts';
 import { serverTime } from './server-time.ts';
 import { parseServers } from './servers.ts';
-import { flushByTurns } from './turns.ts';
 
 export interface NatsOptions {
   /** `nats://host:port`, with `user:password@` or `token@` if need be; several of one cluster, by commas or as a list. */
@@ -49,7 +49,7 @@ export const connectNats = async (options: NatsOptions): Promise<NatsConnection>
   const { clock, random, log } = options;
   const inbox = `${options.inboxPrefix ?? '_INBOX'}.${random.id()}`;
   const client = await dial(options);
-  flushByTurns(client);
+  sendByTurns(client);
   const time = serverTime(clock);
   const requests = mux({ connection: client, inbox: `${inbox}.r`, clock, log });
   const ask = api(requests, time);
