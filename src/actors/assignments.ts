@@ -20,16 +20,19 @@ export interface Assignments {
 
 export const assignments = ({ pool, workers, metrics }: AssignmentsOptions): Assignments => {
   const busy = metrics.poolBusy.labels(pool);
-  const assigned = new Map<string, Arrival>();
+  // A worker that has nothing keeps its entry: a Map that much leaves is costly (see `numbered`).
+  const assigned = new Map<string, Arrival | undefined>();
+  let size = 0;
 
   return {
-    size: () => assigned.size,
-    values: () => assigned.values(),
+    size: () => size,
+    values: () => [...assigned.values()].filter((arrival) => arrival !== undefined),
     give: (name, arrival) => {
       const { lane, delivery, recordKey, permit } = arrival;
       lane.running += 1;
       assigned.set(name, arrival);
-      busy.set(assigned.size);
+      size += 1;
+      busy.set(size);
       // One that stopped in this very moment: the delivery comes again after its ack wait, or at once by this nak.
       if (workers.get(name)?.send({ type: 'work', delivery, recordKey, permit })) return;
       permit?.end();
@@ -37,10 +40,12 @@ export const assignments = ({ pool, workers, metrics }: AssignmentsOptions): Ass
     },
     end: (name) => {
       const before = assigned.get(name);
-      if (before) before.lane.running -= 1;
-      assigned.delete(name);
-      busy.set(assigned.size);
-      return before !== undefined;
+      if (!before) return false;
+      before.lane.running -= 1;
+      assigned.set(name, undefined);
+      size -= 1;
+      busy.set(size);
+      return true;
     },
   };
 };

@@ -32,7 +32,7 @@ export interface BudgetGateEvents extends BudgetLineEvents {
   /** It is time for a `sweep`. */
   due(): void;
   /** It is in nobody's hands here any more. */
-  taken(delivery: Delivery): void;
+  taken(arrival: Arrival): void;
 }
 
 export interface BudgetGate {
@@ -96,7 +96,7 @@ export const budgetGate = (options: BudgetGateOptions, events: BudgetGateEvents)
     place.givenBack += 1;
     if (place.givenBack > givenBackMost) place.lane.resting = true;
     const delayMs = Math.min(delayOf(place, clock.monotonic()), deadlineAt - options.now());
-    events.taken(arrival.delivery);
+    events.taken(arrival);
     track(options.giveBack(arrival.delivery, place.budget, delayMs));
   };
 

@@ -1,7 +1,8 @@
 /** A pool's open pulls: two readers a lane, so that what arrives can be told apart, and what has arrived and is nobody's yet. */
 import type { Consumer, Delivery, PullHandlers, Queue } from '../bus/queue.ts';
-import { consumers, streams } from '../bus/subjects.ts';
+import { consumers, keyOfWork, streams } from '../bus/subjects.ts';
 import { atMost, type Clock } from '../kernel/clock.ts';
+import { numbered } from '../kernel/numbered.ts';
 import type { StartPermit } from '../task/start-permit.ts';
 import type { LaneDemand, PullPlan } from './demand.ts';
 
@@ -13,8 +14,11 @@ const soonMs = 100;
 /** A task that has arrived, and is nobody's yet. */
 export interface Arrival {
   readonly lane: LaneDemand;
+  readonly kind: PullPlan['kind'];
   readonly delivery: Delivery;
   readonly recordKey: string;
+  /** Of its arrival. */
+  readonly number: number;
   /** For its start, where it has a budget. */
   readonly permit?: StartPermit;
 }
@@ -29,37 +33,42 @@ export interface LanePullsOptions {
 
 /** What pulls bring. */
 export interface PullEvents {
-  arrived(lane: LaneDemand, kind: PullPlan['kind'], delivery: Delivery): void;
+  arrived(arrival: Arrival): void;
   ended(lane: LaneDemand, kind: PullPlan['kind'], ...how: Parameters<PullHandlers['ended']>): void;
 }
 
 export interface LanePulls {
   pull(plan: PullPlan): void;
   /** A worker has it now. */
-  taken(delivery: Delivery): void;
+  taken(arrival: Arrival): void;
   /** Lets go of all pulls, and answers what has arrived, up to the very end, and was not taken. */
   close(): Promise<readonly Delivery[]>;
 }
 
 export const lanePulls = (options: LanePullsOptions, events: PullEvents): LanePulls => {
-  const here = new Set<Delivery>();
-  const arrived: PullEvents['arrived'] = (lane, kind, delivery) => {
-    here.add(delivery);
-    events.arrived(lane, kind, delivery);
-  };
-  const readers = new Map(options.lanes.map((lane) => [lane, laneReaders(lane, options, { ...events, arrived })]));
+  const here = numbered<Delivery>();
+  const arrived = (lane: LaneDemand, kind: PullPlan['kind'], delivery: Delivery): void =>
+    events.arrived({ lane, kind, delivery, recordKey: keyOfWork(delivery.subject), number: here.add(delivery) });
+  const readers = new Map(
+    options.lanes.map((lane) => [lane, laneReaders(lane, options, { arrived, ended: events.ended })]),
+  );
 
   return {
     pull: ({ lane, batch, kind }) => readers.get(lane)?.pull(batch, kind),
-    taken: (delivery) => void here.delete(delivery),
+    taken: ({ number }) => void here.remove(number),
     close: async () => {
       await Promise.all([...readers.values()].map(({ close }) => close()));
-      return [...here];
+      return here.entries().map(([, delivery]) => delivery);
     },
   };
 };
 
-const laneReaders = (lane: LaneDemand, { pool, region, queue, clock }: LanePullsOptions, events: PullEvents) => {
+/** What its readers bring. */
+interface LaneEvents extends Pick<PullEvents, 'ended'> {
+  arrived(lane: LaneDemand, kind: PullPlan['kind'], delivery: Delivery): void;
+}
+
+const laneReaders = (lane: LaneDemand, { pool, region, queue, clock }: LanePullsOptions, events: LaneEvents) => {
   const from = [streams.work(region, pool), consumers.lane(pool, lane.lane)] as const;
   let lastMs = Number.NEGATIVE_INFINITY;
   /** The end of the open sentinel's pull. */

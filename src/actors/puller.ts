@@ -3,7 +3,6 @@
  * arrives without an idle worker (at most one task for each lane but one) waits here, kept alive, and is started next.
  */
 import type { Delivery } from '../bus/queue.ts';
-import { keyOfWork } from '../bus/subjects.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Behavior, Self } from './actor.ts';
@@ -21,12 +20,7 @@ const gatherShare = 4;
 
 export type PullerMessage =
   | { readonly type: 'idle'; readonly worker: string }
-  | {
-      readonly type: 'arrived';
-      readonly lane: LaneDemand;
-      readonly kind: PullPlan['kind'];
-      readonly delivery: Delivery;
-    }
+  | { readonly type: 'arrived'; readonly arrival: Arrival }
   | {
       readonly type: 'ended';
       readonly lane: LaneDemand;
@@ -74,7 +68,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
   const assign = (state: State, held: Arrival): boolean => {
     const name = mayStart(held.lane, lanes, slotsOf(state)) ? state.idle.pop() : undefined;
     if (name === undefined || !workers.has(name)) return false;
-    state.pulls.taken(held.delivery);
+    state.pulls.taken(held);
     assigned.give(name, held);
     return true;
   };
@@ -103,15 +97,15 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
     state.gate?.ask();
   };
 
-  const arrived = (state: State, { lane, kind, delivery }: Extract<PullerMessage, { type: 'arrived' }>): void => {
+  const arrived = (state: State, arrival: Arrival): void => {
+    const { lane, kind, delivery } = arrival;
     // What a lost pull still brings was not asked for any more.
     if (kind === 'bulk') lane.outstanding = Math.max(0, lane.outstanding - 1);
     else lane.sentinel = false;
     lane.pending = delivery.pending;
-    const held: Arrival = { lane, delivery, recordKey: keyOfWork(delivery.subject) };
-    if (state.gate?.hold(held) || assign(state, held)) return;
+    if (state.gate?.hold(arrival) || assign(state, arrival)) return;
     lane.ready += 1;
-    state.ready.push(held);
+    state.ready.push(arrival);
   };
 
   const ended = (
@@ -147,7 +141,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
       const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
       const pulls = lanePulls(options, {
-        arrived: (lane, kind, delivery) => self.send({ type: 'arrived', lane, kind, delivery }),
+        arrived: (arrival) => self.send({ type: 'arrived', arrival }),
         ended: (lane, kind, left, reason) => self.send({ type: 'ended', lane, kind, left, reason }),
       });
       const idle: string[] = [];
@@ -160,15 +154,15 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
           becameIdle(state, message.worker);
           return replan(state, self);
         case 'arrived':
-          arrived(state, message);
+          arrived(state, message.arrival);
           return replan(state, self);
         case 'ended':
           return ended(state, message, self);
         case 'pull':
           return pull(state);
         case 'beat':
-          for (const { delivery } of [...state.ready, ...assigned.values(), ...(state.gate?.held() ?? [])])
-            delivery.working();
+          for (const { delivery } of [...state.ready, ...(state.gate?.held() ?? [])]) delivery.working();
+          for (const worker of workers.values()) worker.send({ type: 'beat' });
           return state;
         case 'opened':
           while (state.gate?.next((held) => assign(state, held)));

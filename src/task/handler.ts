@@ -5,6 +5,7 @@ import { emitter } from './events.ts';
 import type { Outcome, Runnable } from './executor.ts';
 import { decodeJson } from './json.ts';
 import { journal } from './journal.ts';
+import type { Life } from './lives.ts';
 import type { Task } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import type { TaskRecord } from './record.ts';
@@ -30,7 +31,7 @@ export interface AttemptOptions {
   /** Resolves when it is known whose the task is, with `undefined` if another's. */
   readonly writer: Promise<RecordWriter | undefined>;
   /** Of this attempt alone. */
-  readonly life: AbortController;
+  readonly life: Life;
   /** Needed by a task that has a budget. */
   readonly permit: StartPermit | undefined;
 }
@@ -65,11 +66,11 @@ export const attempted = ({
     signal: life.signal,
     emit: emitter(ports, task, record.attempt),
   });
-  return firstOf(life.signal, running, limits);
+  return firstOf(life, running, limits);
 };
 
 /** Arms the nearer of timeout and deadline. `undefined` if the deadline has passed. */
-const limited = (ports: TaskPorts, task: Task, runnable: Runnable, life: AbortController): Timer | undefined => {
+const limited = (ports: TaskPorts, task: Task, runnable: Runnable, life: Life): Timer | undefined => {
   const leftMs = task.deadlineAt === undefined ? Number.POSITIVE_INFINITY : task.deadlineAt - ports.queue.now();
   if (leftMs <= 0) return undefined;
   const error = (): Error =>
@@ -84,17 +85,14 @@ const limited = (ports: TaskPorts, task: Task, runnable: Runnable, life: AbortCo
 const deadlineError = ({ type, id, deadlineAt = 0 }: Task): DeadlineExceededError =>
   new DeadlineExceededError(`${type} "${id}" passed its deadline, ${new Date(deadlineAt).toISOString()}`);
 
-/** The handler's outcome, or the reason for which its signal aborted first: a handler that ignores it is left behind. */
-const firstOf = (signal: AbortSignal, running: Promise<Outcome>, limits: Timer): Promise<Handled> =>
+/** The handler's outcome, or the reason for which it was aborted first: a handler that ignores it is left behind. */
+const firstOf = (life: Life, running: Promise<Outcome>, limits: Timer): Promise<Handled> =>
   new Promise((resolve) => {
     const end = (handled: Handled): void => {
       limits.cancel();
-      signal.removeEventListener('abort', stopped);
       resolve(handled);
     };
-    const stopped = (): void => end(afterAbort(signal.reason));
-    if (signal.aborted) return stopped();
-    signal.addEventListener('abort', stopped, { once: true });
+    life.watch((reason) => end(afterAbort(reason)));
     void running.then((outcome) => end({ type: 'outcome', outcome })); // `run` never rejects.
   });
 

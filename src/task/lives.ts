@@ -1,10 +1,26 @@
 /** The attempts that run now, so that they can be told to stop. */
 import { TaskCancelledError } from '../kernel/errors.ts';
+import { numbered } from '../kernel/numbered.ts';
+
+/** One attempt's. */
+export interface Life {
+  readonly recordKey: string;
+  /** For the handler. */
+  readonly signal: AbortSignal;
+  /** Only the first reason counts. */
+  abort(reason: unknown): void;
+  /**
+   * Calls `aborted` with the reason, at once if there is one already. To listen to the signal would cost a task a tenth of
+   * its time, and keep what it refers to past the young generation.
+   */
+  watch(aborted: (reason: unknown) => void): void;
+  /** It runs no more: a cancellation or a stop is not for it. */
+  end(): void;
+}
 
 export interface Lives {
-  /** The controller of a new attempt at the task; aborted already, if everything is being stopped. */
-  begin(recordKey: string): AbortController;
-  end(recordKey: string, life: AbortController): void;
+  /** A new attempt at the task; aborted already, if everything is being stopped. */
+  begin(recordKey: string): Life;
   /** Whether one runs here. */
   has(recordKey: string): boolean;
   /** Stops the attempts at this task that run here. */
@@ -15,30 +31,46 @@ export interface Lives {
 
 export const lives = (): Lives => {
   // Twins, deliveries of two messages for one task, may run here side by side until one of them is fenced.
-  const running = new Map<string, Set<AbortController>>();
+  const running = numbered<Life>();
   let stopped: Error | undefined;
+
+  const all = (): readonly Life[] => running.entries().map(([, life]) => life);
 
   return {
     begin: (recordKey) => {
-      const life = new AbortController();
+      const life = lifeOf(recordKey, () => running.remove(number));
+      const number = running.add(life);
       if (stopped) life.abort(stopped);
-      const twins = running.get(recordKey);
-      if (twins) twins.add(life);
-      else running.set(recordKey, new Set([life]));
       return life;
     },
-    end: (recordKey, life) => {
-      const twins = running.get(recordKey);
-      if (twins?.delete(life) && twins.size === 0) running.delete(recordKey);
-    },
-    has: (recordKey) => running.has(recordKey),
+    has: (recordKey) => all().some((life) => life.recordKey === recordKey),
     cancel: (recordKey) => {
       const reason = new TaskCancelledError(`task ${recordKey} was cancelled`);
-      for (const life of running.get(recordKey) ?? []) life.abort(reason);
+      for (const life of all()) if (life.recordKey === recordKey) life.abort(reason);
     },
     stop: (reason) => {
       stopped = reason;
-      for (const life of [...running.values()].flatMap((twins) => [...twins])) life.abort(reason);
+      for (const life of all()) life.abort(reason);
     },
+  };
+};
+
+const lifeOf = (recordKey: string, end: () => void): Life => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  let watching: ((reason: unknown) => void) | undefined;
+  return {
+    recordKey,
+    signal,
+    abort: (reason) => {
+      if (signal.aborted) return;
+      controller.abort(reason);
+      watching?.(reason);
+    },
+    watch: (aborted) => {
+      if (signal.aborted) aborted(signal.reason);
+      else watching = aborted;
+    },
+    end,
   };
 };

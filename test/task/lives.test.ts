@@ -15,7 +15,7 @@ test('a cancellation aborts the attempts at its task, and no other', () => {
 test('an attempt that has ended is left alone', () => {
   const running = lives();
   const ended = running.begin('t.a');
-  running.end('t.a', ended);
+  ended.end();
   running.cancel('t.a');
   running.stop(new DrainedError('stop'));
   expect(ended.signal.aborted).toBe(false);
@@ -24,7 +24,7 @@ test('an attempt that has ended is left alone', () => {
 test('twins of one task run side by side: the end of one leaves the other within reach', () => {
   const running = lives();
   const [first, twin] = [running.begin('t.a'), running.begin('t.a')];
-  running.end('t.a', twin);
+  twin.end();
   running.cancel('t.a');
   expect([first.signal.aborted, twin.signal.aborted]).toEqual([true, false]);
 });

@@ -1,6 +1,6 @@
 /**
- * Requests over one inbox: one wildcard subscription for the life of the connection, a map from the inbox's
- * last token to whoever waits, and one coarse sweep for all timeouts. The library's own request costs a timer,
+ * Requests over one inbox: one wildcard subscription for the life of the connection, a number as the
+ * inbox's last token for whoever waits, and one coarse sweep for all timeouts. The library's own request costs a timer,
  * a promise chain and an entry in three places each, which is half of the hot path.
  *
  * What is sent while disconnected is held here until the connection is back, because the library drops what
@@ -10,6 +10,7 @@ import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 import type { Clock } from '../../kernel/clock.ts';
 import { TimeoutError, UnavailableError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
+import { numbered } from '../../kernel/numbered.ts';
 import { sendFailure } from './errors.ts';
 import { statusOf } from './headers.ts';
 
@@ -58,17 +59,16 @@ export interface MuxOptions {
 
 export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
   const prefix = `${inbox}.`;
-  const waiting = new Map<string, Waiting>();
-  let count = 0;
+  const waiting = numbered<Waiting>();
   let online = true;
   let closed = false;
 
-  const transmit = (id: string, { request, waiter }: Waiting): void => {
+  const transmit = (id: number, { request, waiter }: Waiting): void => {
     const { subject, data, headers } = request;
     try {
       connection.publish(subject, data, headers ? { reply: prefix + id, headers } : { reply: prefix + id });
     } catch (error) {
-      waiting.delete(id);
+      waiting.remove(id);
       waiter.failed(sendFailure(subject, data.length, error));
     }
   };
@@ -76,28 +76,28 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
   const subscription = connection.subscribe(`${prefix}*`, {
     callback: (error, message) => {
       if (error) return log.error({ err: error }, 'the inbox subscription failed');
-      const id = message.subject.slice(prefix.length);
+      const id = Number(message.subject.slice(prefix.length));
       const entry = waiting.get(id);
       if (!entry) return;
       if (statusOf(message) === 503) {
-        waiting.delete(id);
+        waiting.remove(id);
         const { subject, nobody = 'nobody answers' } = entry.request;
         return entry.waiter.failed(new UnavailableError(`${subject}: ${nobody}`));
       }
       // What is thrown in here would end the library's reading for good.
       try {
-        if (entry.waiter.answered(message) === 'done') waiting.delete(id);
+        if (entry.waiter.answered(message) === 'done') waiting.remove(id);
       } catch (cause) {
-        waiting.delete(id);
+        waiting.remove(id);
         entry.waiter.failed(new UnavailableError(`${entry.request.subject}: no valid answer`, { cause }));
       }
     },
   });
 
   const fail = (why: string, which: (entry: Waiting) => boolean): void => {
-    for (const [id, entry] of waiting) {
+    for (const [id, entry] of waiting.entries()) {
       if (!which(entry)) continue;
-      waiting.delete(id);
+      waiting.remove(id);
       const message = `${entry.request.subject}: ${why}`;
       entry.waiter.failed(
         entry.sent
@@ -115,10 +115,9 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
   return {
     send: (request, waiter) => {
       if (closed) return waiter.failed(new UnavailableError(`${request.subject}: the connection to NATS is closed`));
-      const id = (count++).toString(36);
       const dueMs = clock.monotonic() + (request.timeoutMs ?? defaultTimeoutMs);
       const entry = { request, waiter, dueMs, sent: online };
-      waiting.set(id, entry);
+      const id = waiting.add(entry);
       if (online) transmit(id, entry);
     },
     disconnected: () => {
@@ -127,7 +126,7 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
     },
     connected: () => {
       online = true;
-      for (const [id, entry] of waiting) {
+      for (const [id, entry] of waiting.entries()) {
         if (entry.sent) continue;
         entry.sent = true;
         transmit(id, entry);

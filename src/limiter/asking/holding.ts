@@ -1,5 +1,6 @@
 /** The permits that a process holds of one budget: granted, and their last word not yet said. */
 import type { Clock, Timer } from '../../kernel/clock.ts';
+import { numbered } from '../../kernel/numbered.ts';
 import { keepaliveMs, type Word } from '../messages.ts';
 import type { PermitId } from '../permit-id.ts';
 import type { Permit } from '../permits.ts';
@@ -7,8 +8,6 @@ import type { Permit } from '../permits.ts';
 interface Held {
   readonly permit: Permit;
   readonly id: PermitId;
-  /** Among those that are held. */
-  place: number;
 }
 
 export interface Holding {
@@ -26,35 +25,29 @@ export interface HoldingOptions {
 }
 
 export const holding = ({ clock, keepalive, tell }: HoldingOptions): Holding => {
-  /** An array, as a Map that much comes into and leaves keeps in its outgrown tables what the young generation could drop. */
-  const held: Held[] = [];
+  const held = numbered<Held>();
   let beat: Timer | undefined;
 
   const alive = (): void => {
-    for (const { id } of held) tell(id, { type: 'alive' });
+    for (const [, { id }] of held.entries()) tell(id, { type: 'alive' });
   };
 
-  const remove = ({ place }: Held): void => {
-    const last = held.pop();
-    if (last && last.place !== place) {
-      last.place = place;
-      held[place] = last;
-    }
-    if (held.length > 0) return;
+  const remove = (number: number): void => {
+    held.remove(number);
+    if (held.size() > 0) return;
     beat?.cancel();
     beat = undefined;
   };
 
   return {
     add: (id, make) => {
-      const permit = make(() => remove(one));
-      const one: Held = { permit, id, place: held.length };
-      held.push(one);
+      const permit = make(() => remove(number));
+      const number = held.add({ permit, id });
       if (keepalive) beat ??= clock.every(keepaliveMs, alive);
       return permit;
     },
     close: () => {
-      for (const { permit } of [...held]) permit.unsent();
+      for (const [, { permit }] of held.entries()) permit.unsent();
       beat?.cancel();
     },
   };
