@@ -18,7 +18,7 @@ import { decodeRecord, isTerminal, type TaskRecord } from './record.ts';
 import type { StartPermit } from './start-permit.ts';
 import { begun, firstRecord, handedBack } from './transitions.ts';
 import { settleStranger } from './stranger.ts';
-import { type Claim, takeOver } from './take.ts';
+import { type Claim, dispose, takeOver } from './take.ts';
 import { type RecordWriter, recordWriter } from './writer.ts';
 
 export interface RunOptions {
@@ -35,6 +35,8 @@ export interface RunOptions {
    * who gave it.
    */
   readonly permit?: StartPermit | undefined;
+  /** Called when the handler has an outcome, once at most: what remains is to write it, and no handler is run any more. */
+  readonly over: () => void;
 }
 
 /** Runs the task, unless somebody else has it or has done it. Resolves when the delivery is settled, or left to others. */
@@ -48,7 +50,9 @@ export const runDelivery = async (options: RunOptions): Promise<void> => {
 
   if (!permit && isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
     const record = begun(firstRecord(task), delivery, worker, now);
-    if (await runClaimed(options, settling, runnable, { record, revision: 0 }, lookUp(task.recordKey))) return;
+    const ran = await runClaimed(options, settling, runnable, { record, revision: 0 }, lookUp(task.recordKey));
+    if (ran === 'settled') return;
+    if (ran === 'over') return dispose(settling, { worker, claimedFirst: false });
   }
   const claim = await takeOver(settling, { worker, claimedFirst: permit !== undefined });
   if (claim) await runClaimed(options, settling, runnable, claim);
@@ -57,17 +61,17 @@ export const runDelivery = async (options: RunOptions): Promise<void> => {
 /** No other delivery of this message, and no timer, came before: most likely nobody has the task. */
 const isFirst = (delivery: Delivery, task: Task): boolean => delivery.deliveries === 1 && task.resume === 0;
 
-/**
- * Answers false if the claim turned out to be no claim: there is a record, or nobody can tell. `lookup`: without one it is
- * written.
- */
+/** Of an attempt: `stranger` and `over` mean that its claim was none, as there is a record, or nobody can tell. */
+type Ran = 'settled' | 'stranger' | /** And it had called `over` by then. */ 'over';
+
+/** `lookup`: without one the claim is written. */
 const runClaimed = async (
-  { ports, delivery, lives, permit }: RunOptions,
+  { ports, delivery, lives, permit, over }: RunOptions,
   settling: Settling,
   runnable: Runnable,
   { record, revision }: Claim,
   lookup?: Lookup,
-): Promise<boolean> => {
+): Promise<Ran> => {
   const { task } = settling;
   const life = lives.begin(task.recordKey);
   const fenced = (error: FencedError): void => {
@@ -88,18 +92,20 @@ const runClaimed = async (
   const handled = await attempted({ ports, task, runnable, record, writer: ours, life, permit });
   permit?.end();
   ports.metrics.attemptSeconds.labels(task.type).observe((ports.clock.monotonic() - from) / 1_000);
-  lives.end(task.recordKey, life);
-  if (handled.type === 'outcome') lookup?.drop();
-  else if (!(await ours)) return false;
+  life.end();
+  if (handled.type === 'outcome') {
+    over();
+    lookup?.drop();
+  } else if (!(await ours)) return 'stranger';
   try {
     await commit(settling, writer, handled, runnable);
   } catch (error) {
     if (!(error instanceof FencedError)) throw error;
-    if (!isOurs) return false;
+    if (!isOurs) return 'over';
     await settleAsLoser(settling);
   }
   if (delivery.deliveries > 1) ports.metrics.redeliveries.labels(task.route.pool).inc();
-  return true;
+  return 'settled';
 };
 
 /** Writes what came of the attempt, and settles the delivery by it. Throws `FencedError` if the task is another's. */

@@ -44,6 +44,14 @@ export const takeOver = async (settling: Settling, claimant: Claimant): Promise<
   }
 };
 
+/** Settles the delivery if there is nothing to run. Else it goes back: its worker runs another task by now. */
+export const dispose = async (settling: Settling, claimant: Claimant): Promise<void> => {
+  const entry = await settling.ports.records.get(settling.task.recordKey);
+  const decision = await decideInformed(settling, claimant, entry && decodeRecord(entry.value));
+  if (!decision || toWrite(decision, settling.ports.queue.now())) settling.delivery.nak();
+  else await settleUnclaimed(settling, decision, entry);
+};
+
 type Informed = Exclude<Decision, { readonly type: 'ask' }>;
 
 /** The decision, once all is asked that it needs to know; `undefined` where somebody cannot be asked now. */

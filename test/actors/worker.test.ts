@@ -69,6 +69,76 @@ test('a second task at a time is a bug: it crashes, once what it has in hand has
   expect((await record('a'))?.status).toBe('completed');
 });
 
+/** Outcomes are not written before `ms` have gone: the server does not take them. */
+const unwritable = (broker: Awaited<ReturnType<typeof setup>>['broker']): void =>
+  broker.next('publish', 'refuse', { subject: '$KV.tasks.>', times: 1_000 });
+
+test('it wants its next task when its handler is over, while the outcome is still being written', async () => {
+  const { idle, work, clock, broker, record } = await setup(async () => completed());
+  unwritable(broker);
+  await work('a');
+  await clock.settle();
+  expect([idle.length, await record('a')]).toEqual([2, undefined]);
+});
+
+test('with two outcomes to write it wants no third task until one of them is written', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { idle, work, clock, broker, record } = await setup(() => gate.promise.then(() => completed()));
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.a' });
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.b' });
+  await work('a');
+  gate.resolve();
+  await clock.settle();
+  await work('b');
+  await clock.settle();
+  expect([idle.length, await record('a'), await record('b')]).toEqual([2, undefined, undefined]);
+  await clock.advance(10_000);
+  expect([idle.length, (await record('a'))?.status, (await record('b'))?.status]).toEqual([
+    3,
+    'completed',
+    'completed',
+  ]);
+});
+
+test('a task that is over before the one ahead of it is written leaves one outcome to write', async () => {
+  const { idle, work, clock, broker, record } = await setup(async () => completed());
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.a' });
+  for (const id of ['a', 'b', 'c']) {
+    await work(id);
+    await clock.settle();
+  }
+  expect([idle.length, await record('a'), (await record('c'))?.status]).toEqual([4, undefined, 'completed']);
+});
+
+test('what it has in hand is kept alive, a running task and an outcome that is being written', async () => {
+  const gate = Promise.withResolvers<void>();
+  const kept: string[] = [];
+  const { made, take, submit, clock, broker } = await setup(({ task }) =>
+    task.id === 'a' ? Promise.resolve(completed()) : gate.promise.then(() => completed()),
+  );
+  unwritable(broker);
+  for (const id of ['a', 'b']) {
+    await submit({ id });
+    const delivery = await take();
+    const working = (): void => void kept.push(id);
+    made.send({ type: 'work', delivery: { ...delivery, working }, recordKey: `t.${id}` });
+    await clock.settle();
+  }
+  made.send({ type: 'beat' });
+  await clock.settle();
+  expect(kept.toSorted()).toEqual(['a', 'b']);
+});
+
+test('one that stops writes what it has to write first', async () => {
+  const { work, life, exit, record, clock, broker, eventually } = await setup(async () => completed());
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.a' });
+  await work('a');
+  await clock.settle();
+  life.abort();
+  await eventually(exit);
+  expect((await record('a'))?.status).toBe('completed');
+});
+
 test('one that stops finishes first', async () => {
   const gate = Promise.withResolvers<void>();
   const { work, life, exit, record, clock } = await setup(() => gate.promise.then(() => completed()));

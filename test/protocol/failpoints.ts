@@ -21,13 +21,15 @@ export interface Between {
   settle?(how: Settlement, delivery: Delivery, go: () => void): void;
   /** Each delivery, before the node has it. */
   deliver?(delivery: Delivery): unknown;
+  /** Each answer to a read of a stream's last message of a subject, before the node has it. */
+  read?(subject: string): void;
 }
 
 const send = (_subject: string, _data: Uint8Array, go: () => Promise<PubAck>): Promise<PubAck> => go();
 const say = (_how: Settlement, _delivery: Delivery, go: () => void): void => go();
 
 export const between =
-  ({ publish = send, settle = say, deliver }: Between): Around =>
+  ({ publish = send, settle = say, deliver, read }: Between): Around =>
   ({ queue, ...link }) => {
     const settled = (delivery: Delivery): Delivery => ({
       ...delivery,
@@ -50,6 +52,11 @@ export const between =
       queue: {
         ...queue,
         consume,
+        last: async (stream, subject) => {
+          const found = await queue.last(stream, subject);
+          read?.(subject);
+          return found;
+        },
         publish: (subject, data, options) => publish(subject, data, () => queue.publish(subject, data, options)),
       },
     };

@@ -13,8 +13,9 @@ import { memoryGround, onBothGrounds } from './grounds.ts';
 const isTask = ({ subject }: Delivery): boolean => subject.startsWith('work.');
 
 /** Notes how each delivery of a task was settled, by its number, and lets the first one look dead. */
-const pausing = (settled: string[]): Around =>
+const pausing = (settled: string[], read?: (subject: string) => void): Around =>
   between({
+    ...(read && { read }),
     settle: (how: Settlement, delivery, go) => {
       if (isTask(delivery) && how === 'working' && delivery.deliveries === 1) return;
       if (isTask(delivery) && how !== 'working') settled.push(`${delivery.deliveries} ${how}`);
@@ -35,8 +36,25 @@ const overtaken = (end: () => unknown, writes: boolean) => {
   return { run, gates, inside };
 };
 
-/** The attempt that was overtaken is out of its worker's hands. */
-const oneIsBusy = (metrics: string): boolean => metrics.includes('troupe_pool_busy{pool="default"} 1');
+/**
+ * `known` resolves when whoever was refused knows what to do: it has read what is in the way of a record that it would
+ * create, whose write is there, and what that means for its delivery.
+ */
+const lost = ({ creates }: { readonly creates: boolean }) => {
+  const readsMost = creates ? 3 : 2;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let reads = 0;
+  let refused = false;
+  return {
+    begin: () => {
+      refused = true;
+    },
+    read: (subject: string): void => {
+      if (refused && subject === '$KV.tasks.t.x' && ++reads === readsMost) resolve();
+    },
+    known: promise,
+  };
+};
 
 onBothGrounds((make) => {
   test.each([true, false])(
@@ -47,15 +65,17 @@ onBothGrounds((make) => {
       };
       const { run, gates, inside } = overtaken(boom, writes);
       const settled: string[] = [];
-      const { boot, submit, becomes, drained, letters, eventually, messages, until } = await world(await make(), {
+      const { boot, submit, becomes, drained, letters, eventually, messages } = await world(await make(), {
         run,
         retry: { max: 1 },
       });
-      const node = await boot('a', { around: pausing(settled) });
+      const { begin, read, known } = lost({ creates: !writes });
+      await boot('a', { around: pausing(settled, read) });
       await submit('x');
       await eventually(inside[1]?.promise ?? Promise.reject());
+      begin();
       gates[0]?.resolve();
-      await until(() => node.metrics.text(), oneIsBusy);
+      await eventually(known);
       expect(await messages(streams.work('main', 'default'))).toBe(1);
       gates[1]?.resolve();
       expect(await becomes('x')).toMatchObject({ status: 'completed', attempt: 2, failures: 0, result: 'second' });
@@ -67,12 +87,14 @@ onBothGrounds((make) => {
   test('an attempt that was overtaken and then succeeds did not do it', async () => {
     const { run, gates, inside } = overtaken(() => 'first', true);
     const settled: string[] = [];
-    const { boot, submit, becomes, drained, eventually, record, until } = await world(await make(), { run });
-    const node = await boot('a', { around: pausing(settled) });
+    const { boot, submit, becomes, drained, eventually, record } = await world(await make(), { run });
+    const { begin, read, known } = lost({ creates: false });
+    const node = await boot('a', { around: pausing(settled, read) });
     await submit('x');
     await eventually(inside[1]?.promise ?? Promise.reject());
+    begin();
     gates[0]?.resolve();
-    await until(() => node.metrics.text(), oneIsBusy);
+    await eventually(known);
     expect(await record('x')).toMatchObject({ status: 'running', attempt: 2 });
     gates[1]?.resolve();
     expect(await becomes('x')).toMatchObject({ status: 'completed', result: 'second' });

@@ -109,6 +109,7 @@ describe('a task that has begun before', () => {
       worker: 'w1',
       lives,
       lookUp: answering('absent'),
+      over: () => {},
       permit: { begin: () => true, end: () => {} },
     });
     void vanished; // It never settles.
@@ -173,6 +174,7 @@ describe('a start under a permit', () => {
       worker: 'w',
       lives,
       lookUp: answering('absent'),
+      over: () => {},
       permit,
     });
     return { ...world, told };

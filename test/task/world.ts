@@ -120,7 +120,15 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
         consumer.pull({ batch: 1, waitMs: 3_600_000 });
       });
     const run = (executor: Executor, delivery: Delivery, found: Found | 'never' = 'absent'): Promise<void> =>
-      runDelivery({ ports, executor, delivery, worker: name, lives: working, lookUp: answering(found) });
+      runDelivery({
+        ports,
+        executor,
+        delivery,
+        worker: name,
+        lives: working,
+        lookUp: answering(found),
+        over: () => {},
+      });
     return {
       ...connection,
       ports,
