@@ -16,11 +16,13 @@ export const admission = ({ app, taskOf }: Registry): Admission => ({
     const task = taskOf(type);
     const decide = (choice: Choice): Admitted => {
       const said = completed(envelope, choice, task.deadlineMs);
-      const { tenant, key, lane, headers } = said;
-      const incoming = optional({ type, input, tenant, key, bytes, headers });
-      const route = classify(app.rules, incoming, { submitted: optional({ lane }), own: choice });
+      const { tenant, key, headers } = said;
+      const own = { ...(tenant !== undefined && { tenant }), ...(key !== undefined && { key }) };
+      const incoming = { type, input, bytes, headers, ...own };
+      const route = classify(app.rules, incoming, { submitted: said, own: choice });
       refuseUnserved(app, type, route.pool);
-      return optional({ route, id: envelope.id ?? choice.id, envelope: said });
+      const id = envelope.id ?? choice.id;
+      return id === undefined ? { route, envelope: said } : { route, id, envelope: said };
     };
     const choice = admit(task, input);
     return choice instanceof Promise ? choice.then(decide) : decide(choice);
@@ -32,11 +34,13 @@ const refuseUnserved = ({ pools }: ResolvedApp, type: string, pool: string): voi
     throw new InvalidInputError(`pool "${pool}" does not serve task "${type}", to which a classify rule sent it`);
 };
 
-const completed = (envelope: Envelope, { key, tenant, title }: Choice, deadlineMs: number | undefined): Envelope =>
-  optional({
+const completed = (envelope: Envelope, { key, tenant, title }: Choice, deadlineMs: number | undefined): Envelope => {
+  if (key === undefined && tenant === undefined && title === undefined && deadlineMs === undefined) return envelope;
+  return optional({
     ...envelope,
     key: envelope.key ?? bounded("the task's key", key, keyMax),
     tenant: envelope.tenant ?? bounded("the task's tenant", tenant, tenantMax),
     title: title?.slice(0, titleMax).toWellFormed(),
     deadlineMs: envelope.deadlineAt === undefined ? (envelope.deadlineMs ?? deadlineMs) : undefined,
   });
+};

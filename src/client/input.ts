@@ -14,8 +14,9 @@ export interface EncodedInput {
 /** Throws `InvalidInputError` for what JSON cannot hold or nobody should be sent, `PayloadTooLargeError`. */
 export const encodeInput = (input: unknown, type: string): EncodedInput => {
   const what = `the input of task "${type}"`;
-  const payload = Buffer.from(textOf(input, what));
-  const decoded = decodeJson(payload);
+  const text = textOf(input, what);
+  const payload = Buffer.from(text);
+  const decoded = decodeJson(payload, text);
   if (decoded.type === 'json') return { payload, value: decoded.value, hash: inputHash(decoded.value) };
   if (decoded.reason === 'payload_too_large') throw new PayloadTooLargeError(`${what}: ${decoded.message}`);
   throw new InvalidInputError(`${what}: ${decoded.message}`);

@@ -28,7 +28,8 @@ const suspicious = /\\u|__proto__|constructor|prototype/;
 
 const bad = (reason: BadJson, message: string): Decoded => ({ type: 'bad', reason, message });
 
-export const decodeJson = (bytes: Uint8Array): Decoded => {
+/** `text`: what the bytes say in UTF-8, where that is at hand. */
+export const decodeJson = (bytes: Uint8Array, text?: string): Decoded => {
   if (bytes.length > inputBytesMax)
     return bad(
       'payload_too_large',
@@ -38,9 +39,9 @@ export const decodeJson = (bytes: Uint8Array): Decoded => {
   const shape = scan(bytes);
   if (shape) return shape;
   try {
-    const text = decoder.decode(bytes);
-    const value: Json = JSON.parse(text);
-    return (suspicious.test(text) && walk(value)) || { type: 'json', value };
+    const said = text ?? decoder.decode(bytes);
+    const value: Json = JSON.parse(said);
+    return (suspicious.test(said) && walk(value)) || { type: 'json', value };
   } catch (error) {
     return bad('invalid_json', error instanceof SyntaxError ? `no JSON: ${shortened(error.message)}` : 'no UTF-8');
   }
@@ -149,12 +150,27 @@ const refuseNonFinite = (_key: string, value: unknown): unknown => {
 };
 
 /** The same text for the same value, whatever the order of its keys. */
-export const canonical = (value: Json): string => {
+export const canonical = (value: Json): string => (isOrdered(value) ? JSON.stringify(value) : ordered(value));
+
+/** Whether the keys of all its objects are in their order already. */
+const isOrdered = (value: Json): boolean => {
+  if (typeof value !== 'object' || value === null) return true;
+  if (isList(value)) return value.every(isOrdered);
+  let before: string | undefined;
+  for (const key in value) {
+    const inner = value[key];
+    if ((before !== undefined && before > key) || (inner !== undefined && !isOrdered(inner))) return false;
+    before = key;
+  }
+  return true;
+};
+
+const ordered = (value: Json): string => {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  if (isList(value)) return `[${value.map(canonical).join(',')}]`;
+  if (isList(value)) return `[${value.map(ordered).join(',')}]`;
   const members = Object.entries(value)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`);
+    .map(([key, inner]) => `${JSON.stringify(key)}:${ordered(inner)}`);
   return `{${members.join(',')}}`;
 };
 

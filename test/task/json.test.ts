@@ -143,4 +143,7 @@ describe('a value of the user’s making', () => {
 test('a value has one text, whatever the order of its keys', () => {
   expect(canonical({ b: [1, { d: null, c: 'x' }], a: -0 })).toBe('{"a":0,"b":[1,{"c":"x","d":null}]}');
   expect(canonical({ a: 0, b: [1, { c: 'x', d: null }] })).toBe('{"a":0,"b":[1,{"c":"x","d":null}]}');
+  // Objects keep their numbers first, and in the order of numbers: it is that of text all the same.
+  expect(canonical({ 9: 0, 10: 0, a: 0 })).toBe('{"10":0,"9":0,"a":0}');
+  expect(canonical([{ 9: 0, '!': 0 }])).toBe('[{"!":0,"9":0}]');
 });

@@ -60,11 +60,10 @@ export const parseHeaders = (block: string): Headers => {
 const headerName = /^[!-9;-~]{1,256}$/;
 const lineBreak = /[\r\n\0]/;
 
-const linesOf = (headers: Headers, reserved: RegExp | undefined): string => {
+const linesOf = (headers: Headers, leaves: (name: string) => boolean): string => {
   let lines = '';
   for (const name of Object.keys(headers)) {
-    if (reserved?.test(name)) continue;
-    if (!headerName.test(name)) throw new InvalidNameError('a header', name, 'give printable ASCII without a colon');
+    if (!leaves(name)) continue;
     const value = headers[name] ?? '';
     if (lineBreak.test(value)) throw new RefusedError(`header ${name}: a value cannot hold a line break`);
     lines += `${name}: ${value}${lineEnd}`;
@@ -78,6 +77,9 @@ const encoded = (bytes: Uint8Array): MsgHdrs => ({ encode: () => bytes }) as unk
 const block = (lines: string): MsgHdrs | undefined =>
   lines === '' ? undefined : encoded(Buffer.from(`${version}${lineEnd}${lines}${lineEnd}`, 'utf8'));
 
+/** Of each kind: nobody's headers are as many that matter. */
+const cachedMost = 100;
+
 export type EncodeHeaders = (headers: Headers | undefined, more?: string) => MsgHdrs | undefined;
 
 /**
@@ -87,11 +89,22 @@ export type EncodeHeaders = (headers: Headers | undefined, more?: string) => Msg
 export const headerEncoder = (reserved?: RegExp): EncodeHeaders => {
   const blocks = new WeakMap<Headers, { readonly lines: string; readonly alone: MsgHdrs | undefined }>();
   const frequent = new Map<string, MsgHdrs>();
+  const known = new Map<string, boolean>();
 
-  const known = (headers: Headers) => {
+  const leaves = (name: string): boolean => {
+    const before = known.get(name);
+    if (before !== undefined) return before;
+    const free = !reserved?.test(name);
+    if (free && !headerName.test(name))
+      throw new InvalidNameError('a header', name, 'give printable ASCII without a colon');
+    if (known.size < cachedMost) known.set(name, free);
+    return free;
+  };
+
+  const blockOf = (headers: Headers) => {
     const before = blocks.get(headers);
     if (before) return before;
-    const lines = linesOf(headers, reserved);
+    const lines = linesOf(headers, leaves);
     const made = { lines, alone: block(lines) };
     if (Object.isFrozen(headers)) blocks.set(headers, made);
     return made;
@@ -99,7 +112,7 @@ export const headerEncoder = (reserved?: RegExp): EncodeHeaders => {
 
   const byItself = (more: string): MsgHdrs | undefined => {
     const before = frequent.get(more);
-    if (before || frequent.size > 100) return before ?? block(more);
+    if (before || frequent.size >= cachedMost) return before ?? block(more);
     const made = block(more);
     if (made) frequent.set(more, made);
     return made;
@@ -107,7 +120,7 @@ export const headerEncoder = (reserved?: RegExp): EncodeHeaders => {
 
   return (headers, more = '') => {
     if (headers === undefined) return more === '' ? undefined : byItself(more);
-    const { lines, alone } = known(headers);
+    const { lines, alone } = blockOf(headers);
     return more === '' ? alone : block(lines + more);
   };
 };
