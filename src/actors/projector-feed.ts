@@ -23,7 +23,7 @@ export interface FeedOptions {
 export interface Feed {
   /** The next batch; undefined after `stop`. Ask again when the one before is settled. */
   readonly next: () => Promise<readonly Delivery[] | undefined>;
-  /** Acks the batch. */
+  /** Acks a batch that `next` has given. */
   readonly settle: (batch: readonly Delivery[]) => void;
   /** Grows whenever something happens that may mean that the stream is another one now. */
   readonly doubts: number;
@@ -41,8 +41,9 @@ const pauseMs = 500;
 
 export const feed = (options: FeedOptions): Feed => {
   const { queue, clock, random, stream, consumer: name, batch, lingerMs } = options;
-  const held = new Map<number, Delivery>();
-  const taken = new Set<number>();
+  // In arrays: a Map that fills and empties all the time is costly (see `numbered`).
+  let ready: Delivery[] = [];
+  const taken = new Set<readonly Delivery[]>();
   let asked = 0;
   let doubts = 0;
   let stopped = false;
@@ -50,11 +51,17 @@ export const feed = (options: FeedOptions): Feed => {
   let pause: Timer | undefined;
   let wake: (() => void) | undefined;
 
-  const ready = (): number => held.size - taken.size;
+  const held = (): readonly Delivery[] => [...ready, ...[...taken].flat()];
   const awaken = (): void => wake?.();
 
+  /** Of what is in a batch already, the batch settles the earlier delivery. */
+  const takeAgain = (delivery: Delivery): void => {
+    ready = ready.map((each) => (each.seq === delivery.seq ? delivery : each));
+  };
+
   const ask = (): void => {
-    const room = 2 * batch - held.size - asked;
+    const inBatches = [...taken].reduce((sum, { length }) => sum + length, 0);
+    const room = 2 * batch - ready.length - inBatches - asked;
     if (stopped || pause || room <= 0 || (asked > 0 && room < batch / 2)) return;
     asked += room;
     consumer.pull({ batch: room, waitMs: pullMs });
@@ -67,8 +74,9 @@ export const feed = (options: FeedOptions): Feed => {
       // First deliveries come in order, so one that does not is of another stream.
       if (delivery.deliveries === 1 && delivery.seq <= highest) doubts += 1;
       highest = Math.max(highest, delivery.seq);
-      held.set(delivery.seq, delivery);
-      if (ready() === 1 || ready() === batch) awaken();
+      if (delivery.deliveries > 1 && held().some(({ seq }) => seq === delivery.seq)) return takeAgain(delivery);
+      ready.push(delivery);
+      if (ready.length === 1 || ready.length === batch) awaken();
     },
     ended: (left, reason) => {
       asked = Math.max(0, asked - left);
@@ -82,7 +90,7 @@ export const feed = (options: FeedOptions): Feed => {
   });
 
   const working = clock.every(options.ackWaitMs / 3, () => {
-    for (const delivery of held.values()) delivery.working();
+    for (const delivery of held()) delivery.working();
   });
 
   /** Resolves when something arrives that is worth a look, or after `ms`. */
@@ -98,17 +106,18 @@ export const feed = (options: FeedOptions): Feed => {
 
   const next = async (): Promise<readonly Delivery[] | undefined> => {
     ask();
-    while (!stopped && ready() === 0) await news();
-    if (!stopped && ready() < batch) await news(lingerMs);
+    while (!stopped && ready.length === 0) await news();
+    if (!stopped && ready.length < batch) await news(lingerMs);
     if (stopped) return undefined;
-    const deliveries = [...held.values()].filter(({ seq }) => !taken.has(seq)).slice(0, batch);
-    for (const { seq } of deliveries) taken.add(seq);
+    const deliveries = ready.slice(0, batch);
+    ready = ready.slice(batch);
+    taken.add(deliveries);
     return deliveries;
   };
 
   const giveBack = (): void => {
-    for (const delivery of held.values()) delivery.nak();
-    held.clear();
+    for (const delivery of held()) delivery.nak();
+    ready = [];
     taken.clear();
   };
 
@@ -121,11 +130,8 @@ export const feed = (options: FeedOptions): Feed => {
   return {
     next,
     settle: (deliveries) => {
-      for (const delivery of deliveries) {
-        delivery.ack();
-        held.delete(delivery.seq);
-        taken.delete(delivery.seq);
-      }
+      for (const delivery of deliveries) delivery.ack();
+      taken.delete(deliveries);
       ask();
     },
     get doubts() {
