@@ -57,14 +57,12 @@ export const client = <A>({ edge, tenant, ...given }: ClientOptions): Client<A> 
 
   const begun = slots(Number.POSITIVE_INFINITY);
   let closing: Promise<void> | undefined;
-  const submit: Submit = async (type, input, options) => {
-    if (closing) throw closed();
+  const submit: Submit = (type, input, options) => {
+    if (closing) return Promise.reject(closed());
     void begun.take(); // Never waits: there is no end of them.
-    try {
-      return await enter(type, input, options);
-    } finally {
-      begun.give();
-    }
+    const entering = enter(type, input, options);
+    entering.then(begun.give, begun.give);
+    return entering;
   };
 
   const close = async (): Promise<void> => {

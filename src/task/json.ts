@@ -78,9 +78,15 @@ const scan = (bytes: Uint8Array): Decoded | undefined => {
 const unsafeNumber = bad('unsafe_number', 'a number that is not kept exactly or not finite: send it as a string');
 
 const endOfString = (bytes: Uint8Array, start: number): number => {
-  let at = start + 1;
-  for (; at < bytes.length && bytes[at] !== quote; at++) if (bytes[at] === backslash) at++;
-  return at;
+  let end = bytes.indexOf(quote, start + 1);
+  while (end !== -1 && isEscaped(bytes, end)) end = bytes.indexOf(quote, end + 1);
+  return end === -1 ? bytes.length : end;
+};
+
+const isEscaped = (bytes: Uint8Array, at: number): boolean => {
+  let before = at;
+  while (bytes[before - 1] === backslash) before--;
+  return (at - before) % 2 === 1;
 };
 
 const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;

@@ -49,10 +49,12 @@ const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Pro
   const earlier = givenId ? ports.records.get(recordKey) : undefined;
   earlier?.catch(() => undefined); // Awaited below, though perhaps long after it has failed.
   const seq = await storing;
-  const known = await earlier?.catch((cause: unknown) => {
-    const message = `task "${task.type}" was stored, but nobody says whether its id was taken before`;
-    throw new TimeoutError(message, { cause });
-  });
+  const known =
+    earlier &&
+    (await earlier.catch((cause: unknown) => {
+      const message = `task "${task.type}" was stored, but nobody says whether its id was taken before`;
+      throw new TimeoutError(message, { cause });
+    }));
   const record = known && decodeRecord(known.value);
   if (record && seq !== undefined && holds(record, { stream: place.stream, seq })) return { duplicate: false };
   if (record) return asDuplicate(task, record.inputHash);
