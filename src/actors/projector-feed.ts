@@ -60,8 +60,7 @@ export const feed = (options: FeedOptions): Feed => {
   };
 
   const ask = (): void => {
-    const inBatches = [...taken].reduce((sum, { length }) => sum + length, 0);
-    const room = 2 * batch - ready.length - inBatches - asked;
+    const room = 2 * batch - held().length - asked;
     if (stopped || pause || room <= 0 || (asked > 0 && room < batch / 2)) return;
     asked += room;
     consumer.pull({ batch: room, waitMs: pullMs });

@@ -22,7 +22,6 @@ interface Outbox {
   reset(): void;
   /** In bytes. */
   size(): number;
-  length(): number;
 }
 
 /** The library's own, which it does not show. */
@@ -38,17 +37,8 @@ interface Sending {
 export const sendByTurns = (connection: NatsConnection): void => {
   const { protocol } = connection as unknown as Sending;
   const flushNow = protocol?.flushPending?.bind(protocol);
-  const { fill, drain, reset, size, length } = protocol?.outbound ?? {};
-  if (
-    !protocol?.sendCommand ||
-    !flushNow ||
-    !fill ||
-    !drain ||
-    !reset ||
-    !size ||
-    length?.call(protocol.outbound) !== 0
-  )
-    return;
+  const { fill, drain, reset, size } = protocol?.outbound ?? {};
+  if (!protocol?.sendCommand || !flushNow || !fill || !drain || !reset || size?.call(protocol.outbound) !== 0) return;
 
   const outbound = outbox();
   let due = false;
@@ -103,6 +93,5 @@ const outbox = (): Outbox => {
       start = end;
     },
     size: () => end - start,
-    length: () => (end > start ? 1 : 0),
   };
 };
