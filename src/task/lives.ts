@@ -10,8 +10,8 @@ export interface Life {
   /** Only the first reason counts. */
   abort(reason: unknown): void;
   /**
-   * Calls `aborted` with the reason, at once if there is one already. To listen to the signal would cost a task a tenth of
-   * its time, and keep what it refers to past the young generation.
+   * Calls `aborted` with the reason, at once if there is one already. To listen to the signal instead would keep what the
+   * listener refers to past the young generation.
    */
   watch(aborted: (reason: unknown) => void): void;
   /** It runs no more: a cancellation or a stop is not for it. */

@@ -69,7 +69,7 @@ test('a second task at a time is a bug: it crashes, once what it has in hand has
   expect((await record('a'))?.status).toBe('completed');
 });
 
-/** Outcomes are not written before `ms` have gone: the server does not take them. */
+/** Outcomes are not written: the server does not take them. */
 const unwritable = (broker: Awaited<ReturnType<typeof setup>>['broker']): void =>
   broker.next('publish', 'refuse', { subject: '$KV.tasks.>', times: 1_000 });
 
