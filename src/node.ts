@@ -1,4 +1,6 @@
 /** A node: `node dist/node.js`. Reads the environment, exits the process, and leaves the rest to `main.ts`. */
+import { setFlagsFromString } from 'node:v8';
+
 const least = 22;
 
 // Before anything else is loaded: an old Node fails on the rest with an error that helps nobody.
@@ -8,6 +10,10 @@ if (Number(process.versions.node.split('.')[0]) < least) {
   );
   process.exit(2);
 }
+
+// V8 looks at what survives its first collections, and makes such objects in the old generation from then on. In a node that
+// starts with a backlog that is what a task consists of: then each task is kept until the next full collection.
+setFlagsFromString('--no-allocation-site-pretenuring');
 
 const { main } = await import('./main.ts');
 const stop = new AbortController();

@@ -34,11 +34,19 @@ export interface Values {
 }
 
 /** Throws what `blobs.get` throws. */
-export const taskRow = async (
-  values: Values,
-  record: TaskRecord,
-  { incarnation, revision }: Pick<TaskRow, 'incarnation' | 'revision'>,
-): Promise<TaskRow> => ({
+export const taskRow = async (values: Values, record: TaskRecord, at: Place): Promise<TaskRow> => {
+  const refs = [record.inputRef, record.resultRef, ...record.steps.map(({ ref }) => ref)].filter(isSomething);
+  const texts = refs.length === 0 ? inlineOnly : await textsOf(values, refs);
+  return rowOf(record, at, (inline, ref) => (ref === undefined ? jsonText(inline) : texts.get(ref)));
+};
+
+type Place = Pick<TaskRow, 'incarnation' | 'revision'>;
+type TextOf = (inline: unknown, ref: string | undefined) => string | undefined;
+
+const inlineOnly: ReadonlyMap<string, string> = new Map();
+const isSomething = (ref: string | undefined): ref is string => ref !== undefined;
+
+const rowOf = (record: TaskRecord, { incarnation, revision }: Place, textOf: TextOf): TaskRow => ({
   type: record.type,
   id: record.id,
   incarnation,
@@ -55,8 +63,8 @@ export const taskRow = async (
   failures: record.failures,
   worker: record.worker,
   inputHash: record.inputHash,
-  input: await valueText(values, record.input, record.inputRef),
-  result: await valueText(values, record.result, record.resultRef),
+  input: textOf(record.input, record.inputRef),
+  result: textOf(record.result, record.resultRef),
   error: jsonText(record.error),
   waiting: jsonText(record.waiting),
   usage: jsonText(record.usage),
@@ -66,14 +74,14 @@ export const taskRow = async (
   createdAt: record.createdAt,
   startedAt: record.startedAt,
   finishedAt: record.finishedAt,
-  steps: await Promise.all(record.steps.map((step, position) => stepRow(values, step, position))),
+  steps: record.steps.map((step, position) => stepRow(step, position, textOf)),
 });
 
-const stepRow = async (values: Values, step: Step, position: number): Promise<StepRow> => ({
+const stepRow = (step: Step, position: number, textOf: TextOf): StepRow => ({
   name: step.name,
   key: step.key ?? '',
   position,
-  result: await valueText(values, step.result, step.ref),
+  result: textOf(step.result, step.ref),
   at: step.at,
   ms: step.ms,
 });
@@ -82,16 +90,16 @@ const jsonText = (value: unknown): string | undefined => (value === undefined ? 
 
 const decoder = new TextDecoder();
 
-const valueText = async (
-  { blobs, gone }: Values,
-  inline: unknown,
-  ref: string | undefined,
-): Promise<string | undefined> => {
-  if (ref === undefined) return jsonText(inline);
-  const bytes = await blobs.get(ref);
-  if (bytes) return decoder.decode(bytes);
-  gone(ref);
-  return undefined;
+/** The texts of those that are there. */
+const textsOf = async ({ blobs, gone }: Values, refs: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+  const texts = new Map<string, string>();
+  const read = async (ref: string): Promise<void> => {
+    const bytes = await blobs.get(ref);
+    if (bytes) texts.set(ref, decoder.decode(bytes));
+    else gone(ref);
+  };
+  await Promise.all(refs.map(read));
+  return texts;
 };
 
 /** About how much of a statement the row is. */

@@ -6,7 +6,6 @@ import { RefusedError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Mark, Store, TaskRow } from '../store/store.ts';
-import type { TaskRecord } from '../task/record.ts';
 import { digestOf, type Source } from './projector-incarnation.ts';
 import { publishRefused } from './projector-letters.ts';
 import { decodeEntry, rowSize, taskRow } from './projector-row.ts';
@@ -28,11 +27,6 @@ const keyOf = ({ subject }: Delivery): string => subject.slice(prefix.length);
 /** What `nats kv del` and the like leave behind. */
 const isMarker = ({ headers }: Delivery): boolean =>
   headers['KV-Operation'] !== undefined || headers['Nats-Marker-Reason'] !== undefined;
-
-interface Found {
-  readonly delivery: Delivery;
-  readonly record: TaskRecord;
-}
 
 interface Loaded {
   readonly delivery: Delivery;
@@ -62,13 +56,7 @@ export const projectTasks = async (options: ProjectOptions, batch: Batch): Promi
   const mark = markOf(batch);
   let marked = false;
 
-  const found: Found[] = [];
-  for (const delivery of latest(batch.deliveries)) {
-    const decoded = decodeEntry(keyOf(delivery), delivery.data);
-    if (decoded.type === 'garbage') await refuse(delivery, 'garbage', decoded.why);
-    else found.push({ delivery, record: decoded.record });
-  }
-  for await (const { loaded, last } of chunks(options, batch, found)) {
+  for await (const { loaded, last } of chunks(options, batch, refuse)) {
     await writeOrBisect(
       loaded,
       async (some) => {
@@ -82,11 +70,11 @@ export const projectTasks = async (options: ProjectOptions, batch: Batch): Promi
       },
       ({ delivery }, error) => refuse(delivery, 'refused', error.message),
     );
+    for (const { delivery, row } of loaded)
+      if (row.status === 'cancelled' && delivery.headers['Nats-TTL'] === undefined)
+        await options.finishCancel?.(keyOf(delivery));
   }
   if (!marked) await store.project([], mark);
-  for (const { delivery, record } of found)
-    if (record.status === 'cancelled' && delivery.headers['Nats-TTL'] === undefined)
-      await options.finishCancel?.(keyOf(delivery));
 };
 
 const markOf = ({ deliveries, source: { source, incarnation } }: Batch): Mark | undefined => {
@@ -98,9 +86,11 @@ const markOf = ({ deliveries, source: { source, incarnation } }: Batch): Mark | 
 const loggedKeyChars = 300;
 
 /** Dead-letters what a delivery holds; throws where that cannot be done now. */
+type Refuse = (delivery: Delivery, kind: 'garbage' | 'refused', message: string) => Promise<void>;
+
 const refusing =
-  ({ queue, log, metrics }: ProjectOptions, incarnation: string) =>
-  async (delivery: Delivery, kind: 'garbage' | 'refused', message: string): Promise<void> => {
+  ({ queue, log, metrics }: ProjectOptions, incarnation: string): Refuse =>
+  async (delivery, kind, message) => {
     const { seq: revision, data } = delivery;
     const letter = { key: keyOf(delivery), incarnation, revision, message, data };
     const key = letter.key.slice(0, loggedKeyChars);
@@ -117,18 +107,25 @@ const refusing =
 /** Rows in portions that make a transaction each, read as they are needed: values may be large. */
 async function* chunks(
   options: ProjectOptions,
-  { source: { incarnation }, chunkRows }: Batch,
-  found: readonly Found[],
+  { deliveries, source: { incarnation }, chunkRows }: Batch,
+  refuse: Refuse,
 ) {
   const gone = (blob: string): void => options.log.warn({ blob }, 'a value is gone: its task is projected without it');
-  const load = async ({ delivery, record }: Found): Promise<Loaded> => ({
-    delivery,
-    row: await taskRow({ blobs: options.blobs, gone }, record, { incarnation, revision: delivery.seq }),
-  });
+  const load = async (delivery: Delivery): Promise<Loaded | undefined> => {
+    const decoded = decodeEntry(keyOf(delivery), delivery.data);
+    if (decoded.type === 'garbage') {
+      await refuse(delivery, 'garbage', decoded.why);
+      return undefined;
+    }
+    const at = { incarnation, revision: delivery.seq };
+    return { delivery, row: await taskRow({ blobs: options.blobs, gone }, decoded.record, at) };
+  };
+  const found = latest(deliveries);
   let loaded: Loaded[] = [];
   let chars = 0;
   for (let at = 0; at < found.length; at += loadRows) {
-    const some = await Promise.all(found.slice(at, at + loadRows).map(load));
+    const read = await Promise.all(found.slice(at, at + loadRows).map(load));
+    const some = read.filter((each) => each !== undefined);
     loaded.push(...some);
     chars += some.reduce((sum, { row }) => sum + rowSize(row), 0);
     const last = at + loadRows >= found.length;
