@@ -1,4 +1,4 @@
-/** Memory of one node as it is, after 20,000 tasks and after 100,000. */
+/** Memory of a new node as it is, after 20,000 tasks and after 100,000. */
 import { consumers, streams } from '../src/bus/subjects.ts';
 import type { Figure, Figures } from './figures.ts';
 import { rssMb } from './process.ts';
@@ -13,10 +13,15 @@ const second = 100_000;
 export interface MemoryOptions {
   /** Absent: the node does not project. */
   readonly history: History | undefined;
+  readonly rounds: number;
   readonly say: (what: string) => void;
 }
 
-export const memory = ({ memory: to }: Figures, { history, say }: MemoryOptions): Promise<void> =>
+export const memory = async (figures: Figures, options: MemoryOptions): Promise<void> => {
+  for (let round = 1; round <= options.rounds; round++) await once(round, figures, options);
+};
+
+const once = (round: number, { memory: to }: Figures, { history, say }: MemoryOptions): Promise<void> =>
   withNats('lazy', async ({ url }, dir) => {
     const node = await startNode({ nats: url, database: (await history?.create()) ?? 'none', dir });
     const after = async (tasks: number, done: number, figure: Figure): Promise<void> => {
@@ -27,7 +32,7 @@ export const memory = ({ memory: to }: Figures, { history, say }: MemoryOptions)
       });
       const mb = await rssMb(node.pid);
       if (mb === undefined) return;
-      say(`memory after ${done} tasks: ${mb.toFixed(1)} MB`);
+      say(`memory, round ${round}, after ${done} tasks: ${mb.toFixed(1)} MB`);
       figure.rounds.push(mb);
     };
     try {

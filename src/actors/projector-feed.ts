@@ -23,8 +23,8 @@ export interface FeedOptions {
 export interface Feed {
   /** The next batch; undefined after `stop`. Ask again when the one before is settled. */
   readonly next: () => Promise<readonly Delivery[] | undefined>;
-  /** Acks a batch that `next` has given. */
-  readonly settle: (batch: readonly Delivery[]) => void;
+  /** Acks the batch that `next` has given. */
+  readonly settle: () => void;
   /** Grows whenever something happens that may mean that the stream is another one now. */
   readonly doubts: number;
   /** Gives back what it holds: it may belong to a stream that is no more. */
@@ -43,7 +43,8 @@ export const feed = (options: FeedOptions): Feed => {
   const { queue, clock, random, stream, consumer: name, batch, lingerMs } = options;
   // In arrays: a Map that fills and empties all the time is costly (see `numbered`).
   let ready: Delivery[] = [];
-  const taken = new Set<readonly Delivery[]>();
+  /** The batch that `next` has given. */
+  let taken: readonly Delivery[] = [];
   let asked = 0;
   let doubts = 0;
   let stopped = false;
@@ -51,7 +52,7 @@ export const feed = (options: FeedOptions): Feed => {
   let pause: Timer | undefined;
   let wake: (() => void) | undefined;
 
-  const held = (): readonly Delivery[] => [...ready, ...[...taken].flat()];
+  const held = (): readonly Delivery[] => [...ready, ...taken];
   const awaken = (): void => wake?.();
 
   /** Of what is in a batch already, the batch settles the earlier delivery. */
@@ -108,16 +109,15 @@ export const feed = (options: FeedOptions): Feed => {
     while (!stopped && ready.length === 0) await news();
     if (!stopped && ready.length < batch) await news(lingerMs);
     if (stopped) return undefined;
-    const deliveries = ready.slice(0, batch);
+    taken = ready.slice(0, batch);
     ready = ready.slice(batch);
-    taken.add(deliveries);
-    return deliveries;
+    return taken;
   };
 
   const giveBack = (): void => {
     for (const delivery of held()) delivery.nak();
     ready = [];
-    taken.clear();
+    taken = [];
   };
 
   const stop = (): void => {
@@ -128,9 +128,9 @@ export const feed = (options: FeedOptions): Feed => {
 
   return {
     next,
-    settle: (deliveries) => {
-      for (const delivery of deliveries) delivery.ack();
-      taken.delete(deliveries);
+    settle: () => {
+      for (const delivery of taken) delivery.ack();
+      taken = [];
       ask();
     },
     get doubts() {

@@ -134,7 +134,7 @@ const writer = (
         await projection.write(deliveries, source, chunkRows);
         if (failures > 0) log.info({ stream, failures }, 'the projection goes on');
         chunkRows = Math.min(chunkRowsMax, chunkRows * 2);
-        return from.settle(deliveries);
+        return from.settle();
       } catch (error) {
         if (!passes(error)) throw error;
         if (failures === 0) log.warn({ err: error, stream }, 'the projection waits');

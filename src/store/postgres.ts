@@ -35,7 +35,9 @@ export const postgresStore = ({ url, log, poolSize = 4 }: PostgresStoreOptions):
         // Last: every writer of the stream waits for this row, so it is held for as short a time as may be.
         if (mark) await execute(client, markStatement(mark));
       }),
-    projectDeadLetters: (rows) => write(async (client) => void (await execute(client, deadLettersStatement(rows)))),
+    projectDeadLetters: async (rows) => {
+      if (rows.length > 0) await write(async (client) => void (await execute(client, deadLettersStatement(rows))));
+    },
     mark: (stream) =>
       read(async (client) => (await drizzle(client).select().from(marks).where(eq(marks.stream, stream)))[0]),
     task: (type, id) => read((client) => readTask(client, type, id)),

@@ -16,12 +16,16 @@ export type RowOf<T extends Table> = Readonly<Record<keyof T['_']['columns'], un
 
 const quoted = (name: string): string => `"${name}"`;
 
+interface Column {
+  /** Its name in the schema. */
+  readonly field: string;
+  readonly name: string;
+  readonly type: string;
+}
+
 interface Shape {
   readonly table: string;
-  /** The names in the schema, in the order of the columns. */
-  readonly fields: readonly string[];
-  readonly columns: string;
-  readonly arrays: string;
+  readonly columns: readonly Column[];
   readonly keys: string;
   readonly sets: string;
 }
@@ -35,24 +39,29 @@ const shapeOf = (table: PgTable): Shape => {
   const others = columns.map(([, { name }]) => name).filter((name) => !keys.includes(name));
   return {
     table: quoted(getTableName(table)),
-    fields: columns.map(([field]) => field),
-    columns: columns.map(([, { name }]) => quoted(name)).join(', '),
-    arrays: columns.map(([, column], index) => `$${index + 1}::${column.getSQLType()}[]`).join(', '),
+    columns: columns.map(([field, column]) => ({ field, name: quoted(column.name), type: column.getSQLType() })),
     keys: keys.map(quoted).join(', '),
     sets: others.map((name) => `${quoted(name)} = excluded.${quoted(name)}`).join(', '),
   };
 };
 
 /**
- * Makes the statement that inserts rows. `onConflict` says what becomes of one whose key is there; it is given the
- * assignments that would replace all else.
+ * Makes the statement that inserts one row or more. `onConflict` says what becomes of one whose key is there; it is given
+ * the assignments that would replace all else. Columns that no row has a value for are not sent: they become null, so a
+ * table with other defaults cannot be written by this.
  */
 export const inserter = <T extends PgTable>(table: T, onConflict: (sets: string) => string, returning = '') => {
-  const { table: name, fields, columns, arrays, keys, sets } = shapeOf(table);
-  const text = `insert into ${name} (${columns}) select * from unnest(${arrays}) on conflict (${keys}) do ${onConflict(sets)} ${returning}`;
-  return (rows: readonly RowOf<T>[]): Statement => ({
-    text,
+  const { table: into, columns, keys, sets } = shapeOf(table);
+  const ending = `on conflict (${keys}) do ${onConflict(sets)} ${returning}`;
+  return (rows: readonly RowOf<T>[]): Statement => {
     // The fields are the keys of RowOf<T>, which a generic table hides from the compiler.
-    values: fields.map((field) => rows.map((row) => (row as Readonly<Record<string, unknown>>)[field] ?? null)),
-  });
+    const valueOf = (row: RowOf<T>, field: string) => (row as Readonly<Record<string, unknown>>)[field] ?? null;
+    const filled = columns.filter(({ field }) => rows.some((row) => valueOf(row, field) !== null));
+    const names = filled.map(({ name }) => name).join(', ');
+    const arrays = filled.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ');
+    return {
+      text: `insert into ${into} (${names}) select * from unnest(${arrays}) ${ending}`,
+      values: filled.map(({ field }) => rows.map((row) => valueOf(row, field))),
+    };
+  };
 };
