@@ -1,4 +1,5 @@
 /** A node: `node dist/node.js`. Reads the environment, exits the process, and leaves the rest to `main.ts`. */
+import module from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 
 const least = 22;
@@ -14,6 +15,9 @@ if (Number(process.versions.node.split('.')[0]) < least) {
 // V8 looks at what survives its first collections, and makes such objects in the old generation from then on. In a node that
 // starts with a backlog that is what a task consists of: then each task is kept until the next full collection.
 setFlagsFromString('--no-allocation-site-pretenuring');
+
+// A restart takes a quarter less. Where nothing can be cached, it does nothing.
+module.enableCompileCache?.();
 
 const { main } = await import('./main.ts');
 const stop = new AbortController();
