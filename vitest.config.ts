@@ -7,10 +7,12 @@ import { LongestFirst } from './test/setup/longest-first.ts';
 const companies = ['dev/start', 'dev/start-takeover', 'prove/journal', 'prove/unlimited'].map(
   (name) => `test/${name}.test.ts`,
 );
-/** What looks at how much of a budget is used, and so has the machine to itself. */
+/** What looks at how much of a budget is used, and so has the machine to itself, but for what gives way. */
 const measured = ['test/prove/limiter.test.ts'];
-/** Minutes of virtual time, which take as long as the processor does: each has a process of its own. */
-const simulations = ['planted', 'simulation', 'deposed'].map((name) => `test/limiter/${name}.test.ts`);
+/** Minutes of virtual time, which take as long as the processor does: each has a process of its own, which gives way. */
+const simulations = ['simulation', 'planted', 'planted-modules', 'deposed'].map(
+  (name) => `test/limiter/${name}.test.ts`,
+);
 /** What replaces timers or the environment. */
 const alone = ['test/kernel/clock.test.ts', 'test/examples/app.test.ts'];
 const all = ['test/**/*.test.ts'];
@@ -18,6 +20,7 @@ const all = ['test/**/*.test.ts'];
 /** One more than there are cores, as many files wait for servers. Vitest itself would take one less. */
 const maxWorkers = availableParallelism() + 1;
 const first = { maxWorkers, sequence: { groupOrder: 0 } };
+const last = { maxWorkers, sequence: { groupOrder: 2 } };
 
 export default defineConfig({
   resolve: { alias: [{ find: /^troupe$/, replacement: fileURLToPath(new URL('src/index.ts', import.meta.url)) }] },
@@ -39,10 +42,19 @@ export default defineConfig({
           isolate: false,
         },
       },
-      { extends: true, test: { ...first, name: 'simulations', include: simulations, testTimeout: 120_000 } },
       { extends: true, test: { ...first, name: 'alone', include: alone } },
       { extends: true, test: { name: 'companies', include: companies, maxWorkers: 3, sequence: { groupOrder: 1 } } },
-      { extends: true, test: { name: 'measured', include: measured, maxWorkers: 1, sequence: { groupOrder: 2 } } },
+      { extends: true, test: { ...last, name: 'measured', include: measured } },
+      {
+        extends: true,
+        test: {
+          ...last,
+          name: 'simulations',
+          include: simulations,
+          setupFiles: ['test/setup/give-way.ts'],
+          testTimeout: 120_000,
+        },
+      },
     ],
   },
 });

@@ -4,8 +4,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   'dev/start',
   'prove/journal',
-  'limiter/planted',
+  'prove/limiter',
   'limiter/simulation',
+  'limiter/planted',
   'contract/nats',
   'node',
   'cluster/takeover',
