@@ -30,7 +30,7 @@ import { buckets, consumers, streams } from './bus/subjects.ts';
 import type { Clock } from './kernel/clock.ts';
 import type { Log } from './kernel/log.ts';
 import type { Metrics } from './kernel/metrics.ts';
-import type { Start } from './kernel/process.ts';
+import { type Start, stoppedBy } from './kernel/process.ts';
 import type { Random } from './kernel/random.ts';
 import { aborted } from './kernel/signal.ts';
 import { bucket } from './kv/bucket.ts';
@@ -148,12 +148,13 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     const children = [
       ...(options.projects ? projecting : []),
       ...limits.children,
-      ...pools.map(({ start: startPool }, index) =>
-        child(`pool ${parts.pools[index] ?? index}`, startPool, options.graceMs),
-      ),
-      child('sweeper', sweeper(ports)),
       child('cancel hints', cancelHints(options.bus, pools)),
       child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),
+      // All at once with the node, whichever it comes to first: none takes anything more while another one drains.
+      ...pools.map(({ start: startPool }, index) =>
+        child(`pool ${parts.pools[index] ?? index}`, stoppedBy(signal, startPool), options.graceMs),
+      ),
+      child('sweeper', sweeper(ports)),
       ...(await intakes(parts)),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),
     ];

@@ -2,7 +2,9 @@
  * A pool's share of one node: its workers and the puller that feeds them, under one supervisor. Stopping goes in
  * reverse: first nothing more is fetched, then the workers finish or hand back what they have.
  */
+import type { Delivery } from '../bus/queue.ts';
 import type { Timer } from '../kernel/clock.ts';
+import { numbered } from '../kernel/numbered.ts';
 import type { Start } from '../kernel/process.ts';
 import { lanes } from '../bus/subjects.ts';
 import type { Executor } from '../task/executor.ts';
@@ -82,8 +84,9 @@ export const pool = (options: PoolOptions): Pool => {
   const idle = (name: string): void => void feeding.send({ type: 'idle', worker: name });
   const running = lives();
   const lookUp = lookups(ports.records, clock, ports.log);
+  const inHand = numbered<Delivery>();
   for (const name of names)
-    refs.set(name, actor(worker({ name, ports, executor, idle, lives: running, lookUp }), { clock, name }));
+    refs.set(name, actor(worker({ name, ports, executor, idle, lives: running, lookUp, inHand }), { clock, name }));
   ports.metrics.poolWorkers.labels(spec.name).set(names.length);
 
   const tree = supervisor(
@@ -111,9 +114,14 @@ export const pool = (options: PoolOptions): Pool => {
     let grace: Timer | undefined;
     const stopping = (): void => void (grace = clock.timer(graceMs, expire));
     signal.addEventListener('abort', stopping, { once: true });
+    // By the pool itself, to the very end: while it stops, and while a worker that has crashed waits for its task.
+    const beats = clock.every(ackWaitMs / 3, () => {
+      for (const [, delivery] of inHand.entries()) delivery.working();
+    });
     const over = (): void => {
       signal.removeEventListener('abort', stopping);
       grace?.cancel();
+      beats.cancel();
     };
     return { exit: exit.finally(over) };
   };

@@ -132,6 +132,8 @@ const writer = (
       try {
         if (!(await sure()) || !source) return from.reset();
         await projection.write(deliveries, source, chunkRows);
+        // Numbers begin anew with a stream: acked by those of the old one, what is new would never come again.
+        if (!(await sure())) return from.reset();
         if (failures > 0) log.info({ stream, failures }, 'the projection goes on');
         chunkRows = Math.min(chunkRowsMax, chunkRows * 2);
         return from.settle();

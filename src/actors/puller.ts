@@ -162,7 +162,6 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
           return pull(state);
         case 'beat':
           for (const { delivery } of [...state.ready, ...(state.gate?.held() ?? [])]) delivery.working();
-          for (const worker of workers.values()) worker.send({ type: 'beat' });
           return state;
         case 'opened':
           while (state.gate?.next((held) => assign(state, held)));

@@ -5,6 +5,7 @@
  */
 import type { Delivery } from '../bus/queue.ts';
 import { UnexpectedMessageError } from '../kernel/errors.ts';
+import type { Numbered } from '../kernel/numbered.ts';
 import type { Executor } from '../task/executor.ts';
 import type { Lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
@@ -24,15 +25,12 @@ export type WorkerMessage =
   | ({ readonly type: 'work' } & Assignment)
   /** The puller has started anew and does not know who is idle. */
   | { readonly type: 'introduce' }
-  /** What is in hand is to be kept alive. */
-  | { readonly type: 'beat' }
   /** The handler that runs is over. */
   | { readonly type: 'over' }
   | { readonly type: 'settled'; readonly work: Work };
 
 /** A delivery in hand, until it is settled, or left to others. */
 interface Work {
-  readonly delivery: Delivery;
   /** Never rejects. */
   readonly settled: Promise<void>;
 }
@@ -58,30 +56,30 @@ export interface WorkerOptions {
   readonly idle: (worker: string) => void;
   readonly lives: Lives;
   readonly lookUp: LookUp;
+  /** What is to be kept alive: each delivery until it is settled, or left to others. */
+  readonly inHand: Numbered<Delivery>;
 }
 
-export const worker = ({
-  name,
-  ports,
-  executor,
-  idle,
-  lives,
-  lookUp,
-}: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
-  const begin = (
-    { delivery, recordKey, permit }: Assignment,
-    writing: Work | undefined,
-    self: Self<WorkerMessage>,
-  ): WorkerState => {
-    const over = (): void => self.send(isOver);
-    const options = { ports, executor, delivery, worker: name, lives, lookUp, permit, over };
-    const settled = runDelivery(options).catch((error: unknown) => {
+export const worker = (options: WorkerOptions): Behavior<WorkerState, WorkerMessage> => {
+  const { name, ports, executor, idle, lives, lookUp, inHand } = options;
+
+  /** Does not reject. */
+  const run = async ({ delivery, recordKey, permit }: Assignment, over: () => void): Promise<void> => {
+    const number = inHand.add(delivery);
+    try {
+      await runDelivery({ ports, executor, delivery, worker: name, lives, lookUp, permit, over });
+    } catch (error) {
       // Troupe's own failure, or a port's: the record decides when the delivery comes again.
       ports.log.error({ err: error, task: recordKey, worker: name }, 'a delivery was left unsettled');
-    });
-    if (permit) void settled.then(permit.end); // It does not reject.
-    const running: Work = { delivery, settled };
-    self.pipe(settled, () => ({ type: 'settled', work: running }));
+    } finally {
+      inHand.remove(number);
+      permit?.end();
+    }
+  };
+
+  const begin = (work: Assignment, writing: Work | undefined, self: Self<WorkerMessage>): WorkerState => {
+    const running: Work = { settled: run(work, () => self.send(isOver)) };
+    self.pipe(running.settled, () => ({ type: 'settled', work: running }));
     return { status: 'busy', running, writing };
   };
 
@@ -113,10 +111,6 @@ export const worker = ({
           return settled(state, message.work);
         case 'introduce':
           return state.status === 'idle' ? rest(state.writing) : state;
-        case 'beat':
-          state.running?.delivery.working();
-          state.writing?.delivery.working();
-          return state;
       }
       throw new UnexpectedMessageError(state.status, message.type);
     },

@@ -82,7 +82,8 @@ const runClaimed = async (
   let isOurs = lookup === undefined;
   const told = (found: Found): RecordWriter | undefined => {
     isOurs = found === 'absent';
-    if (isOurs || found === 'unasked') return writer;
+    if (isOurs) return writer;
+    if (found === 'unasked') return undefined; // The attempt is over: no step of it runs any more.
     life.abort(new FencedError(`task ${task.recordKey} has a record already`));
     return undefined;
   };

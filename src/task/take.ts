@@ -6,7 +6,7 @@ import { splitTaskKey } from '../bus/subjects.ts';
 import { type Decision, decide, type Situation } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, type Held, lostMax, type TaskRecord } from './record.ts';
+import { decodeRecord, encodeRecord, type Held, holds, lostMax, type TaskRecord } from './record.ts';
 import { dead } from './transitions.ts';
 
 export interface Claim {
@@ -44,10 +44,15 @@ export const takeOver = async (settling: Settling, claimant: Claimant): Promise<
   }
 };
 
-/** Settles the delivery if there is nothing to run. Else it goes back: its worker runs another task by now. */
+/**
+ * Settles a first delivery if there is nothing to run. Else it goes back, as its worker runs another task by now; but not
+ * from under an attempt that a later delivery of the same message has begun.
+ */
 export const dispose = async (settling: Settling, claimant: Claimant): Promise<void> => {
   const entry = await settling.ports.records.get(settling.task.recordKey);
-  const decision = await decideInformed(settling, claimant, entry && decodeRecord(entry.value));
+  const record = entry && decodeRecord(entry.value);
+  if (record?.status === 'running' && holds(record, settling.delivery)) return;
+  const decision = await decideInformed(settling, claimant, record);
   if (!decision || toWrite(decision, settling.ports.queue.now())) settling.delivery.nak();
   else await settleUnclaimed(settling, decision, entry);
 };

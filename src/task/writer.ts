@@ -28,6 +28,7 @@ export interface RecordWriter {
   end(change: Change): Promise<void>;
   /** The end without a last write. */
   close(): void;
+  ended(): boolean;
 }
 
 export interface RecordWriterOptions {
@@ -109,6 +110,7 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     close: () => {
       ended = true;
     },
+    ended: () => ended,
   };
 };
 

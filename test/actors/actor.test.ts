@@ -309,6 +309,18 @@ describe('across a restart', () => {
     expect(subject.send({ type: 'add', n: 1 })).toBe(false);
   });
 
+  test('while it ends after a crash, a message is dropped', async () => {
+    const ending = Promise.withResolvers<void>();
+    const subject = actor({ ...adder(), terminate: () => ending.promise }, { clock: virtualClock() });
+    const { exit } = await subject.start(new AbortController().signal);
+    const crashed = expect(exit).rejects.toThrow();
+    subject.send({ type: 'crash' });
+    await new Promise(setImmediate);
+    expect(subject.send({ type: 'add', n: 1 })).toBe(false);
+    ending.resolve();
+    await crashed;
+  });
+
   test('an incarnation that was left behind takes no message from the new one', async () => {
     const clock = virtualClock();
     const subject = actor(adder(), { clock });

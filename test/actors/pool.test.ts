@@ -32,6 +32,24 @@ describe('a pool that stops', () => {
     expect((await world.record('a0'))?.steps).toMatchObject([{ result: 1 }]);
   });
 
+  test.each([
+    { graceMs: 25_000, endsAfterMs: 23_000 },
+    { graceMs: 300_000, endsAfterMs: 200_000 },
+  ])('keeps alive what ends in its grace of $graceMs ms', async ({ graceMs, endsAfterMs }) => {
+    const one = await poolWorld({ workers: 2, graceMs });
+    const { submit, running, clock, life, end, world } = one;
+    await submit(['a', 'b']);
+    // As long as may be since it was last said to be worked on.
+    await clock.advance(9_900);
+    life.abort();
+    const two = await poolWorld({ workers: 2, world, node: 'two' });
+    await clock.advance(endsAfterMs);
+    await end(running);
+    await clock.advance(60_000);
+    expect(two.begun).toEqual([]);
+    for (const id of ['a', 'b']) expect(await world.record(id)).toMatchObject({ status: 'completed', attempt: 1 });
+  });
+
   test('gives back at once what was fetched and has not begun', async () => {
     const { submit, stop, world } = await poolWorld({ workers: 1, graceMs: 0 });
     await submit(['h'], 'high');
@@ -68,6 +86,64 @@ describe('a pool that stops', () => {
     const { stop, life } = await poolWorld({ workers: 2 });
     await Promise.all([stop(), stop()]);
     expect(life.signal.aborted).toBe(true);
+  });
+});
+
+describe('an attempt whose handler was over before its record was looked up', () => {
+  test('leaves the task to the one that has overtaken it', async () => {
+    const cut = Promise.withResolvers<void>();
+    let cuts = 2; // A look, and the write of the outcome.
+    const late = async <Answer>(go: () => Promise<Answer>): Promise<Answer> => {
+      if (cuts > 0) {
+        cuts -= 1;
+        await cut.promise;
+      }
+      return go();
+    };
+    const { clock, world, end, running, submit, begun } = await poolWorld({
+      workers: 1,
+      ackWaitMs: 1e7, // It cannot be heard either.
+      ports: (ports) => ({
+        ...ports,
+        records: {
+          ...ports.records,
+          getMany: (keys) => late(() => ports.records.getMany(keys)),
+          update: (...write) => late(() => ports.records.update(...write)),
+        },
+      }),
+    });
+    await submit(['a']);
+    await end(running);
+    await clock.advance(31_000);
+    expect(await world.record('a')).toMatchObject({ status: 'running', attempt: 2 });
+    cut.resolve();
+    await clock.advance(20_000);
+    expect(begun.map(({ attempt }) => attempt.number)).toEqual([1, 2]);
+    expect(begun.at(-1)?.attempt.signal.aborted).toBe(false);
+    await end(running);
+    expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 2 });
+  });
+
+  test('runs no step any more that waited for that', async () => {
+    const looked = Promise.withResolvers<void>();
+    const { submit, running, end, quiet, world } = await poolWorld({
+      workers: 1,
+      ports: (ports) => ({
+        ...ports,
+        records: { ...ports.records, getMany: (keys) => looked.promise.then(() => ports.records.getMany(keys)) },
+      }),
+    });
+    await submit(['a']);
+    const effects: string[] = [];
+    const steps = [...running].map(({ attempt }) =>
+      attempt.journal.step('mail', undefined, () => effects.push('mail')),
+    );
+    await end(running);
+    looked.resolve();
+    await expect(Promise.all(steps)).rejects.toThrow('step "mail" was not run');
+    await quiet();
+    expect(effects).toEqual([]);
+    expect(await world.record('a')).toMatchObject({ status: 'completed', steps: [] });
   });
 });
 

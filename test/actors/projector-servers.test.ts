@@ -226,6 +226,29 @@ test('a bucket that is made anew under a running projector wins over the rows of
   await expectEqual(link.queue, parts.store, names);
 });
 
+test('what is being written while its bucket is made anew settles nothing of the new one', async () => {
+  const parts = await partsOn(await freshDatabase());
+  const [writes, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const project: Store['project'] = async (...batch) => {
+    writes.resolve();
+    await goesOn.promise;
+    return parts.store.project(...batch);
+  };
+  const started = await start({ ...parts, store: { ...parts.store, project } });
+  const { put } = writing(link.queue);
+  const names = ids(50);
+  await put(...names.map((id) => done(id, 'old')));
+  await writes.promise;
+  await madeAnew(link, bucketStream, () => provision(link.queue));
+  await put(...names.map((id) => done(id, 'new')));
+  const handedOut = async () => (await link.queue.consumerInfo(bucketStream, consumers.projector)).ackPending;
+  await expect.poll(handedOut, long).toBe(names.length);
+  goesOn.resolve();
+  await caughtUp(started);
+  expect(await parts.store.task(type, 'task-0')).toMatchObject({ revision: 1, result: '"new"' });
+  await expectEqual(link.queue, parts.store, names);
+});
+
 test('a bucket that was made anew while no projector ran wins as well', async () => {
   const parts = await partsOn(await freshDatabase());
   const { put } = writing(link.queue);

@@ -154,3 +154,12 @@ test('a step that another attempt has overtaken is not recorded', async () => {
   await expect(steps.step('b', undefined, noting('b', 1))).rejects.toThrow(FencedError);
   expect(await record('a')).toMatchObject({ attempt: 2, steps: [] });
 });
+
+test('a step of an attempt that is over is not run', async () => {
+  const { ports, ran, noting } = await setup();
+  const writer = recordWriter({ ports, recordKey: 't.a', record: first, revision: 0, fenced: () => {} });
+  const steps = journal(ports, Promise.resolve(writer));
+  await writer.end((record) => record);
+  await expect(steps.step('late', undefined, noting('late', 1))).rejects.toThrow(FencedError);
+  expect(ran).toEqual([]);
+});
