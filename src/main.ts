@@ -85,14 +85,29 @@ const run = async (config: Config, { env, signal }: Pick<MainOptions, 'env' | 's
     fields: { node: config.node },
     dropped: () => metrics.logDropped.labels().inc(),
   });
+  const forget = tellUnhandled(log, metrics);
   const servers = await serversOf(config, env, log);
   try {
     const app = await loadApp(config.TROUPE_APP);
     return await runApp({ config, app, servers, log, metrics, signal });
   } finally {
     await servers.stop();
+    forget();
     await atMost(clock, flushMs, flush());
   }
+};
+
+/** A promise that a handler left behind must not end the process, and with it all that runs beside that handler. */
+const tellUnhandled = (log: Log, metrics: Metrics): (() => void) => {
+  const tell = (error: unknown): void => {
+    metrics.unhandledRejections.labels().inc();
+    log.error(
+      { err: error },
+      'a promise was rejected and nobody handles that; the node goes on. Await it, or catch it',
+    );
+  };
+  process.on('unhandledRejection', tell);
+  return () => void process.off('unhandledRejection', tell);
 };
 
 interface Parts {

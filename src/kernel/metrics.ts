@@ -51,6 +51,7 @@ const declare = (registry: prom.Registry) => {
       'Calls of models by another transport than the limited fetch: checked before they begin, not at the wire',
       ['model'],
     ),
+    unhandledRejections: count('unhandled_rejections_total', 'Rejected promises that no handler had awaited', []),
     logDropped: count('log_dropped_total', 'Log lines dropped because their sink is too slow', []),
     modelCalls: count('model_calls_total', 'Calls of providers', ['model', 'outcome']),
     modelErrors: count('model_errors_total', 'Calls of models that came to nothing', ['model', 'reason']),

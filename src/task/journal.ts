@@ -93,7 +93,8 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
     step: async (name, key, run, usageOf) => {
       const pair = claim(name, key);
       const held = await writer;
-      if (!held) throw new FencedError(`step "${name}" was not run: the task is another attempt's, or this one is over`);
+      if (!held)
+        throw new FencedError(`step "${name}" was not run: the task is another attempt's, or this one is over`);
       if (held.ended()) throw new FencedError(`step "${name}" was not run: its attempt is over`);
       holding = held;
       interrupted ??= held.record().calls ?? [];

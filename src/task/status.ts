@@ -1,4 +1,7 @@
-/** Where a task is, and what it waits for: its record, else its pool's stream, else SCHED, else the history. */
+/**
+ * Where a task is, and what it waits for: its record, else its pool's stream, else SCHED, else the history. Its record once
+ * more before that: it may have ended between the first two looks, and the history learns of it later.
+ */
 import type { ConsumerInfo, Stored } from '../bus/queue.ts';
 import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects } from '../bus/subjects.ts';
 import { valueOf } from './fit.ts';
@@ -40,7 +43,10 @@ export const findTask = async (
   pools: Iterable<string>,
   recordKey: string,
 ): Promise<TaskStatus | undefined> =>
-  (await inKv(ports, recordKey)) ?? (await findQueued(ports, pools, recordKey)) ?? (await inHistory(ports, recordKey));
+  (await inKv(ports, recordKey)) ??
+  (await findQueued(ports, pools, recordKey)) ??
+  (await inKv(ports, recordKey)) ??
+  (await inHistory(ports, recordKey));
 
 /** A task that is stored to be run, and may have no record yet. */
 export const findQueued = async (

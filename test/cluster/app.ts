@@ -22,4 +22,14 @@ export const job = defineTask({
   },
 });
 
-export default defineApp({ tasks: [job], pools: { jobs: { workers: { min: 10, max: 40 } } } });
+/** Leaves behind a promise that is rejected. */
+export const careless = defineTask({
+  name: 'careless',
+  pool: 'jobs',
+  input: z.null(),
+  run: async () => {
+    void Promise.reject(new Error('left behind'));
+  },
+});
+
+export default defineApp({ tasks: [job, careless], pools: { jobs: { workers: { min: 10, max: 40 } } } });

@@ -1,6 +1,8 @@
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { createClient } from '../../src/connect.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { freshPostgres } from '../setup/servers.ts';
+import app, { careless } from './app.ts';
 import { cluster, expectNoneAgain, expectWhole, recordedCalls } from './cluster.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -42,4 +44,19 @@ test('while Postgres is down tasks end as ever, and when it is back it learns of
 
   await postgres.restart();
   await expectWhole(company, 600);
+});
+
+test('a promise that a handler leaves behind is told of when it is rejected, and takes nobody with it', async () => {
+  const company = await cluster({ nodes: 1 });
+  const { ledger, records, nodes } = company;
+  const client = await createClient({ nats: company.nats.url, app });
+  onTestFinished(() => client.close());
+  ledger.hold('between');
+  await company.submit(5);
+  await ledger.held(5);
+  await (await client.submit(careless, null)).result();
+  await nodes[0]?.logged('a promise was rejected and nobody handles that');
+  ledger.release();
+  await records.until(() => records.ends.size >= 5);
+  expect([...records.all.values()].filter(({ attempt }) => attempt !== 1)).toEqual([]);
 });

@@ -129,3 +129,23 @@ test('what is no record in the bucket is no task', async () => {
   await ports.records.put('t.a', bytes('{"v":7}'));
   expect(await status('a')).toBeUndefined();
 });
+
+test('a task that ends between the looks is found, though the history has not heard of it yet', async () => {
+  const { submit, take, run, ports, pools, clock } = await opened();
+  await submit({ id: 'a' });
+  const queue = {
+    ...ports.queue,
+    last: async (...where: Parameters<typeof ports.queue.last>) => {
+      if ((await ports.records.get('t.a')) === undefined) {
+        const delivery = await take();
+        await run(
+          app(async () => completed()),
+          delivery,
+        );
+        await clock.settle();
+      }
+      return ports.queue.last(...where);
+    },
+  };
+  expect(await findTask({ ...ports, queue }, pools, 't.a')).toMatchObject({ status: 'completed' });
+});
