@@ -232,8 +232,9 @@ export const consumeContract = (make: Make): void => {
 
 /** A settlement has no answer: it is seen when nothing is in anybody's hands, and nothing in the stream. */
 /** The server says that it has stored a message before its consumers have heard of it: a pull that does not wait may miss it. */
-const counted = (queue: Queue, stream: string, messages: number): Promise<void> =>
-  expect.poll(async () => (await queue.consumerInfo(stream, 'all')).pending).toBe(messages);
+const counted = async (queue: Queue, stream: string, messages: number): Promise<void> => {
+  await expect.poll(async () => (await queue.consumerInfo(stream, 'all')).pending).toBe(messages);
+};
 
 const settled = async (queue: Queue): Promise<void> => {
   await expect.poll(async () => (await queue.consumerInfo('WORK', 'all')).ackPending).toBe(0);
