@@ -69,8 +69,6 @@ export interface ActorOptions {
 
 /** One life of an actor, from a start to its end. */
 interface Incarnation<Message> {
-  /** Aborts with the last message that it handles. */
-  readonly signal: AbortSignal;
   readonly inbox: Mailbox<Message>;
   /** Those who wait for an answer. */
   readonly asking: Set<(error: unknown) => void>;
@@ -88,7 +86,7 @@ export const actor = <State, Message>(
   const start: Start = async (signal) => {
     const life = linked(signal);
     const inbox = mailbox<Message>(life.signal, { capacity, owner: name });
-    const incarnation: Incarnation<Message> = { signal: life.signal, inbox, asking: new Set() };
+    const incarnation: Incarnation<Message> = { inbox, asking: new Set() };
     current = incarnation;
 
     const end = (cause: { readonly cause?: unknown } = {}): void => {
@@ -110,11 +108,7 @@ export const actor = <State, Message>(
 
   return {
     start,
-    send: (message) => {
-      if (!current || current.signal.aborted) return false;
-      current.inbox.push(message);
-      return true;
-    },
+    send: (message) => current?.inbox.push(message) ?? false,
     ask: (toMessage, { timeoutMs = 5_000 } = {}) =>
       current
         ? ask(current, toMessage, { clock, name, timeoutMs })

@@ -35,7 +35,9 @@ export interface Values {
 
 /** Throws what `blobs.get` throws. */
 export const taskRow = async (values: Values, record: TaskRecord, at: Place): Promise<TaskRow> => {
-  const refs = [record.inputRef, record.resultRef, ...record.steps.map(({ ref }) => ref)].filter(isSomething);
+  const refs = [record.inputRef, record.resultRef, ...record.steps.map(({ ref }) => ref)].filter(
+    (ref) => ref !== undefined,
+  );
   const texts = refs.length === 0 ? inlineOnly : await textsOf(values, refs);
   return rowOf(record, at, (inline, ref) => (ref === undefined ? jsonText(inline) : texts.get(ref)));
 };
@@ -44,7 +46,6 @@ type Place = Pick<TaskRow, 'incarnation' | 'revision'>;
 type TextOf = (inline: unknown, ref: string | undefined) => string | undefined;
 
 const inlineOnly: ReadonlyMap<string, string> = new Map();
-const isSomething = (ref: string | undefined): ref is string => ref !== undefined;
 
 const rowOf = (record: TaskRecord, { incarnation, revision }: Place, textOf: TextOf): TaskRow => ({
   type: record.type,

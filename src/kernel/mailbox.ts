@@ -7,8 +7,8 @@ import { MailboxFullError } from './errors.ts';
 /** Ends when its signal aborts, dropping what is still inside. */
 export interface Mailbox<Message> extends AsyncIterable<Message> {
   readonly size: number;
-  /** Throws MailboxFullError at the capacity. After the end messages are dropped. */
-  readonly push: (message: Message) => void;
+  /** Throws MailboxFullError at the capacity. After the end it answers false: the message is dropped. */
+  readonly push: (message: Message) => boolean;
   /** For what the owner sends itself, which its own doing bounds: never refused. */
   readonly pushOwn: (message: Message) => void;
   /** Makes the reader throw `error` instead of reading on. */
@@ -81,8 +81,10 @@ export const mailbox = <Message>(
       return size;
     },
     push: (message) => {
+      if (over) return false;
       if (size >= capacity) throw new MailboxFullError(`the mailbox of ${owner} holds ${size} messages, its capacity`);
       pushOwn(message);
+      return true;
     },
     pushOwn,
     fail: (error) => {

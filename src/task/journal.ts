@@ -29,7 +29,8 @@ export interface Journal {
   /**
    * The recorded result of the step, or else what `run` answers, once that is recorded. Throws `AmbiguousStepError` for
    * a pair of name and key that this attempt has used, unless it failed, `FencedError` if the task is another's by now or
-   * the attempt is over, and what `run` throws. `usageOf`: what a result that was not replayed has cost; counted in the same write.
+   * the attempt is over, and what `run` throws. `usageOf`: what a result that was not replayed has cost; counted in the
+   * same write.
    */
   step(
     name: string,
@@ -93,9 +94,8 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
     step: async (name, key, run, usageOf) => {
       const pair = claim(name, key);
       const held = await writer;
-      if (!held)
+      if (!held || held.ended())
         throw new FencedError(`step "${name}" was not run: the task is another attempt's, or this one is over`);
-      if (held.ended()) throw new FencedError(`step "${name}" was not run: its attempt is over`);
       holding = held;
       interrupted ??= held.record().calls ?? [];
       recorded ??= new Map(held.record().steps.map((step) => [identity(step.name, step.key), step]));

@@ -19,6 +19,16 @@ const plantPermit = (plant: (real: typeof PermitModule) => typeof PermitModule.p
     return { ...real, permit: plant(real) };
   });
 
+type MakeWindowCount = (typeof WindowCount)['windowCount'];
+
+const plantWindowCount = (
+  plant: (count: WindowCount.WindowCount, window: Parameters<MakeWindowCount>[0]) => WindowCount.WindowCount,
+): void =>
+  void vi.doMock(windowCountFile, async (original) => {
+    const { windowCount } = await original<typeof WindowCount>();
+    return { windowCount: (...made: Parameters<MakeWindowCount>) => plant(windowCount(...made), made[0]) };
+  });
+
 afterEach(() => {
   for (const file of [permitFile, windowCountFile, inheritedFile, ledgerFile]) vi.doUnmock(file);
 });
@@ -44,29 +54,16 @@ describe('the checker finds out a limiter', () => {
   });
 
   test('whose windows are fixed', async () => {
-    vi.doMock(windowCountFile, async (original) => {
-      const { windowCount } = await original<typeof WindowCount>();
-      return {
-        windowCount: (...[window, timing]: Parameters<typeof windowCount>): WindowCount.WindowCount => {
-          const count = windowCount(window, timing);
-          // As if all of it had arrived when the window began.
-          return { ...count, date: (amount, atMs) => count.date(amount, atMs - (atMs % window.perMs)) };
-        },
-      };
-    });
+    plantWindowCount((count, { perMs }) => ({
+      ...count,
+      // As if all of it had arrived when the window began.
+      date: (amount, atMs) => count.date(amount, atMs - (atMs % perMs)),
+    }));
     expect(await foundOut(holds)).toBe(true);
   });
 
   test('that takes a refund for a credit of now', async () => {
-    vi.doMock(windowCountFile, async (original) => {
-      const { windowCount } = await original<typeof WindowCount>();
-      return {
-        windowCount: (...[window, timing]: Parameters<typeof windowCount>): WindowCount.WindowCount => {
-          const count = windowCount(window, timing);
-          return { ...count, amend: (difference) => count.reserve(difference) };
-        },
-      };
-    });
+    plantWindowCount((count) => ({ ...count, amend: (difference) => count.reserve(difference) }));
     expect(await foundOut(holdsLimit, {}, { budget: ofTokens, faults: false })).toBe(true);
   });
 
