@@ -28,6 +28,7 @@ export const giveBackForBudget = async (
   const task = decodeTask(delivery);
   const decision = task && (await note({ ports, delivery, task }, wait));
   if (task && decision?.type === 'settle') return settle({ ports, delivery, task }, decision.record);
+  if (decision?.type === 'leave') return;
   delivery.nak(delayMs);
 };
 

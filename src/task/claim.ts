@@ -3,7 +3,7 @@
  * to know of the world, it names.
  */
 import type { Delivery } from '../bus/queue.ts';
-import { type Held, holds, isTerminal, lostMax, type TaskRecord } from './record.ts';
+import { type Held, holds, isOvertaken, isTerminal, lostMax, type TaskRecord } from './record.ts';
 import { begun, begunAfterLoss, firstRecord } from './transitions.ts';
 import type { Task } from './message.ts';
 
@@ -14,6 +14,8 @@ export type Decision =
   | { readonly type: 'settle'; readonly record: TaskRecord }
   /** Another message holds the task: this one is a twin, or a timer that nobody waits for any more. */
   | { readonly type: 'drop' }
+  /** A later delivery of this message has begun it, and will settle it: that may go on. */
+  | { readonly type: 'leave' }
   /** The id is another task's, with another input: this message will never run under it. */
   | { readonly type: 'conflict' }
   /** Too many attempts have vanished without an outcome. */
@@ -46,6 +48,7 @@ export const decide = (record: TaskRecord | undefined, situation: Situation): De
   if (!record) return decideUnknown(situation);
   if (isAnothers(record, situation)) return { type: 'conflict' };
   if (isTerminal(record)) return { type: 'settle', record };
+  if (isOvertaken(record, situation.delivery)) return { type: 'leave' };
   return record.status === 'waiting' ? decideWaiting(record, situation) : decideRunning(record, situation);
 };
 

@@ -73,7 +73,14 @@ export const taskRecord = z.object({
   alone: z.boolean().optional(),
   worker: z.string().optional(),
   /** The stored message in whose name the task runs. Any other message for the same task is a twin. */
-  held: z.object({ stream: z.string(), seq: z.number().int() }).optional(),
+  held: z
+    .object({
+      stream: z.string(),
+      seq: z.number().int(),
+      /** In which hand-out of the message its last attempt began; absent for the first. */
+      deliveries: z.number().int().optional(),
+    })
+    .optional(),
   inputHash: z.string(),
   input: json.optional(),
   inputRef: z.string().optional(),
@@ -127,8 +134,14 @@ export const stepsMax = 200;
 export const isTerminal = ({ status }: { readonly status: string }): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'dead';
 
-export const holds = (record: TaskRecord, { stream, seq }: Held): boolean =>
+type Place = Pick<Held, 'stream' | 'seq'>;
+
+export const holds = (record: TaskRecord, { stream, seq }: Place): boolean =>
   record.held?.seq === seq && record.held.stream === stream;
+
+/** Whether the message was handed out once more since, and that delivery has begun the task. */
+export const isOvertaken = (record: TaskRecord, delivery: Place & { readonly deliveries: number }): boolean =>
+  holds(record, delivery) && (record.held?.deliveries ?? 1) > delivery.deliveries;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

@@ -6,7 +6,7 @@ import { splitTaskKey } from '../bus/subjects.ts';
 import { type Decision, decide, type Situation } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, type Held, holds, lostMax, type TaskRecord } from './record.ts';
+import { decodeRecord, encodeRecord, type Held, lostMax, type TaskRecord } from './record.ts';
 import { dead } from './transitions.ts';
 
 export interface Claim {
@@ -44,15 +44,10 @@ export const takeOver = async (settling: Settling, claimant: Claimant): Promise<
   }
 };
 
-/**
- * Settles a first delivery if there is nothing to run. Else it goes back, as its worker runs another task by now; but not
- * from under an attempt that a later delivery of the same message has begun.
- */
+/** Settles a first delivery if there is nothing to run. Else it goes back, as its worker runs another task by now. */
 export const dispose = async (settling: Settling, claimant: Claimant): Promise<void> => {
   const entry = await settling.ports.records.get(settling.task.recordKey);
-  const record = entry && decodeRecord(entry.value);
-  if (record?.status === 'running' && holds(record, settling.delivery)) return;
-  const decision = await decideInformed(settling, claimant, record);
+  const decision = await decideInformed(settling, claimant, entry && decodeRecord(entry.value));
   if (!decision || toWrite(decision, settling.ports.queue.now())) settling.delivery.nak();
   else await settleUnclaimed(settling, decision, entry);
 };
@@ -93,7 +88,7 @@ const settleUnclaimed = async (
   if (decision.type === 'conflict') await settleConflict(settling);
   else if (decision.type === 'settle') await settle(settling, decision.record);
   else if (decision.type === 'later') delivery.nak(decision.delayMs);
-  else {
+  else if (decision.type === 'drop') {
     ports.log.debug({ task: task.recordKey, seq: delivery.seq, revision: entry?.revision }, 'dropped a twin');
     delivery.ack();
   }

@@ -47,7 +47,7 @@ export const firstRecord = (origin: Origin): TaskRecord => ({
 /** An attempt begins. `delivery` holds the task from now on. */
 export const begun = (
   record: TaskRecord,
-  { stream, seq }: Pick<Delivery, 'stream' | 'seq'>,
+  { stream, seq, deliveries }: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>,
   worker: string,
   now: number,
 ): TaskRecord => ({
@@ -55,7 +55,7 @@ export const begun = (
   status: 'running',
   attempt: record.attempt + 1,
   worker,
-  held: { stream, seq },
+  held: { stream, seq, deliveries: deliveries > 1 ? deliveries : undefined },
   error: undefined,
   waiting: undefined,
   startedAt: record.startedAt ?? iso(now),
@@ -64,7 +64,7 @@ export const begun = (
 /** An attempt begins after one that left no outcome. */
 export const begunAfterLoss = (
   record: TaskRecord,
-  delivery: Pick<Delivery, 'stream' | 'seq'>,
+  delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>,
   worker: string,
   now: number,
 ): TaskRecord => ({ ...begun(record, delivery, worker, now), lost: (record.lost ?? 0) + 1 });

@@ -5,7 +5,7 @@ import { encodeRecord, type TaskRecord } from '../../src/task/record.ts';
 import { begun, cancelled, completed, failed, firstRecord, rejected } from '../../src/task/transitions.ts';
 import type { TaskStatus } from '../../src/task/status.ts';
 
-const delivery = { stream: 'WORK_default', seq: 1 };
+const delivery = { stream: 'WORK_default', seq: 1, deliveries: 1 };
 const first = firstRecord({
   type: 't',
   id: 'a',

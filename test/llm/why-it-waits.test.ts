@@ -56,7 +56,10 @@ test('one that is at work says where, and one whose node is gone that it is nowh
 
   const route = { pool: 'default', lane: 'normal', partition: '0' } as const;
   const lost = firstRecord({ id: 'lost', type: 'twice', route, inputHash: '', submittedAt: 0 });
-  await records.put('twice.lost', encodeRecord(begun(lost, { stream: 'WORK_default', seq: 1 }, 'gone.default.1', 0)));
+  await records.put(
+    'twice.lost',
+    encodeRecord(begun(lost, { stream: 'WORK_default', seq: 1, deliveries: 1 }, 'gone.default.1', 0)),
+  );
   expect((await doors.why('twice', 'lost')).why).toBe(
     'no node says that it runs attempt 1: a worker is about to be given it, or was lost with it, and then it starts again after the ack wait',
   );

@@ -6,7 +6,10 @@ import { failed, handedBack, waitingForBudget } from '../../src/task/transitions
 import { terminal } from './arbitrary.ts';
 import { error, lifeMs, now, other, own, record, task } from './claims.ts';
 
-const holder = fc.constantFrom(own, other, { stream: 'WORK_q', seq: own.seq }, undefined);
+const place = fc.constantFrom(own, other, { stream: 'WORK_q', seq: own.seq }, undefined);
+const holder = fc
+  .tuple(place, fc.constantFrom(undefined, 2, 5))
+  .map(([held, deliveries]) => held && { ...held, deliveries });
 const running: fc.Arbitrary<TaskRecord> = fc
   .tuple(holder, fc.constantFrom(undefined, 1, lostMax - 2, lostMax - 1, lostMax), fc.integer({ min: 1, max: 9 }))
   .map(([held, lost, attempt]) => {
@@ -57,6 +60,7 @@ const mayRun = (
 ): boolean => {
   if (!known) return resume === 0 && !forgotten;
   if (known.finishedAt) return false;
+  if (holds(known, delivery) && (known.held?.deliveries ?? 1) > delivery.deliveries) return false;
   if (known.waiting?.scheduled) return !holds(known, delivery) && resume === known.waiting.n;
   return holds(known, delivery) || known.held === undefined || heldIsStored === false;
 };
@@ -66,7 +70,7 @@ describe('a claim', () => {
     fc.assert(
       fc.property(any, situation, (known, each) => {
         const decision = decided(known, each);
-        expect(['run', 'settle', 'drop', 'crashed', 'later']).toContain(decision.type);
+        expect(['run', 'settle', 'drop', 'leave', 'crashed', 'later']).toContain(decision.type);
       }),
       { numRuns: 2_000 },
     );
@@ -83,7 +87,7 @@ describe('a claim', () => {
           forgotten: forgotten && each.task.submittedAt < now - lifeMs / 2,
         });
         if (type === 'run' || type === 'crashed' || type === 'later') expect(may).toBe(true);
-        if (type === 'drop') expect(may).toBe(false);
+        if (type === 'drop' || type === 'leave') expect(may).toBe(false);
       }),
       { numRuns: 2_000 },
     );

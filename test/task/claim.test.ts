@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { decide, decideLoser, type Situation } from '../../src/task/claim.ts';
 import { lostMax } from '../../src/task/record.ts';
-import { failed } from '../../src/task/transitions.ts';
+import { completed, failed, handedBack } from '../../src/task/transitions.ts';
 import { error, lifeMs, now, other, own, record, task } from './claims.ts';
 
 const at = (change: Partial<Situation> = {}): Situation => ({
@@ -31,6 +31,19 @@ describe('who has a task', () => {
     expect(decide(known, at())).toEqual({ type: 'ask', about: { type: 'held', held: other } });
     expect(decide(known, at({ heldIsStored: true }))).toEqual({ type: 'drop' });
     expect(decide(known, at({ heldIsStored: false }))).toMatchObject({ type: 'run', record: { held: own, lost: 1 } });
+  });
+
+  test('a later delivery of the same message: an earlier one, that was held up, leaves it alone until it has ended', () => {
+    const second = { ...own, deliveries: 2 };
+    const taken = decide(record(), at({ delivery: second }));
+    if (taken.type !== 'run') throw new Error(`it is to ${taken.type}`);
+    expect(decide(taken.record, at())).toEqual({ type: 'leave' });
+    expect(decide(handedBack(taken.record, now), at())).toEqual({ type: 'leave' });
+    const ended = completed(taken.record, 'done', now);
+    expect(decide(ended, at())).toEqual({ type: 'settle', record: ended });
+    // The same once more is what a server that has crashed makes of it, and the third comes when the second is gone.
+    for (const deliveries of [2, 3])
+      expect(decide(taken.record, at({ delivery: { ...own, deliveries } }))).toMatchObject({ type: 'run' });
   });
 
   test('five attempts that vanished are the end, the fourth is not', () => {

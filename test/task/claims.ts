@@ -25,6 +25,6 @@ export const task = (change: Partial<Task> = {}): Task => ({
 });
 
 export const record = (change: Partial<TaskRecord> = {}): TaskRecord => ({
-  ...begun(firstRecord(task()), own, 'old', now - 500),
+  ...begun(firstRecord(task()), { ...own, deliveries: 1 }, 'old', now - 500),
   ...change,
 });

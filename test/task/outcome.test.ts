@@ -20,7 +20,7 @@ const running = (change: Partial<TaskRecord> = {}): TaskRecord => ({
       inputHash: 'h',
       submittedAt: now,
     }),
-    { stream: 'WORK_p', seq: 1 },
+    { stream: 'WORK_p', seq: 1, deliveries: 1 },
     'w',
     now,
   ),

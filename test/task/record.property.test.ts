@@ -46,7 +46,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   fc.constantFrom<Event>({ is: 'attempt' }, { is: 'crash' }, { is: 'handback' }, { is: 'failure' }),
   fc.string().map((name): Event => ({ is: 'step', name })),
 );
-const held = { stream: 'WORK_p', seq: 3 };
+const held = { stream: 'WORK_p', seq: 3, deliveries: 1 };
 
 const after = (record: TaskRecord, it: Event): TaskRecord => {
   switch (it.is) {
@@ -142,7 +142,7 @@ describe('an attempt', () => {
   test('keeps what earlier ones have done, and holds the task in the name of its own message', () => {
     fc.assert(
       fc.property(lived, fc.nat(), (record, seq) => {
-        const next = begun(record, { stream: 'WORK_p', seq }, 'other', start + 5);
+        const next = begun(record, { stream: 'WORK_p', seq, deliveries: 1 }, 'other', start + 5);
         expect(next).toMatchObject({
           status: 'running',
           worker: 'other',

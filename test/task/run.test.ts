@@ -150,6 +150,29 @@ test('a handler that is over before its record was looked up has done nothing wh
   expect(await queued(world)).toBe(0);
 });
 
+test('a delivery that was held up beyond its ack wait leaves the attempt of the next one alone', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const first = await world.take();
+  const second = await world.eventually(world.take());
+  expect(second.deliveries).toBe(2);
+  const gate = Promise.withResolvers<void>();
+  const numbers: number[] = [];
+  const counting = app(async ({ number }) => {
+    numbers.push(number);
+    await gate.promise;
+    return completed();
+  });
+  const running = world.run(counting, second);
+  await world.clock.settle();
+  await world.run(counting, first, 'present');
+  gate.resolve();
+  await running;
+  expect(numbers).toEqual([2, 1]); // The first's handler starts before anybody has looked, and is stopped.
+  expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 2 });
+  expect(await queued(world)).toBe(0);
+});
+
 test('a record that does not fit ends as dead, without its steps and its result', async () => {
   const world = await open();
   await world.submit({ id: 'a' });

@@ -13,7 +13,7 @@ const first = begun(
     inputHash: 'h',
     submittedAt: 0,
   }),
-  { stream: 'WORK_default', seq: 1 },
+  { stream: 'WORK_default', seq: 1, deliveries: 1 },
   'w',
   0,
 );
