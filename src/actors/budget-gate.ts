@@ -44,7 +44,6 @@ export interface BudgetGate {
   ask(): void;
   /** Returns permits that have run out, ends what must not wait any longer, and has records say who waits. */
   sweep(): void;
-  held(): readonly Arrival[];
   cancel(recordKey: string): void;
   /** Lets go of all, for whoever pulled them to give back. Resolves when those are given back that were on their way. */
   close(): Promise<void>;
@@ -149,7 +148,6 @@ export const budgetGate = (options: BudgetGateOptions, events: BudgetGateEvents)
       for (const { line } of places) line.ask();
     },
     sweep,
-    held: () => places.flatMap(({ line }) => line.held()),
     cancel: (recordKey) => {
       for (const { line } of places) line.cancel(recordKey);
     },

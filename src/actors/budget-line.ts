@@ -45,7 +45,6 @@ export interface BudgetLine {
   waitedMs(): number;
   /** Returns what has run out, lets go of those whose time is over. Answers those that have come to wait for long. */
   sweep(): readonly Delivery[];
-  held(): readonly Arrival[];
   cancel(recordKey: string): void;
   /** Nobody waits any more. */
   close(): void;
@@ -123,7 +122,6 @@ export const budgetLine = (options: BudgetLineOptions, { free, changed }: Budget
       ask();
       return long;
     },
-    held: () => [...all].map(({ arrival }) => arrival),
     cancel: (recordKey) => {
       for (const waiter of all) if (waiter.arrival.recordKey === recordKey) release(waiter);
     },

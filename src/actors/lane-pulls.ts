@@ -1,4 +1,4 @@
-/** A pool's open pulls: two readers a lane, so that what arrives can be told apart, and what has arrived and is nobody's yet. */
+/** A pool's open pulls: two readers a lane, so that what arrives can be told apart. What is nobody's yet is kept alive. */
 import type { Consumer, Delivery, PullHandlers, Queue } from '../bus/queue.ts';
 import { consumers, keyOfWork, streams } from '../bus/subjects.ts';
 import { atMost, type Clock } from '../kernel/clock.ts';
@@ -29,6 +29,7 @@ export interface LanePullsOptions {
   readonly lanes: readonly LaneDemand[];
   readonly queue: Queue;
   readonly clock: Clock;
+  readonly ackWaitMs: number;
 }
 
 /** What pulls bring. */
@@ -49,6 +50,9 @@ export const lanePulls = (options: LanePullsOptions, events: PullEvents): LanePu
   const here = numbered<Delivery>();
   const arrived = (lane: LaneDemand, kind: PullPlan['kind'], delivery: Delivery): void =>
     events.arrived({ lane, kind, delivery, recordKey: keyOfWork(delivery.subject), number: here.add(delivery) });
+  const beats = options.clock.every(options.ackWaitMs / 3, () => {
+    for (const [, delivery] of here.entries()) delivery.working();
+  });
   const readers = new Map(
     options.lanes.map((lane) => [lane, laneReaders(lane, options, { arrived, ended: events.ended })]),
   );
@@ -57,6 +61,7 @@ export const lanePulls = (options: LanePullsOptions, events: PullEvents): LanePu
     pull: ({ lane, batch, kind }) => readers.get(lane)?.pull(batch, kind),
     taken: ({ number }) => void here.remove(number),
     close: async () => {
+      beats.cancel();
       await Promise.all([...readers.values()].map(({ close }) => close()));
       return here.entries().map(([, delivery]) => delivery);
     },

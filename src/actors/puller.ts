@@ -1,9 +1,9 @@
 /**
  * Turns a pool's idle workers into pulls, and what arrives into their work. What arrives is begun in the same tick; what
- * arrives without an idle worker (at most one task for each lane but one) waits here, kept alive, and is started next.
+ * arrives without an idle worker (at most one task for each lane but one) waits here, and is started next.
  */
 import type { Delivery } from '../bus/queue.ts';
-import type { Clock, Timer } from '../kernel/clock.ts';
+import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { Behavior, Self } from './actor.ts';
 import { type AssignmentsOptions, assignments } from './assignments.ts';
@@ -29,7 +29,6 @@ export type PullerMessage =
       readonly reason: 'empty' | 'lost';
     }
   | { readonly type: 'pull' }
-  | { readonly type: 'beat' }
   /** A task has the permit that it was held for, or a lane need not rest any more. */
   | { readonly type: 'opened' }
   | { readonly type: 'sweep' }
@@ -40,7 +39,6 @@ export interface PullerOptions extends LanePullsOptions, AssignmentsOptions {
   readonly giveBack: (delivery: Delivery) => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
-  readonly ackWaitMs: number;
   /** Where tasks of the app have budgets. */
   readonly gate?: BudgetGateOptions;
 }
@@ -51,7 +49,6 @@ interface State {
   readonly ready: Arrival[];
   readonly gate: BudgetGate | undefined;
   readonly pulls: LanePulls;
-  readonly beats: Timer;
   /** A `pull` that is on its way: at the end of this turn, or when slots have gathered. */
   planned: 'no' | 'soon' | 'now';
   /** A `pull` is set for a little later, as pulls were lost. One for all of them: without a connection each is lost again. */
@@ -139,14 +136,13 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
         Object.assign(lane, { running: 0, ready: 0, outstanding: 0, pending: 0, sentinel: false, resting: false });
       for (const { lane } of assigned.values()) lane.running += 1;
       for (const worker of workers.values()) worker.send({ type: 'introduce' });
-      const beats = clock.every(options.ackWaitMs / 3, () => self.send({ type: 'beat' }));
       const pulls = lanePulls(options, {
         arrived: (arrival) => self.send({ type: 'arrived', arrival }),
         ended: (lane, kind, left, reason) => self.send({ type: 'ended', lane, kind, left, reason }),
       });
       const idle: string[] = [];
       const gate = options.gate && budgetGate(options.gate, gateEvents(self, idle, pulls));
-      return replan({ idle, ready: [], gate, pulls, beats, planned: 'no', retrying: false }, self);
+      return replan({ idle, ready: [], gate, pulls, planned: 'no', retrying: false }, self);
     },
     receive: (state, message, self) => {
       switch (message.type) {
@@ -160,9 +156,6 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
           return ended(state, message, self);
         case 'pull':
           return pull(state);
-        case 'beat':
-          for (const { delivery } of [...state.ready, ...(state.gate?.held() ?? [])]) delivery.working();
-          return state;
         case 'opened':
           while (state.gate?.next((held) => assign(state, held)));
           return replan(state, self);
@@ -174,8 +167,7 @@ export const puller = (options: PullerOptions): Behavior<State, PullerMessage> =
           return state;
       }
     },
-    terminate: async ({ pulls, beats, gate }) => {
-      beats.cancel();
+    terminate: async ({ pulls, gate }) => {
       const closed = gate?.close();
       // Only when they are closed: what is handed back while a pull is open comes back to it.
       const left = await pulls.close();
