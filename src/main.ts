@@ -12,6 +12,7 @@ import { type Log, openLog } from './kernel/log.ts';
 import { createMetrics, type Metrics } from './kernel/metrics.ts';
 import { systemRandom as random } from './kernel/random.ts';
 import { aborted } from './kernel/signal.ts';
+import { watchUnhandled } from './kernel/unhandled.ts';
 import { runtime } from './runtime.ts';
 import { noStore } from './store/none.ts';
 import { postgresStore } from './store/postgres.ts';
@@ -85,29 +86,19 @@ const run = async (config: Config, { env, signal }: Pick<MainOptions, 'env' | 's
     fields: { node: config.node },
     dropped: () => metrics.logDropped.labels().inc(),
   });
-  const forget = tellUnhandled(log, metrics);
+  const flushed = (): Promise<unknown> => atMost(clock, flushMs, flush());
+  const unhandled = watchUnhandled({ log, metrics, die: () => void flushed().then(() => process.exit(exit.failed)) });
   const servers = await serversOf(config, env, log);
   try {
     const app = await loadApp(config.TROUPE_APP);
-    return await runApp({ config, app, servers, log, metrics, signal });
+    const asked = AbortSignal.any([signal, unhandled.signal]);
+    const code = await runApp({ config, app, servers, log, metrics, signal: asked });
+    return unhandled.signal.aborted ? exit.failed : code;
   } finally {
     await servers.stop();
-    forget();
-    await atMost(clock, flushMs, flush());
+    unhandled.close();
+    await flushed();
   }
-};
-
-/** A promise that a handler left behind must not end the process, and with it all that runs beside that handler. */
-const tellUnhandled = (log: Log, metrics: Metrics): (() => void) => {
-  const tell = (error: unknown): void => {
-    metrics.unhandledRejections.labels().inc();
-    log.error(
-      { err: error },
-      'a promise was rejected and nobody handles that; the node goes on. Await it, or catch it',
-    );
-  };
-  process.on('unhandledRejection', tell);
-  return () => void process.off('unhandledRejection', tell);
 };
 
 interface Parts {

@@ -86,6 +86,18 @@ describe('a node that cannot be', () => {
   });
 });
 
+test('an exception that the app throws in a timer of its own is told of, and ends the node with 1', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'troupe-app-'));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const file = join(dir, 'app.mjs');
+  await writeFile(file, `export { default } from '${minimalFile}'; setTimeout(() => { throw new Error('late'); });`);
+  const nats = await freshNats();
+  const { code, text } = await endOf({ DATABASE_URL: 'none', NATS_URL: nats.url, HTTP_PORT: '0' }, ['--app', file]);
+  expect(code).toBe(1);
+  expect(text).toContain('nobody caught or answers for: the node ends at once');
+  expect(text).toContain('late');
+});
+
 /** Runs the entry under what claims to be, or is, another version of Node. */
 const under = (command: string, args: readonly string[]): Promise<{ readonly code: unknown; readonly text: string }> =>
   new Promise((resolve) => {

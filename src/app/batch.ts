@@ -6,6 +6,7 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import { TroupeError } from '../kernel/errors.ts';
 import type { Attempt, Outcome } from '../task/executor.ts';
 import type { Journal } from '../task/journal.ts';
+import { type Answerable, inNameOf } from '../kernel/stray.ts';
 import { throughJson } from '../task/json.ts';
 import type { Usage } from '../task/record.ts';
 import { total } from '../task/transitions.ts';
@@ -106,22 +107,37 @@ const handle = async (options: GathererOptions, members: readonly Member[]): Pro
     member.onDropped = (reason) => {
       if (!members.some((other) => other.isOpen())) life.abort(reason);
     };
-  options.begun();
-  try {
-    const ctx = await options.contextOf(togetherOf(members, life.signal));
-    await batch.handler(
-      ctx,
-      members.filter(({ isOpen }) => isOpen()).map((member) => itemOf(options, member)),
-    );
-    for (const { end } of members) end({ ...outcomeOf(new BatchUndecidedError(), now()), ...alone });
-  } catch (error) {
+  const failed = (error: unknown): void => {
     const outcome = outcomeOf(error, now());
     // Of several nobody knows which one it was about: each is to show it by itself.
-    const failed: Outcome =
+    const each: Outcome =
       outcome.type === 'failed' || members.length > 1
         ? { ...outcome, type: 'failed', error: failureOf(error), ...alone }
         : outcome;
-    for (const { end } of members) end(failed);
+    for (const { end } of members) end(each);
+  };
+  const together = togetherOf(members, life.signal);
+  const answerable: Answerable = {
+    name: `a batch of ${members.length} "${together.task.type}"`,
+    fail: (error) => {
+      const isOpen = members.some((member) => member.isOpen());
+      failed(error);
+      life.abort(error);
+      return isOpen;
+    },
+  };
+  options.begun();
+  try {
+    await inNameOf(answerable, async () => {
+      const ctx = await options.contextOf(together);
+      await batch.handler(
+        ctx,
+        members.filter(({ isOpen }) => isOpen()).map((member) => itemOf(options, member)),
+      );
+    });
+    failed(new BatchUndecidedError());
+  } catch (error) {
+    failed(error);
   }
 };
 

@@ -52,6 +52,7 @@ const declare = (registry: prom.Registry) => {
       ['model'],
     ),
     unhandledRejections: count('unhandled_rejections_total', 'Rejected promises that no handler had awaited', []),
+    uncaughtExceptions: count('uncaught_exceptions_total', 'Exceptions that nobody caught', []),
     logDropped: count('log_dropped_total', 'Log lines dropped because their sink is too slow', []),
     modelCalls: count('model_calls_total', 'Calls of providers', ['model', 'outcome']),
     modelErrors: count('model_errors_total', 'Calls of models that came to nothing', ['model', 'reason']),

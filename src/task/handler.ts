@@ -1,8 +1,9 @@
 /** A handler under its limits: it ends by itself, or its time, its task or its worker does. */
 import { DeadlineExceededError, TimeoutError, TroupeError } from '../kernel/errors.ts';
 import type { Timer } from '../kernel/clock.ts';
+import { inNameOf, UncaughtError } from '../kernel/stray.ts';
 import { emitter } from './events.ts';
-import type { Outcome, Runnable } from './executor.ts';
+import type { Attempt, Outcome, Runnable } from './executor.ts';
 import { decodeJson } from './json.ts';
 import { journal } from './journal.ts';
 import type { Life } from './lives.ts';
@@ -56,7 +57,7 @@ export const attempted = ({
     limits.cancel();
     return Promise.resolve({ type: 'stopped', reason: new DrainedError('the permit for its start has run out') });
   }
-  const running = runnable.run({
+  const attempt: Attempt = {
     task,
     input: input.value,
     number: record.attempt,
@@ -65,7 +66,8 @@ export const attempted = ({
     journal: journal(ports, writer),
     signal: life.signal,
     emit: emitter(ports, task, record.attempt),
-  });
+  };
+  const running = inNameOf({ name: task.recordKey, fail: life.abort }, () => runnable.run(attempt));
   return firstOf(life, running, limits);
 };
 
@@ -96,7 +98,8 @@ const firstOf = (life: Life, running: Promise<Outcome>, limits: Timer): Promise<
     void running.then((outcome) => end({ type: 'outcome', outcome })); // `run` never rejects.
   });
 
-const afterAbort = (reason: unknown): Handled =>
-  reason instanceof TimeoutError
-    ? { type: 'outcome', outcome: { type: 'failed', error: { code: 'timeout', message: reason.message } } }
-    : { type: 'stopped', reason };
+const afterAbort = (reason: unknown): Handled => {
+  if (!(reason instanceof TimeoutError || reason instanceof UncaughtError)) return { type: 'stopped', reason };
+  const { code, message } = reason;
+  return { type: 'outcome', outcome: { type: 'failed', error: { code, message } } };
+};

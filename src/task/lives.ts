@@ -7,8 +7,8 @@ export interface Life {
   readonly recordKey: string;
   /** For the handler. */
   readonly signal: AbortSignal;
-  /** Only the first reason counts. */
-  abort(reason: unknown): void;
+  /** Only the first reason counts, and none when it is over. Answers whether this one did. */
+  abort(reason: unknown): boolean;
   /**
    * Calls `aborted` with the reason, at once if there is one already. To listen to the signal instead would keep what the
    * listener refers to past the young generation.
@@ -59,18 +59,23 @@ const lifeOf = (recordKey: string, end: () => void): Life => {
   const controller = new AbortController();
   const { signal } = controller;
   let watching: ((reason: unknown) => void) | undefined;
+  let ended = false;
   return {
     recordKey,
     signal,
     abort: (reason) => {
-      if (signal.aborted) return;
+      if (signal.aborted || ended) return false;
       controller.abort(reason);
       watching?.(reason);
+      return true;
     },
     watch: (aborted) => {
       if (signal.aborted) aborted(signal.reason);
       else watching = aborted;
     },
-    end,
+    end: () => {
+      ended = true;
+      end();
+    },
   };
 };

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { type BatchItem, defineApp, defineTask, NonRetryableError, testRuntime } from '../../src/index.ts';
 import type { Duration } from '../../src/kernel/duration.ts';
+import { UncaughtError, whoAnswers } from '../../src/kernel/stray.ts';
 import { loose, mistakesOf } from './apps.ts';
 
 const input = z.object({ n: z.number() });
@@ -71,6 +72,24 @@ test('each is completed by itself, before the handler has ended', async () => {
   expect(await second?.status()).toMatchObject({ status: 'running' });
   held.resolve();
   expect(await second?.result()).toEqual({ square: 2 });
+});
+
+test('an exception of theirs that nobody catches fails those that are open, and each is tried again by itself', async () => {
+  const answers: unknown[] = [];
+  const { submit, calls, clock, idle } = await open(async ([first, ...others], { abortSignal }) => {
+    if (others.length === 0) return first?.complete({ square: 1 });
+    first?.complete({ square: 1 });
+    const who = whoAnswers();
+    answers.push(who?.name, who?.fail(new UncaughtError(new Error('thrown'))), who?.fail(new UncaughtError('again')));
+    answers.push(abortSignal.aborted);
+  });
+  const runs = await submit(1, 2, 3);
+  await idle();
+  expect(answers).toEqual(['a batch of 3 "square"', true, false, true]);
+  expect(await runs[2]?.status()).toMatchObject({ status: 'waiting', error: { code: 'uncaught_exception' } });
+  await clock.advance('5s');
+  await Promise.all(runs.map((run) => run.result()));
+  expect(calls.map((call) => call.length)).toEqual([3, 1, 1]);
 });
 
 test('one that fails is tried again with whoever is there then; one that was rejected is not', async () => {

@@ -32,4 +32,18 @@ export const careless = defineTask({
   },
 });
 
-export default defineApp({ tasks: [job, careless], pools: { jobs: { workers: { min: 10, max: 40 } } } });
+/** Throws where nobody can catch it, as long as it runs. */
+export const reckless = defineTask({
+  name: 'reckless',
+  pool: 'jobs',
+  retry: { max: 1 },
+  input: z.null(),
+  run: async () => {
+    setInterval(() => {
+      throw new Error('thrown in a timer');
+    }, 10);
+    await new Promise(() => {});
+  },
+});
+
+export default defineApp({ tasks: [job, careless, reckless], pools: { jobs: { workers: { min: 10, max: 40 } } } });

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { createClient } from '../../src/connect.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { freshPostgres } from '../setup/servers.ts';
-import app, { careless } from './app.ts';
+import app, { careless, reckless } from './app.ts';
 import { cluster, expectNoneAgain, expectWhole, recordedCalls } from './cluster.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -59,4 +59,24 @@ test('a promise that a handler leaves behind is told of when it is rejected, and
   ledger.release();
   await records.until(() => records.ends.size >= 5);
   expect([...records.all.values()].filter(({ attempt }) => attempt !== 1)).toEqual([]);
+});
+
+test('an exception that a handler throws where nobody catches it costs its task an attempt, and those beside it none', async () => {
+  const company = await cluster({ nodes: 1 });
+  const { ledger, records, nodes } = company;
+  const client = await createClient({ nats: company.nats.url, app });
+  onTestFinished(() => client.close());
+  ledger.hold('between');
+  await company.submit(5);
+  await ledger.held(5);
+  const run = await client.submit(reckless, null);
+  await nodes[0]?.logged('its attempt has failed, and the node stops');
+  ledger.release();
+  expect(await nodes[0]?.exit).toBe(1);
+  expect(await run.status()).toMatchObject({ status: 'dead', attempt: 1, error: { code: 'uncaught_exception' } });
+
+  await company.node('node-2');
+  await records.until(() => records.ends.size >= 6);
+  const jobs = [...records.all.values()].filter(({ type }) => type === 'job');
+  expect(jobs.map(({ status, attempt }) => [status, attempt])).toEqual(Array(5).fill(['completed', 1]));
 });

@@ -18,7 +18,14 @@ test('an attempt that has ended is left alone', () => {
   ended.end();
   running.cancel('t.a');
   running.stop(new DrainedError('stop'));
+  expect(ended.abort(new DrainedError('late'))).toBe(false);
   expect(ended.signal.aborted).toBe(false);
+});
+
+test('the first reason counts, and says so', () => {
+  const life = lives().begin('t.a');
+  const [first, second] = [new DrainedError('first'), new DrainedError('second')];
+  expect([life.abort(first), life.abort(second), life.signal.reason]).toEqual([true, false, first]);
 });
 
 test('twins of one task run side by side: the end of one leaves the other within reach', () => {
