@@ -4,6 +4,7 @@ import { isToken, parseWork, streams, subjects } from '../bus/subjects.ts';
 import { NotFoundError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { inputBytesMax } from '../task/json.ts';
 import { carriedHeaders, header } from '../task/headers.ts';
+import { inputHashOf } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { publishOnce } from '../task/publish.ts';
 import { settleStranger } from '../task/stranger.ts';
@@ -63,10 +64,15 @@ const isNowhere = async ({ queue }: Pick<TaskPorts, 'queue'>, { stream }: Due): 
   }
 };
 
-/** Whether the task that its pool holds is what fell due: moved before, by someone whose ack was lost. */
+/**
+ * Whether the task that its pool holds is what fell due: moved before, by someone whose ack was lost, or the same one
+ * submitted twice. Another one under its id is waited for: what becomes of this then is for a worker to say.
+ */
 const isThisOne = async (ports: TaskPorts, { stream, subject }: Due, delivery: Delivery): Promise<boolean> => {
   const stored = await ports.queue.last(stream, subject);
   if (!stored) return false;
   const resume = delivery.headers[header.resume];
-  return resume === undefined || stored.headers[header.resume] === resume;
+  return resume === undefined
+    ? inputHashOf(stored) === inputHashOf(delivery)
+    : stored.headers[header.resume] === resume;
 };

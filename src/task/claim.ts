@@ -40,7 +40,7 @@ export interface Situation {
   readonly lifeMs: number;
   /** Whether the message that the record names is still in its stream; absent until it was asked. */
   readonly heldIsStored?: boolean;
-  /** Whether the history knows the task's end, which KV has forgotten; absent until it was asked. */
+  /** Whether the history knows this task's own end, which KV has forgotten; absent until it was asked. */
   readonly forgotten?: boolean;
 }
 

@@ -108,14 +108,16 @@ const write = ({ ports, task: { recordKey } }: Settling, record: TaskRecord, exp
 };
 
 const ask = async (
-  { ports, task: { recordKey } }: Settling,
+  { ports, task: { recordKey, submittedAt } }: Settling,
   { about }: Extract<Decision, { type: 'ask' }>,
 ): Promise<Pick<Situation, 'heldIsStored' | 'forgotten'> | undefined> => {
   try {
     if (about.type === 'held') return { heldIsStored: await isStored(ports, about.held, recordKey) };
     const { type, id } = splitTaskKey(recordKey);
     const row = await ports.history.task(type, id);
-    return { forgotten: row !== undefined && row.finishedAt !== undefined };
+    // What KV had forgotten when this one was submitted was an earlier task, and the id free again.
+    const freeAt = submittedAt - ports.recordLifeMs();
+    return { forgotten: row?.finishedAt !== undefined && Date.parse(row.finishedAt) > freeAt };
   } catch (error) {
     if (error instanceof UnavailableError || error instanceof TimeoutError) return undefined;
     throw error;

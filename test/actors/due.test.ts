@@ -44,6 +44,20 @@ test('moved already, by someone whose ack was lost, it is not moved again', asyn
   expect([await left('SCHED'), await inWork()]).toEqual([0, ['work.main.default.normal.0.t.a']]);
 });
 
+test('another task that its id was given to meanwhile is waited for, and the same one, submitted twice, is not', async () => {
+  const { submit, move, left, inWork, queue } = await opened();
+  await submit({ id: 'a', input: 1, envelope: { delayMs: 1_000 } });
+  await submit({ id: 'a', input: 2 });
+  await submit({ id: 'b', input: 1, envelope: { delayMs: 2_000 } });
+  await submit({ id: 'b', input: 1 });
+  await move();
+  await move();
+  expect(await left('SCHED')).toBe(1);
+  await queue.purge('WORK_default', '>');
+  await move();
+  expect([await left('SCHED'), await inWork()]).toEqual([0, ['work.main.default.normal.0.t.a']]);
+});
+
 test('a timer whose own message has yet to leave the pool waits for that', async () => {
   const { submit, take, run, move, broker, left, queue, eventually } = await opened();
   await submit({ id: 'a' });

@@ -39,6 +39,28 @@ describe('a message that is older than its task’s record', () => {
     expect([ran(), await record('x')]).toEqual([1, undefined]);
   });
 
+  test.each([
+    ['delayed', { delayMs: 4 * hour }],
+    ['in a queue that stood still', {}],
+  ])('is another task’s, where the earlier one was forgotten before it was submitted: %s', async (_, envelope) => {
+    let ran = 0;
+    const ground = memoryGround();
+    const { boot, submit, becomes, until, store } = await world(ground, { run: async () => (ran += 1) });
+    const first = await boot('a');
+    await submit('x', { input: 1 });
+    await becomes('x');
+    await until(
+      () => store.task('t', 'x'),
+      (row) => row?.status === 'completed',
+    );
+    await first.stop();
+    await ground.clock.advance(2 * hour);
+    await submit('x', { input: 2, envelope });
+    await ground.clock.advance(5 * hour);
+    await boot('b');
+    expect(await becomes('x')).toMatchObject({ status: 'completed', attempt: 1, result: 2 });
+  });
+
   test('waits while the history is away', async () => {
     const { boot, drained, ran, store, clock, eventually, messages } = await forgotten();
     store.setAvailable(false);
