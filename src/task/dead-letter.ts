@@ -1,4 +1,5 @@
 /** A task that was given up, with all that it takes to see why and to try it again. */
+import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Headers } from '../bus/bus.ts';
 import { type Lane, streams, subjects } from '../bus/subjects.ts';
@@ -15,7 +16,7 @@ export interface Carried {
 
 /**
  * The body of a dead letter; JSON. `input` is the payload as text, whatever it is: what is in here may be in here
- * because it is no JSON.
+ * because it is no JSON. Of bytes that are no text there is `inputBase64` too.
  */
 export interface DeadLetter {
   readonly type: string;
@@ -34,10 +35,15 @@ export interface DeadLetter {
   readonly startedAt?: string;
   readonly deadAt: string;
   readonly input: string;
+  readonly inputBase64?: string;
   readonly headers: Headers;
 }
 
 const text = new TextDecoder();
+
+/** The payload as it came. */
+export const inputOf = ({ input, inputBase64 }: Pick<DeadLetter, 'input' | 'inputBase64'>): Uint8Array =>
+  inputBase64 === undefined ? Buffer.from(input) : Buffer.from(inputBase64, 'base64');
 
 const letterOf = (record: TaskRecord, { payload, headers }: Carried, now: number): DeadLetter => ({
   type: record.type,
@@ -56,6 +62,7 @@ const letterOf = (record: TaskRecord, { payload, headers }: Carried, now: number
   ...(record.startedAt === undefined ? {} : { startedAt: record.startedAt }),
   deadAt: record.finishedAt ?? new Date(now).toISOString(),
   input: text.decode(payload),
+  ...(isUtf8(payload) ? {} : { inputBase64: Buffer.from(payload).toString('base64') }),
   headers,
 });
 
@@ -65,10 +72,12 @@ const letterBytesMax = 768 * 1024;
 const cutChars = 100_000;
 
 /** Whatever the inbox took fits. What has to be cut is larger than any input, so that nobody could run it again. */
-export const encodeLetter = <Letter extends Pick<DeadLetter, 'input' | 'headers'>>(letter: Letter): Uint8Array => {
+export const encodeLetter = <Letter extends Pick<DeadLetter, 'input' | 'inputBase64' | 'headers'>>(
+  letter: Letter,
+): Uint8Array => {
   const body = encodeJson(letter);
   if (body.length <= letterBytesMax) return body;
-  return encodeJson({ ...letter, input: letter.input.slice(0, cutChars), headers: {} });
+  return encodeJson({ ...letter, input: letter.input.slice(0, cutChars), inputBase64: undefined, headers: {} });
 };
 
 /**

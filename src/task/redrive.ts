@@ -6,7 +6,7 @@ import { encodeId, idBytesMax, splitTaskKey, taskKey } from '../bus/subjects.ts'
 import { InvalidInputError, NotFoundError } from '../kernel/errors.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import type { Admission } from './admission.ts';
-import { readDeadLetter } from './dead-letter.ts';
+import { type DeadLetter, inputOf, readDeadLetter } from './dead-letter.ts';
 import { fitted, valueOf } from './fit.ts';
 import { decodeJson } from './json.ts';
 import { decodeEnvelope } from './envelope.ts';
@@ -36,12 +36,12 @@ export const redrive = async (
   const { type, id } = splitTaskKey(recordKey);
   if (!letter) throw new NotFoundError(`there is no dead letter of ${type} "${id}"; only dead tasks can be redriven`);
   const next = successor(id);
-  if (await hasEnded(ports, taskKey(type, next))) return { id: next };
-  const payload = new TextEncoder().encode(letter.input);
+  if (await hasEnded(ports, taskKey(type, next), letter)) return { id: next };
+  const payload = inputOf(letter);
   const input = decodeJson(payload);
   if (input.type === 'bad')
     throw new InvalidInputError(`the dead letter's input cannot be run again: ${input.message}`);
-  const said = withoutTiming(decodeEnvelope(letter.headers));
+  const said = { ...withoutTiming(decodeEnvelope(letter.headers)), lane: letter.lane };
   const { route, envelope } = await admission.admit(type, input.value, said, payload.length);
   const task: Outgoing = {
     type,
@@ -54,16 +54,22 @@ export const redrive = async (
     redriveOf: id,
   };
   const steps = (await stepsOf(ports, recordKey)).filter(({ name }) => !forget.includes(name));
-  const resume = steps.length === 0 ? 0 : await carryOver(ports, task, steps);
+  const resume = await carryOver(ports, task, steps);
   await submitTask(ports, { ...task, resume }, true);
   return { id: next };
 };
 
-/** Submitted again, its handler would begin before the record could say that there is nothing to do. */
-const hasEnded = async ({ records }: TaskPorts, recordKey: string): Promise<boolean> => {
-  const entry = await records.get(recordKey);
+/**
+ * Submitted again, its handler would begin before the record could say that there is nothing to do. A record that may be
+ * forgotten by now has left its end in the history.
+ */
+const hasEnded = async (ports: TaskPorts, recordKey: string, { deadAt }: DeadLetter): Promise<boolean> => {
+  const entry = await ports.records.get(recordKey);
   const record = entry && decodeRecord(entry.value);
-  return record !== undefined && isTerminal(record);
+  if (record) return isTerminal(record);
+  if (ports.queue.now() - Date.parse(deadAt) < ports.recordLifeMs() / 2) return false;
+  const { type, id } = splitTaskKey(recordKey);
+  return (await ports.history.task(type, id))?.finishedAt !== undefined;
 };
 
 /** `a`, `a-r1`, `a-r1-r1`: the lineage is in the name, and in `redriveOf`. */
@@ -107,7 +113,10 @@ const stepsOf = async (ports: TaskPorts, recordKey: string): Promise<readonly St
   );
 };
 
-/** Writes the new task's record, waiting for the message that follows; answers the number of that wait. */
+/**
+ * Writes the new task's record, waiting for the message that follows; answers the number of that wait. Where an earlier
+ * redrive of the same task has written it, that one's steps stand, and its wait may still want a message.
+ */
 const carryOver = async (ports: TaskPorts, task: Outgoing, steps: readonly Step[]): Promise<number> => {
   const now = ports.queue.now();
   const { key, tenant, group, title, deadlineMs } = task.envelope;
@@ -128,13 +137,14 @@ const carryOver = async (ports: TaskPorts, task: Outgoing, steps: readonly Step[
   const waiting = failed(firstRecord(origin), error, now, true);
   const record = { ...waiting, failures: 0, steps: [...steps], w: ports.random.nonce() };
   const recordKey = taskKey(task.type, task.id);
-  await writeUntilKnown(ports.records, {
+  const written = await writeUntilKnown(ports.records, {
     key: recordKey,
     value: await fitted(ports, recordKey, record, encodeRecord(record)),
     expected: 0,
     isMine: (entry) => decodeRecord(entry.value)?.w === record.w,
     clock: ports.clock,
     random: ports.random,
-  }); // Lost: an earlier redrive of the same task has written it.
-  return waiting.waits ?? 1;
+  });
+  const stands = written.type === 'written' ? record : written.current && decodeRecord(written.current.value);
+  return stands?.waits ?? 1;
 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Carried, readDeadLetter, writeDeadLetter } from '../../src/task/dead-letter.ts';
+import { type Carried, inputOf, readDeadLetter, writeDeadLetter } from '../../src/task/dead-letter.ts';
 import type { TaskRecord } from '../../src/task/record.ts';
 import { dead, firstRecord } from '../../src/task/transitions.ts';
 import { bytes, open, text } from './world.ts';
@@ -71,6 +71,15 @@ test('input that is larger than any that could run is cut, so that the letter ca
   const stored = await queue.last('DLQ', 'dlq.>');
   expect(text(stored?.data).length).toBeLessThan(1_000_000);
   expect((await readDeadLetter(ports, 't.a'))?.input).toBe('\u0001'.repeat(100_000));
+});
+
+test('input that is no text is kept as it came', async () => {
+  const { ports, write } = await opened();
+  const payload = Uint8Array.of(0x22, 0x63, 0xe9, 0x22);
+  await write(died(0), { ...carried, payload });
+  const letter = await readDeadLetter(ports, 't.a');
+  expect(letter?.input).toBe('"c\ufffd"');
+  expect(letter && [...inputOf(letter)]).toEqual([...payload]);
 });
 
 test('input of the largest size that is taken is kept whole', async () => {

@@ -5,6 +5,7 @@ import { testRuntime } from '../../src/testing/runtime.ts';
 
 const world = async (max: number) => {
   const ran: string[] = [];
+  const handled: string[] = [];
   let well = false;
   const pay = defineTask({
     name: 'pay',
@@ -12,6 +13,7 @@ const world = async (max: number) => {
     output: z.object({ attempt: z.number(), charge: z.string(), receipt: z.string() }),
     retry: { max },
     run: async (ctx) => {
+      handled.push(ctx.id);
       const step = (name: string): Promise<string> =>
         ctx.step(name, () => {
           ran.push(name);
@@ -28,7 +30,7 @@ const world = async (max: number) => {
   await opened.idle();
   expect((await dead.status()).status).toBe('dead');
   well = true;
-  return { ...opened, pay, dead, ran };
+  return { ...opened, pay, dead, ran, handled };
 };
 
 test('a redriven task is given the steps that the dead one had recorded', async () => {
@@ -67,4 +69,52 @@ test('what its own handler rejected is not dead, and is not redriven', async () 
   const run = await client.submit(refuse, null);
   await expect(run.result()).rejects.toMatchObject({ code: 'task_failed', message: expect.stringContaining('never') });
   await expect(run.retry()).rejects.toMatchObject({ code: 'not_found' });
+});
+
+test('one that has ended is not redriven again, when its record is forgotten either', async () => {
+  const { client, pay, dead, handled, clock, idle } = await world(1);
+  const { id } = await dead.retry();
+  await client.run(pay, id).result();
+  await clock.advance('3h');
+  expect(await dead.retry()).toEqual({ id });
+  await idle();
+  expect(handled).toEqual(['o1', id]);
+});
+
+test('asked for twice at once, with steps to forget and without, it runs', async () => {
+  const { client, pay, dead } = await world(1);
+  const [first, second] = await Promise.all([dead.retry(), dead.retry({ forget: ['charge', 'receipt'] })]);
+  expect(second).toEqual(first);
+  expect(await client.run(pay, first.id).result()).toMatchObject({ attempt: 1 });
+});
+
+test('a pool that is full refuses it, and takes it when there is room, whatever is to be forgotten then', async () => {
+  const gates: (() => void)[] = [];
+  let well = false;
+  const job = defineTask({
+    name: 'job',
+    input: z.object({ n: z.number() }),
+    retry: { max: 1 },
+    run: async (ctx, { n }) => {
+      await ctx.step('one', () => 1);
+      if (n > 0) await new Promise<void>((resolve) => gates.push(resolve));
+      else if (!well) throw new Error('not yet');
+    },
+  });
+  const app = defineApp({ tasks: [job], pools: { default: { workers: { min: 1, max: 1 }, queue: { max: 3 } } } });
+  const { client, clock, idle, close } = await testRuntime(app);
+  onTestFinished(() => close());
+  const dead = await client.submit(job, { n: 0 }, { id: 'd', lane: 'low' });
+  await idle();
+  for (const n of [1, 2, 3]) await client.submit(job, { n });
+  await expect(dead.retry()).rejects.toMatchObject({ code: 'overloaded' });
+  well = true;
+  for (let freed = 0; freed < 3; freed += 1) {
+    await clock.advance('1s');
+    gates.pop()?.();
+  }
+  await idle();
+  const { id } = await dead.retry({ forget: ['one'] });
+  await client.run(job, id).result();
+  expect(await client.run(job, id).status()).toMatchObject({ status: 'completed', lane: 'low' });
 });
