@@ -2,7 +2,7 @@
 import { AmbiguousStepError, FencedError, NonRetryableError } from '../kernel/errors.ts';
 import { optional } from '../kernel/optional.ts';
 import { valueOf } from './fit.ts';
-import { throughJson } from './json.ts';
+import { storableText, throughJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
 import { type Json, type OpenCall, type Step, stepsMax, type Usage } from './record.ts';
 import { called, stepped } from './transitions.ts';
@@ -91,7 +91,9 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
   return {
     unused: () => [...(recorded ?? [])].flatMap(([pair, step]) => (used?.has(pair) ? [] : [titleOf(step)])),
     recorded: () => (holding?.record().steps ?? []).map(titleOf),
-    step: async (name, key, run, usageOf) => {
+    step: async (given, givenKey, run, usageOf) => {
+      // As they come back from the record.
+      const [name, key] = [storableText(given), givenKey === undefined ? undefined : storableText(givenKey)];
       const pair = claim(name, key);
       const held = await writer;
       if (!held || held.ended())

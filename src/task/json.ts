@@ -130,20 +130,34 @@ const badText = (text: string): Decoded | undefined =>
     ? bad('unsafe_text', 'text with U+0000 or half a surrogate pair, which no database keeps')
     : undefined;
 
+/** U+0000 and halves of surrogate pairs, as `JSON.stringify` writes them: all that is escaped so is one of them. */
+const unsafeEscape = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/g;
+
+/**
+ * The same JSON with U+FFFD, the replacement character, for what no database keeps. Text that a handler has cut anywhere may
+ * end in half a pair.
+ */
+export const storable = (text: string): string =>
+  text.includes('\\u') ? text.replace(unsafeEscape, '$1\\ufffd') : text;
+
+/** The same for a text of its own. */
+export const storableText = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
+
 export const encodeJson = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
 /**
- * A value of the user's making as JSON gives it back. Throws `TypeError` for what JSON would change without a word
- * (NaN and infinities become null) or cannot hold (BigInt, cycles).
+ * A value of the user's making as JSON gives it back, and a database keeps it. Throws `TypeError` for what JSON would change
+ * without a word (NaN and infinities become null) or cannot hold (BigInt, cycles).
  */
 export const throughJson = (value: unknown, what: string): Json | undefined => {
-  if (value === undefined || value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (value === undefined || value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'string') return storableText(value);
   try {
     const text: string | undefined = JSON.stringify(value);
     if (text === undefined) return undefined;
     // Whatever becomes null is looked at again: it may have been no null before.
     if (text.includes('null')) JSON.stringify(value, refuseNonFinite);
-    return JSON.parse(text);
+    return JSON.parse(storable(text));
   } catch (cause) {
     throw new TypeError(`${what} is no JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }

@@ -3,6 +3,7 @@
  * the dead letter, the retry's timer) follows from the record, so that whoever reads it can repeat it.
  */
 import { z } from 'zod';
+import { storable } from './json.ts';
 
 /** A value after a trip through JSON. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -145,7 +146,7 @@ export const isOvertaken = (record: TaskRecord, delivery: Place & { readonly del
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-export const encodeRecord = (record: TaskRecord): Uint8Array => Buffer.from(JSON.stringify(record));
+export const encodeRecord = (record: TaskRecord): Uint8Array => Buffer.from(storable(JSON.stringify(record)));
 
 /** `undefined` for what is no record: someone else wrote to the bucket. */
 export const decodeRecord = (bytes: Uint8Array): TaskRecord | undefined => {

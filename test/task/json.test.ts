@@ -134,6 +134,13 @@ describe('a value of the user’s making', () => {
     ['a function', () => 1, undefined],
     ['a symbol', Symbol('a'), undefined],
     ['undefined members', { a: undefined, b: [undefined], c: null }, { b: [null], c: null }],
+    ['half a surrogate pair', 'Hey \ud83d', 'Hey \ufffd'],
+    [
+      'half a pair inside, and in a key',
+      { 'a\ud83d': ['\ude00', '😀', '\\ud83d'] },
+      { 'a\ufffd': ['\ufffd', '😀', '\\ud83d'] },
+    ],
+    ['U+0000', { text: 'a\0b', tab: '\t\u0001' }, { text: 'a\ufffdb', tab: '\t\u0001' }],
     ['what says itself what it is', { toJSON: () => ({ is: 1, not: null }), n: NaN }, { is: 1, not: null }],
   ])('comes back as JSON has it: %s', (_title, value, json) => {
     expect(throughJson(value, 'it')).toEqual(json);

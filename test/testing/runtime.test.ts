@@ -165,6 +165,28 @@ test('handlers find the deps that the test gives them', async () => {
   expect(await (await client.submit(ask, null)).result()).toBe('of the test');
 });
 
+test('text that no database keeps is replaced, wherever a task has it from, and its row is found when KV has forgotten it', async () => {
+  const cut = '👍'.slice(0, 1);
+  const job = defineTask({
+    name: 'job',
+    input: z.object({ fails: z.boolean() }),
+    output: z.string(),
+    retry: { max: 1 },
+    run: async (ctx, { fails }) => {
+      const said = await ctx.step(`a${cut}`, () => `b${cut}`, { key: 'c\0' });
+      if (fails) throw new Error(`d${cut}`);
+      return `${said}${cut}`;
+    },
+  });
+  const { client, clock, idle, close } = await testRuntime(defineApp({ tasks: [job] }));
+  onTestFinished(() => close());
+  const [done, dead] = await Promise.all([false, true].map((fails) => client.submit(job, { fails })));
+  await idle();
+  await clock.advance('3h');
+  expect(await done?.status()).toMatchObject({ status: 'completed', output: 'b\ufffd\ufffd' });
+  expect(await dead?.status()).toMatchObject({ status: 'dead', error: { message: 'd\ufffd' } });
+});
+
 test('a schedule submits its task each time it is due', async () => {
   const times: string[] = [];
   const tick = defineTask({
