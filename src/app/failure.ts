@@ -36,11 +36,14 @@ const outcomeOfReadable = (error: unknown, now: number, blamed: readonly string[
   if (isTroupeError(error) ? hopeless.has(error.code) : refusals.has(providerStatus(error) ?? 0))
     return { type: 'rejected', error: failure };
   const forget = blamed.length === 0 ? {} : { forget: blamed };
-  if (error instanceof ModelUnavailableError && error.retryAfterMs !== undefined)
-    return { type: 'failed', error: failure, retryAfterMs: error.retryAfterMs, ...forget };
+  if (error instanceof ModelUnavailableError) {
+    const { retryAfterMs: notBeforeMs = 0, untried } = error;
+    return { type: 'failed', error: failure, notBeforeMs, untried, ...forget };
+  }
   if (!(error instanceof RetryAfterError)) return { type: 'failed', error: failure, ...forget };
-  const retryAfterMs = error.afterMs ?? Math.max(0, (error.at?.getTime() ?? now) - now);
-  return { type: 'failed', error: failure, retryAfterMs, forget: [...error.forget, ...blamed] };
+  const afterMs = error.afterMs ?? Math.max(0, (error.at?.getTime() ?? now) - now);
+  const when = error.orLater ? { notBeforeMs: afterMs } : { retryAfterMs: afterMs };
+  return { type: 'failed', error: failure, ...when, forget: [...error.forget, ...blamed] };
 };
 
 /** Of the AI SDK's `APICallError`, whichever copy of the package threw it. */

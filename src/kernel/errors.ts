@@ -21,9 +21,11 @@ export interface RetryAfterOptions extends Cause {
   readonly message?: string;
   /** Recorded steps and calls to make anew. */
   readonly forget?: readonly string[];
+  /** Where the task's own backoff is longer, that counts; false. */
+  readonly orLater?: boolean;
 }
 
-/** Thrown by a handler: try again, but not before `after`. Counts as a failure like any other. */
+/** Thrown by a handler: try again after `after`. Counts as a failure like any other. */
 export class RetryAfterError extends TroupeError {
   override readonly name = 'RetryAfterError';
   override readonly code = 'retry_after';
@@ -31,11 +33,13 @@ export class RetryAfterError extends TroupeError {
   readonly afterMs?: number;
   readonly at?: Date;
   readonly forget: readonly string[];
+  readonly orLater: boolean;
 
   /** Throws InvalidDurationError if `after` is neither a duration nor a valid date. */
-  constructor(after: Duration | Date, { message, forget = [], ...cause }: RetryAfterOptions = {}) {
+  constructor(after: Duration | Date, { message, forget = [], orLater = false, ...cause }: RetryAfterOptions = {}) {
     super(message ?? `retry ${after instanceof Date ? `at ${String(after)}` : `after ${after}`}`, cause);
     this.forget = forget;
+    this.orLater = orLater;
     if (after instanceof Date && !Number.isNaN(after.getTime())) this.at = after;
     else this.afterMs = toMs(after, 'RetryAfterError');
   }
@@ -105,16 +109,26 @@ export class LimiterTimeoutError extends TroupeError {
 
 /**
  * None of a model's providers gave an answer: they could not be reached, failed, or broke off. The attempt fails, and
- * the task is tried again, not before `retryAfterMs` where that is known. `cause` is the last provider's error.
+ * the task is tried again, not before `retryAfterMs` where that is known. `cause` is the last provider's error. Where none
+ * was asked (`untried`), as all have failed too often of late, it counts as no failure: `deadline` bounds such a task.
  */
 export class ModelUnavailableError extends TroupeError {
   override readonly name = 'ModelUnavailableError';
   override readonly code = 'model_unavailable';
   readonly retryAfterMs?: number;
+  readonly untried: boolean;
 
-  constructor(message: string, { retryAfterMs, ...cause }: Cause & { readonly retryAfterMs?: number } = {}) {
+  constructor(
+    message: string,
+    {
+      retryAfterMs,
+      untried = false,
+      ...cause
+    }: Cause & { readonly retryAfterMs?: number; readonly untried?: boolean } = {},
+  ) {
     super(message, cause);
     if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+    this.untried = untried;
   }
 }
 

@@ -7,6 +7,8 @@ import type { Clock } from '../kernel/clock.ts';
 const failuresMax = 5;
 const firstOpenMs = 10_000;
 const longestOpenMs = 120_000;
+/** How long to leave a probe to itself: who asks meanwhile asks again after that. */
+const probeMs = 5_000;
 
 export interface Breaker {
   /** How long until it may be tried, in ms; 0: now. */
@@ -28,7 +30,7 @@ export const breaker = (clock: Pick<Clock, 'monotonic'>): Breaker => {
   const waitMs = (): number => (openMs === 0 ? 0 : Math.max(0, openUntil - clock.monotonic()));
 
   return {
-    waitMs: () => (probing ? Math.max(1, waitMs()) : waitMs()),
+    waitMs: () => (probing ? Math.max(probeMs, waitMs()) : waitMs()),
     enter: () => {
       if (openMs === 0) return true;
       if (probing || waitMs() > 0) return false;

@@ -107,7 +107,7 @@ const firstOf = async (one: Call, providers: readonly Provider[], underway: Unde
   one.all.ports.metrics.modelErrors.labels(scope.name, 'broken').inc();
   const retryAfterMs = Math.min(...providers.map(({ breaker }) => breaker.waitMs()));
   const message = `model "${scope.name}": its providers have failed too often; they are tried again in ${retryAfterMs} ms`;
-  throw new ModelUnavailableError(message, { retryAfterMs });
+  throw new ModelUnavailableError(message, { retryAfterMs, untried: true });
 };
 
 /** The process that made the call is gone, and whether its provider ended it nobody knows: its log will tell. */

@@ -157,7 +157,7 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
   ports.metrics.modelErrors.labels(name, 'broken').inc();
   const retryAfterMs = Math.min(...providers.map((each) => each.breaker.waitMs()));
   const message = `embedding model "${name}": its providers have failed too often; they are tried again in ${retryAfterMs} ms`;
-  throw new ModelUnavailableError(message, { retryAfterMs });
+  throw new ModelUnavailableError(message, { retryAfterMs, untried: true });
 };
 
 const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: AbortSignal): EmbeddingRequest => {

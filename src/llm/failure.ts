@@ -126,7 +126,7 @@ export const thrownFor = (model: string, failures: readonly ModelFailure[]): unk
   const message = `model "${model}": ${told(cause)}`;
   if (passing.length === 0) return new NonRetryableError(message, { cause });
   const waits = passing.flatMap(({ retryAfterMs }) => retryAfterMs ?? []);
-  if (waits.length > 0) return new RetryAfterError(Math.min(...waits), { message, cause });
+  if (waits.length > 0) return new RetryAfterError(Math.min(...waits), { message, cause, orLater: true });
   return new ModelUnavailableError(`${message} (${reason})`, { cause });
 };
 

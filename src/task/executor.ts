@@ -11,6 +11,10 @@ type End =
       readonly type: 'failed';
       readonly error: Failure;
       readonly retryAfterMs?: number;
+      /** By the backoff, but not sooner. */
+      readonly notBeforeMs?: number;
+      /** Nothing was tried: it does not count. */
+      readonly untried?: boolean;
       readonly forget?: readonly string[];
       /** Every later attempt goes by itself, where it would share a batch. */
       readonly alone?: boolean;

@@ -32,19 +32,20 @@ export const recordAfter = (before: TaskRecord, outcome: Outcome, circumstances:
 
 const afterFailure = (
   record: TaskRecord,
-  { error, retryAfterMs, forget = [], alone }: Extract<Outcome, { type: 'failed' }>,
+  { error, retryAfterMs, notBeforeMs = 0, untried, forget = [], alone }: Extract<Outcome, { type: 'failed' }>,
   { retry, now, random }: Circumstances,
 ): TaskRecord => {
-  const failures = record.failures + 1;
+  const failures = untried ? record.failures : record.failures + 1;
   // A dead task's too: a redrive begins with its steps.
   const kept =
     forget.length === 0 ? record : { ...record, steps: record.steps.filter((step) => !isNamed(step, forget)) };
   if (failures >= retry.max) return dead({ ...kept, failures }, 'exhausted', error, now);
-  const delayMs = retryAfterMs ?? backoffMs(retry, failures, random);
+  const delayMs = retryAfterMs ?? Math.max(notBeforeMs, backoffMs(retry, Math.max(1, failures), random));
   const until = now + delayMs;
   if (record.deadline !== undefined && until >= Date.parse(record.deadline))
     return dead({ ...kept, failures }, 'deadline', pastDeadline(record, error), now);
-  return failed(alone ? { ...kept, alone } : kept, error, until, delayMs > nakMaxMs);
+  const waiting = failed(alone ? { ...kept, alone } : kept, error, until, delayMs > nakMaxMs);
+  return { ...waiting, failures };
 };
 
 /** By its name, which all its keys share, or by `<name>:<key>`. */

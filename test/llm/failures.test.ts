@@ -1,4 +1,4 @@
-import { APICallError } from '@ai-sdk/provider';
+import { APICallError, type LanguageModelV4GenerateResult } from '@ai-sdk/provider';
 import { generateText, Output, streamText } from 'ai';
 import { MockLanguageModelV4 } from 'ai/test';
 import { describe, expect, test } from 'vitest';
@@ -100,6 +100,39 @@ describe('a provider that fails', () => {
     await clock.advance('4s');
     expect(await run.result()).toEqual({ said: 'fine' });
     expect(model.doGenerateCalls).toHaveLength(6);
+  });
+
+  test('is waited for while it is left alone and probed, however long that takes: that counts as no failure', async () => {
+    const probe = Promise.withResolvers<LanguageModelV4GenerateResult>();
+    const asked: number[] = [];
+    const model = new MockLanguageModelV4({
+      doGenerate: () => (asked.push(1) <= 5 ? Promise.reject(refusal(500)) : probe.promise),
+    });
+    const { client, clock, ask: task } = await world({ fast: [entry(model)] }, (ctx) => ask(ctx));
+    const runs = await Promise.all(Array.from({ length: 12 }, () => client.submit(task, {})));
+    await clock.advance('2m');
+    expect(asked).toHaveLength(6);
+    const failed = await Promise.all(runs.map(async (run) => (await run.status()).status));
+    expect(failed.filter((status) => status === 'dead')).toEqual([]);
+    probe.resolve(said('fine'));
+    await clock.advance('10s');
+    expect(await Promise.all(runs.map((run) => run.result()))).toEqual(Array(12).fill({ said: 'fine' }));
+  });
+
+  test('that says it may be asked at once is asked by the task’s own backoff', async () => {
+    const model = stumbling(refusal(429, { 'retry-after': '0' }), refusal(429, { 'retry-after-ms': '20' }));
+    const {
+      client,
+      clock,
+      ask: task,
+    } = await world({ fast: [entry(model)] }, (ctx) => ask(ctx), {
+      retry: { max: 3, backoff: { first: '10m' } },
+    });
+    const run = await client.submit(task, {});
+    await clock.advance('1s');
+    expect(model.doGenerateCalls).toHaveLength(1);
+    await clock.advance('30m');
+    expect(await run.result()).toEqual({ said: 'fine' });
   });
 
   test('that never answers is given up after its timeout', async () => {

@@ -7,6 +7,7 @@ import type {
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { type Config, defineApp, defineTask, type TaskCtx } from '../../src/index.ts';
+import type { Duration } from '../../src/kernel/duration.ts';
 import { testRuntime } from '../../src/testing/runtime.ts';
 
 export const usage = (input: number, output: number) => ({
@@ -52,7 +53,11 @@ type Models = NonNullable<Config<'big' | 'small'>['models']>;
 export const world = async (
   models: Models,
   run: (ctx: TaskCtx, attempt: number) => Promise<object | string | undefined>,
-  policy: { readonly retry?: { readonly max: number }; readonly deadline?: '5s'; readonly timeout?: '2s' } = {},
+  policy: {
+    readonly retry?: { readonly max: number; readonly backoff?: { readonly first: Duration } };
+    readonly deadline?: '5s';
+    readonly timeout?: '2s';
+  } = {},
 ) => {
   const ask = defineTask({
     name: 'ask',

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { backoffMs } from '../../src/kernel/backoff.ts';
+import type { Outcome } from '../../src/task/executor.ts';
 import { nakMaxMs, recordAfter } from '../../src/task/outcome.ts';
 import type { TaskRecord } from '../../src/task/record.ts';
 import { begun, firstRecord, stepped } from '../../src/task/transitions.ts';
@@ -73,6 +74,22 @@ describe('a failure', () => {
     const { waiting } = recordAfter(running({ failures: 1 }), { type: 'failed', error }, { retry, now, random });
     const ms = Date.parse(waiting?.until ?? '') - now;
     expect(ms).toSatisfy((each: number) => each >= 0 && each <= 2_000);
+  });
+
+  test('is not tried again before it may be, and by the backoff where that is longer', () => {
+    const longest = { next: () => 1 - Number.EPSILON, nonce: () => 'n' };
+    const until = (notBeforeMs: number): number => {
+      const failure: Outcome = { type: 'failed', error, notBeforeMs };
+      const { waiting } = recordAfter(running(), failure, { retry, now, random: { ...random, ...longest } });
+      return Date.parse(waiting?.until ?? '') - now;
+    };
+    expect([until(0), until(1_500)]).toEqual([1_000, 1_500]);
+  });
+
+  test('in which nothing was tried does not count, however often it comes', () => {
+    const failure: Outcome = { type: 'failed', error, untried: true };
+    const after = recordAfter(running({ failures: 2 }), failure, { retry, now, random });
+    expect(after).toMatchObject({ status: 'waiting', failures: 2, error });
   });
 
   test('as often as the task may have is its end', () => {
