@@ -14,6 +14,7 @@ import { DrainedError } from '../task/handler.ts';
 import { lives } from '../task/lives.ts';
 import { lookups } from '../task/lookup.ts';
 import type { TaskPorts } from '../task/ports.ts';
+import { pulse } from '../task/pulse.ts';
 import { supervisor, type SupervisorEvent } from '../supervisor/supervisor.ts';
 import { type Actor, actor } from './actor.ts';
 import type { BudgetGateOptions } from './budget-gate.ts';
@@ -82,7 +83,8 @@ export const pool = (options: PoolOptions): Pool => {
     { clock, name: `puller ${spec.name}`, capacity: Number.POSITIVE_INFINITY },
   );
   const idle = (name: string): void => void feeding.send({ type: 'idle', worker: name });
-  const running = lives();
+  const alive = pulse(clock, ackWaitMs);
+  const running = lives(alive.breaks);
   const lookUp = lookups(ports.records, clock, ports.log);
   const inHand = numbered<Delivery>();
   for (const name of names)
@@ -116,6 +118,8 @@ export const pool = (options: PoolOptions): Pool => {
     signal.addEventListener('abort', stopping, { once: true });
     // By the pool itself, to the very end: while it stops, and while a worker that has crashed waits for its task.
     const beats = clock.every(ackWaitMs / 3, () => {
+      if (ports.bus.connection !== 'connected') return;
+      alive.beat();
       for (const [, delivery] of inHand.entries()) delivery.working();
     });
     const over = (): void => {

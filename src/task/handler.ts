@@ -63,7 +63,7 @@ export const attempted = ({
     number: record.attempt,
     startedAt: record.startedAt === undefined ? ports.queue.now() : Date.parse(record.startedAt),
     alone: record.alone === true || record.lost !== undefined,
-    journal: journal(ports, writer),
+    journal: journal(ports, writer, life),
     signal: life.signal,
     emit: emitter(ports, task, record.attempt),
   };

@@ -3,6 +3,7 @@ import { AmbiguousStepError, FencedError, NonRetryableError } from '../kernel/er
 import { optional } from '../kernel/optional.ts';
 import { valueOf } from './fit.ts';
 import { storableText, throughJson } from './json.ts';
+import type { Life } from './lives.ts';
 import type { TaskPorts } from './ports.ts';
 import { type Json, type OpenCall, type Step, stepsMax, type Usage } from './record.ts';
 import { called, stepped } from './transitions.ts';
@@ -49,7 +50,11 @@ const titleOf = ({ name, key }: Pick<Step, 'name' | 'key'>): string => (key === 
 const identity = (name: string, key: string | undefined): string => `${name}\u0000${key ?? ''}`;
 
 /** `writer` resolves when it is known whose the task is, with `undefined` if another's; until then no step runs. */
-export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefined>): Journal => {
+export const journal = (
+  ports: TaskPorts,
+  writer: Promise<RecordWriter | undefined>,
+  life: Pick<Life, 'isDoubtful' | 'confirm'>,
+): Journal => {
   let used: Set<string> | undefined;
   let recorded: ReadonlyMap<string, Step> | undefined;
   let interrupted: readonly OpenCall[] | undefined;
@@ -104,6 +109,10 @@ export const journal = (ports: TaskPorts, writer: Promise<RecordWriter | undefin
       const known = recorded.get(pair);
       if (known) return { value: await valueOf(ports, known.result, known.ref), replayed: true, ms: known.ms };
       try {
+        if (life.isDoubtful()) {
+          await held.confirm();
+          life.confirm();
+        }
         return await make(held, optional({ name, key }), run, usageOf);
       } catch (error) {
         used?.delete(pair); // Nothing is recorded under it: who catches this may try again.

@@ -1,6 +1,7 @@
 /** The attempts that run now, so that they can be told to stop. */
 import { TaskCancelledError } from '../kernel/errors.ts';
 import { numbered } from '../kernel/numbered.ts';
+import type { Pulse } from './pulse.ts';
 
 /** One attempt's. */
 export interface Life {
@@ -14,6 +15,10 @@ export interface Life {
    * listener refers to past the young generation.
    */
   watch(aborted: (reason: unknown) => void): void;
+  /** Whether the task may be another's by now: it was not kept alive since it last was this one's for certain. */
+  isDoubtful(): boolean;
+  /** It is this one's for certain. */
+  confirm(): void;
   /** It runs no more: a cancellation or a stop is not for it. */
   end(): void;
 }
@@ -29,7 +34,8 @@ export interface Lives {
   stop(reason: Error): void;
 }
 
-export const lives = (): Lives => {
+/** `breaks`: of the pulse that keeps alive what runs here. */
+export const lives = (breaks: Pulse['breaks'] = () => 0): Lives => {
   // Twins, deliveries of two messages for one task, may run here side by side until one of them is fenced.
   const running = numbered<Life>();
   let stopped: Error | undefined;
@@ -38,7 +44,7 @@ export const lives = (): Lives => {
 
   return {
     begin: (recordKey) => {
-      const life = lifeOf(recordKey, () => running.remove(number));
+      const life = lifeOf(recordKey, breaks, () => running.remove(number));
       const number = running.add(life);
       if (stopped) life.abort(stopped);
       return life;
@@ -55,7 +61,8 @@ export const lives = (): Lives => {
   };
 };
 
-const lifeOf = (recordKey: string, end: () => void): Life => {
+const lifeOf = (recordKey: string, breaks: Pulse['breaks'], end: () => void): Life => {
+  let confirmedAt = breaks();
   const controller = new AbortController();
   const { signal } = controller;
   let watching: ((reason: unknown) => void) | undefined;
@@ -72,6 +79,10 @@ const lifeOf = (recordKey: string, end: () => void): Life => {
     watch: (aborted) => {
       if (signal.aborted) aborted(signal.reason);
       else watching = aborted;
+    },
+    isDoubtful: () => breaks() !== confirmedAt,
+    confirm: () => {
+      confirmedAt = breaks();
     },
     end: () => {
       ended = true;

@@ -24,6 +24,8 @@ export interface RecordWriter {
    * not do it, and does nothing more.
    */
   write(change: Change): Promise<void>;
+  /** Resolves when KV still has what was written last; else as `write`. */
+  confirm(): Promise<void>;
   /** The last write: later ones, as of a handler that was left behind, throw `FencedError`. */
   end(change: Change): Promise<void>;
   /** The end without a last write. */
@@ -99,9 +101,22 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     return next;
   };
 
+  const confirm = async (): Promise<void> => {
+    for (;;) {
+      await running?.catch(() => undefined);
+      if (lost) throw lost;
+      const expected = revision;
+      const there = (await ports.records.get(recordKey))?.revision ?? 0;
+      if (there === expected) return;
+      // Own writes may have come between.
+      if (revision === expected && !running) throw lose(there);
+    }
+  };
+
   return {
     record: () => record,
     bytes: () => bytes,
+    confirm,
     write: (change) => (ended ? Promise.reject(tooLate(recordKey)) : write(change)),
     end: (change) => {
       ended = true;

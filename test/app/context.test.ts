@@ -4,6 +4,7 @@ import { localCache } from '../../src/app/local.ts';
 import type { Log, Write } from '../../src/kernel/log.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { journal } from '../../src/task/journal.ts';
+import { lives } from '../../src/task/lives.ts';
 import type { Task } from '../../src/task/message.ts';
 import { open } from '../task/world.ts';
 
@@ -37,7 +38,7 @@ const setup = async (of: Task = task) => {
       number: 3,
       startedAt: 5,
       alone: false,
-      journal: journal(ports, new Promise(() => {})),
+      journal: journal(ports, new Promise(() => {}), lives().begin('t.a')),
       signal: life.signal,
       emit: () => {},
     },

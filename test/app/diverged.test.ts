@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { tellDiverged } from '../../src/app/diverged.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { journal } from '../../src/task/journal.ts';
+import { lives } from '../../src/task/lives.ts';
 import { decodeTask } from '../../src/task/message.ts';
 import { decodeRecord } from '../../src/task/record.ts';
 import { begun, firstRecord } from '../../src/task/transitions.ts';
@@ -23,7 +24,7 @@ const setup = async () => {
     const entry = await ports.records.get('t.a');
     const record = (entry && decodeRecord(entry.value)) ?? begun(firstRecord(task), delivery, 'w', 0);
     const writer = recordWriter({ ports, recordKey: 't.a', record, revision: entry?.revision ?? 0, fenced: () => {} });
-    const made = journal(ports, Promise.resolve(writer));
+    const made = journal(ports, Promise.resolve(writer), lives().begin('t.a'));
     for (const step of steps) await made.step(step, 'k', () => 1);
     const signal = new AbortController().signal;
     tellDiverged(

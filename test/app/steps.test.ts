@@ -4,6 +4,7 @@ import { stepper } from '../../src/app/steps.ts';
 import type { Duration } from '../../src/kernel/duration.ts';
 import { NonRetryableError, TimeoutError } from '../../src/kernel/errors.ts';
 import { journal } from '../../src/task/journal.ts';
+import { lives } from '../../src/task/lives.ts';
 import { decodeTask } from '../../src/task/message.ts';
 import { decodeRecord } from '../../src/task/record.ts';
 import { begun, firstRecord } from '../../src/task/transitions.ts';
@@ -33,7 +34,7 @@ const setup = async () => {
         number: 1,
         startedAt: 0,
         alone: false,
-        journal: journal(ports, Promise.resolve(writer)),
+        journal: journal(ports, Promise.resolve(writer), lives().begin('t.a')),
         signal: life.signal,
         emit: (event) => events.push(event),
       },

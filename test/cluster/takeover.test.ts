@@ -32,6 +32,26 @@ test('the tasks of a node that is killed start elsewhere after the ack wait, and
   expect(new Map(ledger.calls)).toEqual(new Map(expected.flat()));
 });
 
+test('a node that stood still for longer than the ack wait runs no step that another has run meanwhile', async () => {
+  const company = await cluster({ nodes: 1 });
+  const { ledger, records, nodes } = company;
+  ledger.hold('between');
+  await company.submit(10);
+  await ledger.held(10);
+  await company.node('node-2');
+  nodes[0]?.kill('SIGSTOP');
+  await ledger.held(20);
+  ledger.release();
+  await records.until(() => records.ends.size === 10);
+
+  nodes[0]?.kill('SIGCONT');
+  nodes[0]?.kill('SIGTERM'); // It ends when its handlers are over.
+  expect(await nodes[0]?.exit).toBe(0);
+  await expectWhole(company, 10);
+  const twos = [...ledger.calls].filter(([call]) => call.endsWith('.two'));
+  expect(twos.map(([, times]) => times)).toEqual(Array(10).fill(1));
+});
+
 test('a batch whose only node is killed goes on when that is started again: each task ends once', async () => {
   const company = await cluster({ nodes: 1 });
   const { records, nodes } = company;

@@ -3,6 +3,7 @@ import { onTestFinished } from 'vitest';
 import { type LayerOptions, modelLayer } from '../../src/llm/layer.ts';
 import type { ModelEntry, ProviderModel } from '../../src/llm/models.ts';
 import { journal } from '../../src/task/journal.ts';
+import { lives } from '../../src/task/lives.ts';
 import { decodeTask } from '../../src/task/message.ts';
 import { decodeRecord } from '../../src/task/record.ts';
 import { begun, firstRecord } from '../../src/task/transitions.ts';
@@ -45,7 +46,7 @@ export const layerWorld = async (
     const made = layer.of({
       task,
       number,
-      journal: journal(ports, Promise.resolve(writer)),
+      journal: journal(ports, Promise.resolve(writer), lives().begin('t.a')),
       signal: life.signal,
       emit: (event) => void events.push(event),
     });

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { PayloadTooLargeError } from '../../src/kernel/errors.ts';
 import { valueOf } from '../../src/task/fit.ts';
 import { journal } from '../../src/task/journal.ts';
+import { lives } from '../../src/task/lives.ts';
 import { decodeRecord, recordBytesMax } from '../../src/task/record.ts';
 import { begun, completed, firstRecord } from '../../src/task/transitions.ts';
 import { recordWriter } from '../../src/task/writer.ts';
@@ -36,31 +37,31 @@ const setup = async () => {
 
 test('what fits stays in the record', async () => {
   const { ports, attempt, blobs, record } = await setup();
-  const steps = journal(ports, attempt());
+  const steps = journal(ports, attempt(), lives().begin('t.a'));
   await steps.step('a', undefined, () => 'x'.repeat(60 * kb));
   expect([await blobs(), (await record('a'))?.steps[0]?.ref]).toEqual([[], undefined]);
 });
 
 test('what does not fit goes to blobs, the largest first, and comes back on a later attempt', async () => {
   const { ports, attempt, bytesNow, blobs, record } = await setup();
-  const steps = journal(ports, attempt());
+  const steps = journal(ports, attempt(), lives().begin('t.a'));
   const values = [30, 50, 10, 20].map((size, n) => String(n).repeat(size * kb));
   for (const [n, value] of values.entries()) await steps.step('s', String(n), () => value);
   expect(await bytesNow()).toBeLessThanOrEqual(64 * kb);
   expect((await record('a'))?.steps.map(({ ref }) => ref !== undefined)).toEqual([false, true, false, false]);
   expect((await blobs()).length).toBe(1);
-  const again = journal(ports, attempt());
+  const again = journal(ports, attempt(), lives().begin('t.a'));
   for (const [n, value] of values.entries())
     expect(await again.step('s', String(n), () => 'no')).toMatchObject({ value, replayed: true });
 });
 
 test('a value is put elsewhere once, however often the record is written', async () => {
   const { ports, attempt, blobs, record } = await setup();
-  const steps = journal(ports, attempt());
+  const steps = journal(ports, attempt(), lives().begin('t.a'));
   await steps.step('large', undefined, () => 'x'.repeat(100 * kb));
   const ref = (await record('a'))?.steps[0]?.ref;
   for (let n = 0; n < 5; n += 1) await steps.step('s', String(n), () => n);
-  const again = journal(ports, attempt());
+  const again = journal(ports, attempt(), lives().begin('t.a'));
   await again.step('after', undefined, () => 1);
   expect([await blobs(), (await record('a'))?.steps[0]?.ref]).toEqual([[ref], ref]);
   expect(ref).toMatch(/^t\.a\.0\./);

@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AmbiguousStepError, FencedError } from '../../src/kernel/errors.ts';
 import { journal } from '../../src/task/journal.ts';
+import { type Life, lives } from '../../src/task/lives.ts';
 import { decodeRecord, encodeRecord, stepsMax, type TaskRecord } from '../../src/task/record.ts';
 import { begun, firstRecord } from '../../src/task/transitions.ts';
 import { recordWriter } from '../../src/task/writer.ts';
@@ -23,11 +24,11 @@ const setup = async () => {
   const world = await open();
   const { ports } = world;
   /** An attempt, with what the earlier ones have written. */
-  const attempt = async () => {
+  const attempt = async (life: Life = lives().begin('t.a')) => {
     const entry = await ports.records.get('t.a');
     const record: TaskRecord = (entry && decodeRecord(entry.value)) ?? first;
     const writer = recordWriter({ ports, recordKey: 't.a', record, revision: entry?.revision ?? 0, fenced: () => {} });
-    return journal(ports, Promise.resolve(writer));
+    return journal(ports, Promise.resolve(writer), life);
   };
   const ran: string[] = [];
   const noting = (name: string, value: unknown) => () => {
@@ -141,7 +142,9 @@ test('no step runs before it is known whose task it is', async () => {
   const { ports, ran, noting } = await setup();
   const refused = Promise.reject(new FencedError('another’s'));
   refused.catch(() => {}); // Whoever makes a step hears of it.
-  await expect(journal(ports, refused).step('a', undefined, noting('a', 1))).rejects.toThrow(FencedError);
+  await expect(journal(ports, refused, lives().begin('t.a')).step('a', undefined, noting('a', 1))).rejects.toThrow(
+    FencedError,
+  );
   expect(ran).toEqual([]);
 });
 
@@ -158,8 +161,35 @@ test('a step that another attempt has overtaken is not recorded', async () => {
 test('a step of an attempt that is over is not run', async () => {
   const { ports, ran, noting } = await setup();
   const writer = recordWriter({ ports, recordKey: 't.a', record: first, revision: 0, fenced: () => {} });
-  const steps = journal(ports, Promise.resolve(writer));
+  const steps = journal(ports, Promise.resolve(writer), lives().begin('t.a'));
   await writer.end((record) => record);
   await expect(steps.step('late', undefined, noting('late', 1))).rejects.toThrow(FencedError);
   expect(ran).toEqual([]);
+});
+
+describe('after a break in which nothing was kept alive', () => {
+  const broken = async () => {
+    const world = await setup();
+    let breaks = 0;
+    const life = lives(() => breaks).begin('t.a');
+    const steps = await world.attempt(life);
+    await steps.step('a', undefined, world.noting('a', 1));
+    breaks += 1;
+    return { ...world, steps };
+  };
+
+  test('no step is run that another attempt may have run meanwhile', async () => {
+    const { attempt, steps, ran, noting } = await broken();
+    await (await attempt()).step('b', undefined, noting('b', 2));
+    await expect(steps.step('b', undefined, noting('b', 3))).rejects.toThrow(FencedError);
+    await expect(steps.step('c', undefined, noting('c', 4))).rejects.toThrow(FencedError);
+    expect(ran).toEqual(['a', 'b']);
+  });
+
+  test('steps go on where nobody has written, side by side too', async () => {
+    const { steps, ran, noting } = await broken();
+    await Promise.all(['b', 'c'].map((name) => steps.step(name, undefined, noting(name, name))));
+    await steps.step('d', undefined, noting('d', 'd'));
+    expect(ran).toEqual(['a', 'b', 'c', 'd']);
+  });
 });
