@@ -1,7 +1,7 @@
 /** One connection to NATS, and the ports over it. */
 import { connect, type ConnectionOptions, type NatsConnection as Client } from '@nats-io/transport-node';
 import { atMost, type Clock } from '../../kernel/clock.ts';
-import { UnavailableError } from '../../kernel/errors.ts';
+import { ConfigurationError, UnavailableError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { Blobs } from '../blobs.ts';
@@ -44,7 +44,13 @@ const reconnectJitterMs = 500;
 const dialMs = 5_000;
 const flushMs = 2_000;
 
-/** Throws `UnavailableError` when no server answers. After that it reconnects for ever. */
+/** The first with all that is asked of it: schedules of each kind, counters of deliveries, batched reads. */
+const least = [2, 15] as const;
+
+/**
+ * Throws `UnavailableError` when no server answers, and `ConfigurationError` where one does that is too old. After that it
+ * reconnects for ever.
+ */
 export const connectNats = async (options: NatsOptions): Promise<NatsConnection> => {
   const { clock, random, log } = options;
   const inbox = `${options.inboxPrefix ?? '_INBOX'}.${random.id()}`;
@@ -107,7 +113,18 @@ export const connectNats = async (options: NatsOptions): Promise<NatsConnection>
   };
 };
 
-const dial = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
+const dial = async (options: NatsOptions): Promise<Client> => {
+  const client = await connected(options);
+  const { version = '', host } = client.info ?? {};
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major > least[0] || (major === least[0] && minor >= least[1])) return client;
+  await client.close();
+  throw new ConfigurationError([
+    `NATS_URL: the nats-server at ${host} is version ${version}; Troupe needs ${least.join('.')} or later`,
+  ]);
+};
+
+const connected = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
   const { addresses, credentials } = parseServers(servers);
   try {
     return await connect({
@@ -158,9 +175,13 @@ const lifeOf = (
 
   const watch = async (): Promise<void> => {
     for await (const status of client.status()) {
-      if (status.type === 'disconnect') become('disconnected');
-      else if (status.type === 'reconnect') become('connected');
-      else if (status.type === 'error') log.warn({ err: status.error }, 'the NATS server reports an error');
+      if (status.type === 'disconnect') {
+        log.warn({ server: status.server }, 'the connection to NATS is lost; it is dialled until it is back');
+        become('disconnected');
+      } else if (status.type === 'reconnect') {
+        log.info({ server: status.server }, 'connected to NATS again');
+        become('connected');
+      } else if (status.type === 'error') log.warn({ err: status.error }, 'the NATS server reports an error');
     }
   };
   void watch().catch((error: unknown) => log.error({ err: error }, 'the connection is no longer watched'));

@@ -1,4 +1,6 @@
-import { expect, test } from 'vitest';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import { parseServers } from '../../../src/bus/nats/servers.ts';
 import { bytes } from '../../contract/world.ts';
 import { freshNats } from '../../setup/servers.ts';
@@ -25,6 +27,29 @@ test('credentials in the URL let in, wrong ones do not', async () => {
   await (await connectTo(url('me:secret'))).bus.flush();
   await expect(connectTo(url('me:wrong'))).rejects.toMatchObject({ code: 'unavailable' });
   await expect(connectTo(server.url)).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('a server that is too old is told from one that is not there, by its version', async () => {
+  const info = {
+    server_id: 'old',
+    version: '2.9.10',
+    host: '127.0.0.1',
+    proto: 1,
+    max_payload: 1_048_576,
+    headers: true,
+  };
+  const old = createServer((socket) => {
+    socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+    socket.on('data', (data) => data.includes('PING') && socket.write('PONG\r\n'));
+    socket.on('error', () => {});
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void old.close());
+  await once(old, 'listening');
+  const { port } = old.address() as AddressInfo; // it listens on a port, not on a pipe
+  await expect(connectTo(`nats://127.0.0.1:${port}`)).rejects.toMatchObject({
+    code: 'configuration',
+    mistakes: ['NATS_URL: the nats-server at 127.0.0.1 is version 2.9.10; Troupe needs 2.15 or later'],
+  });
 });
 
 test('the account’s limit is known', async () => {
