@@ -15,7 +15,7 @@ import { systemRandom } from './kernel/random.ts';
 export interface ClientSettings<A> {
   /** `nats://127.0.0.1:4222`. Several servers of one cluster by commas; credentials as `nats://user:password@host`. */
   readonly nats?: string;
-  /** The app, to validate and classify here. Its pools' streams are written straight away, whether or not a node runs. */
+  /** The app, to validate and classify here. Its pools' streams are written straight away, once a node has made them. */
   readonly app?: A;
   /** On whose behalf tasks are submitted that name no tenant: where the app is known, after the task's own `tenant`. */
   readonly tenant?: string;
