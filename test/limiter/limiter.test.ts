@@ -20,15 +20,42 @@ describe('a limiter', () => {
     expect(await status()).toMatchObject({ windows: [{ used: 2 }], unconfirmed: 2 });
   });
 
-  test('counts a permit of which nobody has told anything for as long as somebody may be using it', async () => {
-    const { node, client, clock } = await opened();
+  test('counts a permit of which nobody tells anything for as long as somebody may be using it, and for the window after', async () => {
+    const { node, client, clock, status } = await opened();
     await node('a');
     const one = client('one');
     await one.wait(wishes(10), 1_000);
-    await clock.advance(200_000);
-    expect((await one.wait([{ id: 'late' }], 1_000)).size).toBe(0);
-    await clock.advance(100_000);
-    expect((await one.wait([{ id: 'late' }], 1_000)).size).toBe(1);
+    await clock.advance(300_000);
+    expect((await one.wait([{ id: 'late' }], 9_000)).size).toBe(0);
+    expect(await status()).toMatchObject({ unconfirmed: 0, windows: [{ used: 10 }] });
+    expect((await one.wait([{ id: 'late' }], 3_000)).size).toBe(1);
+  });
+
+  test('forgets nobody’s permits before a window that is longer than that has passed', async () => {
+    const { node, client, clock } = await opened({ windows: [{ unit: 'requests', limit: 10, perMs: 1_800_000 }] });
+    await node('a');
+    expect((await client('killed').wait(wishes(10), 1_000)).size).toBe(10);
+    const one = client('one');
+    for (let waited = 0; waited < 30; waited += 5) {
+      expect((await one.wait(wishes(1), 1_000)).size).toBe(0);
+      await clock.advance(300_000);
+    }
+    await clock.advance(310_000);
+    expect((await one.wait(wishes(10), 1_000)).size).toBe(10);
+  });
+
+  test('frees the place of a call that nobody has dated, unless its client says that it goes on', async () => {
+    const { node, client, clock, status } = await opened({ windows: [], concurrent: 2 });
+    await node('a');
+    const one = client('one');
+    const [a = ''] = (await one.wait(wishes(2), 500)).values();
+    for (let waited = 0; waited < 32; waited += 1) {
+      await clock.advance(10_000);
+      await one.settle({ type: 'alive', permit: a });
+    }
+    expect(await status()).toMatchObject({ active: 1, unconfirmed: 1 });
+    expect(await one.settle({ type: 'settled', permit: a })).toEqual({ unknown: [] });
+    expect(await status()).toMatchObject({ active: 0 });
   });
 
   test('gives back what was not sent, and takes a settled one for what it used', async () => {

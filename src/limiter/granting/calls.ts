@@ -5,7 +5,7 @@ import type { Call, Slice } from './slices.ts';
 import type { Waiting } from './waiting.ts';
 import type { Windows } from './windows.ts';
 
-/** H: how long a permit is counted of which nobody has told anything. By then whoever had it is gone. */
+/** H: how long nobody may have told anything of a permit. Whoever had it is gone then, and has sent it before, or never. */
 export const unconfirmedMs = 300_000;
 
 /**
@@ -22,7 +22,7 @@ export interface Calls {
   /** Grants it from the slice; answers the permit's number there. */
   begin(slice: Slice, asked: Asked, nowMs: number): number;
   tell(number: number, call: Call, word: Word, nowMs: number): Told;
-  /** Gives up on those whose holder is gone. Answers the numbers of those of which nothing was ever told. */
+  /** Frees the places of those whose holder is gone. Answers the numbers of those that nobody has ever dated. */
   sweep(slice: Slice, nowMs: number): readonly number[];
   /** Those whose holder has not been heard of for its lease. */
   silent(slices: Iterable<Slice>, nowMs: number): readonly Call[];
@@ -53,8 +53,10 @@ export const callsOf = ({ timing, windows, late }: CallsOptions): Calls => {
     windows.date(call.amount, atMs);
   };
 
-  /** Its request has arrived by then, if it was written in time. */
-  const isSent = (call: Call): void => date(call, call.grantedAtMs + timing.permitMs + timing.travelMs);
+  /** By when a request has arrived that was written D after `fromMs` at the latest. */
+  const arrivedBy = (fromMs: number): number => fromMs + timing.permitMs + timing.travelMs;
+
+  const isSent = (call: Call): void => date(call, arrivedBy(call.grantedAtMs));
 
   const isLate = (call: Call, nowMs: number): void => {
     if (call.datedAtMs !== undefined) return;
@@ -129,9 +131,11 @@ export const callsOf = ({ timing, windows, late }: CallsOptions): Calls => {
     sweep: ({ calls }, nowMs) => {
       const untold: number[] = [];
       for (const [number, call] of calls) {
-        const { datedAtMs, grantedAtMs, holdUntilMs, aliveAtMs } = call;
-        if (datedAtMs === undefined && nowMs - grantedAtMs > unconfirmedMs) {
-          drop(number, call);
+        const { datedAtMs, holdUntilMs, aliveAtMs } = call;
+        if (datedAtMs === undefined && nowMs - aliveAtMs > unconfirmedMs) {
+          // It may have arrived at any time since its grant: it leaves the windows as if that were only now.
+          date(call, arrivedBy(nowMs));
+          forget(number, call);
           untold.push(number);
         } else if (datedAtMs !== undefined && nowMs > Math.max(holdUntilMs, aliveAtMs + clientLeaseMs))
           forget(number, call);

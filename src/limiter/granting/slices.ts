@@ -41,6 +41,7 @@ export interface Call {
   readonly amount: Amount;
   readonly grantedAtMs: number;
   readonly holdUntilMs: number;
+  /** When its holder was last heard to be at it; from its grant on. */
   aliveAtMs: number;
   datedAtMs: number | undefined;
 }
