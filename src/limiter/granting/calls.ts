@@ -62,11 +62,15 @@ export const callsOf = ({ timing, windows, late }: CallsOptions): Calls => {
     if (call.datedAtMs !== undefined) return;
     call.datedAtMs = nowMs;
     undate(call);
+    call.counts.counting -= 1;
     call.counts = late(call.amount, nowMs);
+    call.counts.counting += 1;
   };
 
-  const forget = (number: number, { slice }: Call): void => {
-    if (slice.calls.delete(number)) active -= 1;
+  const forget = (number: number, { slice, counts }: Call): void => {
+    slice.calls.delete(number);
+    counts.counting -= 1;
+    active -= 1;
   };
 
   /** As if it had never been granted. */
@@ -94,6 +98,7 @@ export const callsOf = ({ timing, windows, late }: CallsOptions): Calls => {
       slice.left = minus(slice.left, amount);
       slice.granted += 1;
       slice.undated += 1;
+      slice.counting += 1;
       active += 1;
       const holdUntilMs = nowMs + timing.permitMs + holdMs;
       slice.holdUntilMs = Math.max(slice.holdUntilMs, holdUntilMs);

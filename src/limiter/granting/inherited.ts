@@ -1,6 +1,7 @@
 /** Slices of earlier limiters: nobody here knows their permits, so each counts whole from the latest its requests can have arrived. */
-import type { Timing } from '../budget.ts';
+import type { Amount, Timing } from '../budget.ts';
 import type { KeptSlice } from './key.ts';
+import { cells, merge } from './merging.ts';
 import { clientLeaseMs, type Word } from '../messages.ts';
 import { type PermitId, permitText } from '../permit-id.ts';
 import type { Windows } from './windows.ts';
@@ -24,8 +25,10 @@ export interface Inherited {
 }
 
 interface Kept {
-  readonly slice: KeptSlice;
-  readonly leavesAtMs: number;
+  readonly n: number;
+  readonly seenAtMs: number;
+  amount: Amount;
+  leavesAtMs: number;
   /** Permits whose calls have ended. */
   readonly ended: Set<string>;
   active: number;
@@ -35,9 +38,14 @@ interface Kept {
 export const inherit = (
   slices: readonly InheritedSlice[],
   windows: Windows,
-  { sliceMs, permitMs, travelMs }: Timing,
+  timing: Timing,
   nowMs: number,
 ): Inherited => {
+  const { sliceMs, permitMs, travelMs } = timing;
+  const cellOf = cells(
+    windows.counts.map(({ window }) => window),
+    timing,
+  );
   const all = new Map<number, Kept>();
   for (const slice of slices) {
     // Who was deposed may have granted from it until V was over.
@@ -45,13 +53,22 @@ export const inherit = (
     windows.reserve(slice.amount);
     windows.date(slice.amount, arrivedAtMs);
     all.set(slice.n, {
-      slice,
+      n: slice.n,
+      seenAtMs: slice.seenAtMs,
+      amount: slice.amount,
       leavesAtMs: arrivedAtMs + windows.longestMs,
       ended: new Set(),
       active: slice.active,
       activeUntilMs: nowMs + slice.holdMs,
     });
   }
+
+  /**
+   * Nothing of it is going to change any more, and this limiter has seen it come, not just before it took over. Of others it
+   * knows no more than that they were there then: whoever stands by may know better.
+   */
+  const isDone = ({ seenAtMs, active, activeUntilMs }: Kept, now: number): boolean =>
+    active === 0 && now > activeUntilMs && seenAtMs < nowMs - sliceMs;
 
   return {
     active: () => [...all.values()].reduce((sum, { active }) => sum + active, 0),
@@ -75,9 +92,10 @@ export const inherit = (
         if (now > kept.activeUntilMs) kept.active = 0;
         if (kept.leavesAtMs <= now && kept.active === 0) all.delete(n);
       }
+      merge(all, (kept) => (isDone(kept, now) ? cellOf(kept.seenAtMs, now) : undefined));
     },
     kept: (now) =>
-      [...all.values()].map(({ slice: { n, amount }, active, activeUntilMs }) => ({
+      [...all.values()].map(({ n, amount, active, activeUntilMs }) => ({
         n,
         amount,
         active,

@@ -95,6 +95,7 @@ export const ledger = (options: LedgerOptions): Ledger => {
       sweptAtMs = nowMs;
       for (const slice of slices.all.values())
         for (const number of calls.sweep(slice, nowMs)) lost.add(permitText({ epoch, slice: slice.n, number }));
+      slices.merge(nowMs);
       earlier.advance(nowMs);
     },
     active: () => calls.active() + earlier.active(),

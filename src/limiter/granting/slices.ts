@@ -4,6 +4,7 @@
  */
 import { type Amount, type Budget, covers, minus, noAmount, type Timing, type Unit } from '../budget.ts';
 import type { KeptSlice } from './key.ts';
+import { cells, merge } from './merging.ts';
 import type { Windows } from './windows.ts';
 
 /** Of each limit. What a takeover wastes is in proportion to it. */
@@ -25,6 +26,8 @@ export interface Slice {
   undated: number;
   /** Permits whose calls may be going on, by their number, and until when at most. */
   readonly calls: Map<number, Call>;
+  /** Calls that may be going on and count here: what they have used changes `amount` when they end. */
+  counting: number;
   holdUntilMs: number;
   /** When the last of its dates has left every window. */
   leavesAtMs: number;
@@ -55,6 +58,8 @@ export interface Slices {
   late(amount: Amount, nowMs: number): Slice;
   /** Gives up what may not be granted any more, and forgets what counts nowhere. */
   advance(nowMs: number): void;
+  /** Makes few of the old ones, as exact as a successor needs them. */
+  merge(nowMs: number): void;
   kept(nowMs: number): readonly KeptSlice[];
   /** When the next one is to be closed. */
   nextMs(): number;
@@ -71,6 +76,7 @@ export interface SlicesOptions {
 
 export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slices => {
   const all = new Map<number, Slice>();
+  const cellOf = cells(budget.windows, timing);
   let count = last;
 
   /** Those that are not closed, oldest first. */
@@ -88,7 +94,7 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
   const add = (status: Slice['status'], amount: Amount, left: Amount, nowMs: number): Slice => {
     count += 1;
     windows.reserve(amount);
-    const empty = { granted: 0, undated: 0, calls: new Map(), holdUntilMs: 0, leavesAtMs: 0 };
+    const empty = { granted: 0, undated: 0, calls: new Map(), counting: 0, holdUntilMs: 0, leavesAtMs: 0 };
     const slice: Slice = { n: count, takenAtMs: nowMs, status, left, amount, ...empty };
     all.set(count, slice);
     if (status !== 'closed') open = [...open, slice];
@@ -134,10 +140,10 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
     advance: (nowMs) => {
       for (const [n, slice] of all) {
         if (slice.status === 'open' && nowMs >= slice.takenAtMs + timing.sliceMs) close(slice);
-        const counts = slice.undated > 0 || slice.calls.size > 0 || slice.leavesAtMs > nowMs;
-        if (slice.status === 'closed' && !counts) all.delete(n);
+        if (isDone(slice) && slice.leavesAtMs <= nowMs) all.delete(n);
       }
     },
+    merge: (nowMs) => merge(all, (slice) => (isDone(slice) ? cellOf(slice.takenAtMs, nowMs) : undefined)),
     kept: (nowMs) =>
       [...all.values()].map(({ n, amount, left, calls, holdUntilMs }) => {
         // Of what is left calls may begin without another word to the key.
@@ -155,6 +161,10 @@ export const slicesOf = ({ budget, timing, windows, last }: SlicesOptions): Slic
     },
   };
 };
+
+/** Nothing of it is going to change any more. */
+const isDone = ({ status, undated, calls, counting }: Slice): boolean =>
+  status === 'closed' && undated === 0 && calls.size === 0 && counting === 0;
 
 /** What a call may take that nobody has asked for yet. */
 const longestHoldMs = 600_000;
