@@ -106,6 +106,29 @@ describe('a limiter', () => {
     expect((await one.wait([{ id: 'w3' }], 500)).size).toBe(1);
   });
 
+  test.each([
+    ['of places alone', []],
+    ['whose windows count nothing of it', [{ unit: 'tokens', limit: 1_000, perMs: 10_000 } as const]],
+  ])('is fair to lanes and tenants also in a budget %s', async (_what, windows) => {
+    const { node, client, clock } = await opened({ windows, concurrent: 1 });
+    await node('a');
+    const one = client('one');
+    const mine = Array.from({ length: 40 }, (_, index) => ({ id: `${index}`, lane: 'high', tenant: 'a' }) as const);
+    const others = [{ id: 'b', lane: 'high', tenant: 'b' } as const, { id: 'low', lane: 'low', tenant: 'a' } as const];
+    const all = [...mine, ...others];
+    const served: string[] = [];
+    while (served.length < 12) {
+      one.list(all.filter(({ id }) => !served.includes(id)));
+      await clock.advance(50);
+      for (const { id, permit } of one.heard.flatMap(({ grants }) => grants).slice(served.length)) {
+        served.push(all[id]?.id ?? '');
+        await one.settle(sent(permit), { type: 'settled', permit });
+      }
+    }
+    expect(served.slice(0, 3)).toContain('b');
+    expect(served.slice(0, 10)).toContain('low');
+  });
+
   test('is closed for as long as the provider said, also for whoever takes over', async () => {
     const { node, client, request } = await opened();
     const first = await node('a');

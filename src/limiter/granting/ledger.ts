@@ -20,7 +20,7 @@ export interface Ledger {
   readonly windows: Windows;
   /** Which unit is never allowed so much, if one is. */
   excess(amount: Amount): Unit | undefined;
-  /** The largest part that `amount` is of any limit. */
+  /** The largest part that `amount` is of any window's limit; where none counts it, of the places. */
   costOf(amount: Amount): number;
   /** Forgets what has left the windows, and gives up what may not be granted any more. */
   advance(nowMs: number): void;
@@ -87,7 +87,8 @@ export const ledger = (options: LedgerOptions): Ledger => {
     timing,
     windows,
     excess: (amount) => units.find((unit) => amount[unit] > windows.limits[unit]),
-    costOf: (amount) => Math.max(0, ...units.map((unit) => amount[unit] / windows.limits[unit])),
+    costOf: (amount) =>
+      Math.max(0, ...units.map((unit) => amount[unit] / windows.limits[unit])) || 1 / (budget.concurrent ?? Infinity),
     advance: (nowMs) => {
       windows.expire(nowMs);
       slices.advance(nowMs);
