@@ -54,7 +54,8 @@ export interface BaseCtx {
   embedding(name: EmbeddingName, options?: CallOptions): EmbeddingModelV4;
   /**
    * Runs `call` under a permit of a budget: for any API that has a limit. The permit is checked right before `call`
-   * begins, not at the wire, so `call` must send its one request at once. Throws LimiterTimeoutError,
+   * begins, so `call` must send its one request at once; through `modelFetch` it is checked at the wire as well. What
+   * `call` sends any other way nobody sees, so its request counts, whether or not it fails. Throws LimiterTimeoutError,
    * DeadlineExceededError, NonRetryableError for a budget that there is not, or for more than it ever allows, and what
    * `call` throws.
    */

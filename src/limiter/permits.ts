@@ -30,11 +30,16 @@ export interface Permit {
   readonly waitedMs: number;
   /** Whether the request may leave at this moment. Asked right before its first byte is written. */
   inTime(): boolean;
+  /**
+   * Its call has begun, by a transport that may be one of which nobody sees what it writes: it counts as sent at the end
+   * of its time. Until then a request that is seen may still leave by it, and says `sent` itself.
+   */
+  begun(): void;
   /** The request has been written; the permit notes whether that was in time. */
   sent(): void;
   /** The first byte of an answer is here, so the request has arrived. */
   heard(): void;
-  /** Nothing has left, and nothing will. */
+  /** Nothing that is seen has left, and nothing will. Of one that has begun nobody knows: it counts as sent. */
   unsent(): void;
   /** The call is over. `actual`: what it used, where that is known; else the estimate stands. */
   settle(actual?: Amount): void;

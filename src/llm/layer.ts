@@ -16,7 +16,7 @@ import { passage } from './passage.ts';
 import { permitted } from './permission.ts';
 import type { Provider } from './route.ts';
 import type { CallPorts, CallScope } from './scope.ts';
-import { providerTransport, type Transport, transport } from './transport.ts';
+import { anyTransport, providerTransport } from './transport.ts';
 import { count } from './usage.ts';
 import { patience } from './waiting.ts';
 
@@ -65,15 +65,9 @@ const defaultTimeoutMs = 600_000;
 /** Loads the AI SDK and the tokenizers that the models need; without models, neither. */
 export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => {
   const { models, permits, ports, cache } = options;
-  const transports = new Map<string, Transport>();
-  const transportOf = (budget: string): Transport => {
-    const known = transports.get(budget) ?? transport();
-    transports.set(budget, known);
-    return known;
-  };
   const estimates = estimator(ports);
   const embeddingOf = await embeddingsOf({ embeddings: new Map(), ...options, estimates });
-  const behind = { ...options, transportOf, embeddingOf };
+  const behind = { ...options, embeddingOf };
   if (models.size === 0) return { of: (attempt) => attemptModels(behind, attempt, () => undefined) };
   const { wrapLanguageModel } = await import('ai');
   const all: CallPorts = { ports, permits, estimates, cache };
@@ -129,12 +123,11 @@ const streamed = async (all: CallPorts, scope: CallScope, params: Parameters<typ
 };
 
 interface Behind extends Pick<LayerOptions, 'permits' | 'ports'> {
-  readonly transportOf: (budget: string) => Transport;
   readonly embeddingOf: EmbeddingOf;
 }
 
 const attemptModels = (
-  { permits, ports, transportOf, embeddingOf }: Behind,
+  { permits, ports, embeddingOf }: Behind,
   attempt: CallScope['attempt'],
   modelOf: (name: string, scope: Omit<CallScope, 'name' | 'providers'>) => LanguageModelV4 | undefined,
 ): AttemptModels => {
@@ -170,7 +163,7 @@ const attemptModels = (
         signal,
         patience: patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: task.deadlineAt }),
       };
-      return permitted(permits, transportOf(budget), request, made, () => undefined);
+      return permitted(permits, anyTransport, request, made, () => undefined);
     },
     cause: (error) =>
       failure && error instanceof Error && error.name === 'AI_NoOutputGeneratedError' ? failure.error : error,

@@ -29,7 +29,7 @@ export const permitted = async <T>(
   const first = await acquireAll(permits, request);
   const { heard = () => {} } = request;
   return withPermit({ first, next: () => acquireAll(permits, request), heard }, async (wire) => {
-    if (transport.wired === false) for (const permit of first) permit.sent();
+    for (const permit of first) begin(permit, transport);
     try {
       const result = await call(wire);
       transport.show(wire.wired);
@@ -42,12 +42,15 @@ export const permitted = async <T>(
   });
 };
 
+const begin = (permit: Permit, { wired }: Transport): void => {
+  if (wired === undefined) permit.begun();
+  else if (!wired) permit.sent();
+};
+
 const settle = (wire: WireCall, transport: Transport, actual?: Amount): void => {
   for (const permit of wire.permits) {
     // It failed before it asked for anything.
     if (!wire.wired && transport.wired) permit.unsent();
-    // The first call of its kind: it has been sent by now, at the latest.
-    else if (!wire.wired) permit.sent();
     permit.settle(actual);
   }
 };

@@ -1,31 +1,20 @@
 /**
  * How calls of one kind go out. What goes through `limitedFetch` is checked at the wire. Of any other transport nobody
- * sees the first byte: it counts as sent when its call begins, and between that and the wire are JSON, DNS and TCP, so
+ * sees the first byte: its permit is checked when its call begins, and between that and the wire are JSON, DNS and TCP, so
  * a process that stands still there is late without being told.
  */
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 
 export interface Transport {
-  /** `undefined` until a call has shown it. */
+  /** `undefined` where the next call may go either way. */
   readonly wired: boolean | undefined;
   /** A call has shown it. */
   show(wired: boolean): void;
 }
 
-/** That of calls which nobody expects to be seen. */
-export const transport = (unseen: () => void = () => {}): Transport => {
-  let known: boolean | undefined;
-  return {
-    get wired() {
-      return known;
-    },
-    show: (wired) => {
-      known = wired;
-      if (!wired) unseen();
-    },
-  };
-};
+/** That of calls of which each may go another way, whatever the one before it did. */
+export const anyTransport: Transport = { wired: undefined, show: () => {} };
 
 export interface Provided {
   /** The app's name for the model. */
@@ -39,8 +28,9 @@ export const providerTransport = (
   { name, model: { provider, modelId } }: Provided,
 ): Transport => {
   const count = metrics.limiterUnwired.labels(name);
+  let known: boolean | undefined;
   let told = false;
-  return transport(() => {
+  const unseen = (): void => {
     count.inc();
     if (told) return;
     told = true;
@@ -48,5 +38,14 @@ export const providerTransport = (
       { model: name, by: `${provider}/${modelId}` },
       'a provider of this model uses a fetch of its own: permits are checked before its calls begin, and not at the wire; give it modelFetch',
     );
-  });
+  };
+  return {
+    get wired() {
+      return known;
+    },
+    show: (wired) => {
+      known = wired;
+      if (!wired) unseen();
+    },
+  };
 };

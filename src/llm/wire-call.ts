@@ -62,6 +62,8 @@ export const withPermit = <T>(source: PermitSource, run: (call: WireCall) => Pro
   const passage = (permits: readonly Permit[], isFirst: boolean): Passage => ({
     permits,
     renew: async () => {
+      // What has begun has not been returned: it counts, and must not take a place beside that of the others.
+      for (const permit of permits) permit.settle();
       const others = await source.next();
       if (isFirst) first = others;
       return passage(others, isFirst);

@@ -13,6 +13,7 @@ export const freePermits = (): Permits => {
         budget,
         waitedMs: 0,
         inTime: () => true,
+        begun: nothing,
         sent: nothing,
         heard: nothing,
         unsent: nothing,

@@ -12,6 +12,7 @@ const opened = (inTime: () => boolean = () => true) => {
     budget: 'b',
     waitedMs: 0,
     inTime,
+    begun: told('begun'),
     sent: told('sent'),
     heard: told('heard'),
     unsent: told('unsent'),

@@ -71,6 +71,62 @@ describe('what becomes of a permit is told:', () => {
     expect(fates.map(({ type }) => type)).toEqual(['late', 'settled']);
   });
 
+  test('sent, at the end of its time, where its call has begun and nobody sees what leaves', async () => {
+    const { clock, granted, fates } = world();
+    const permit = await granted('1.1.1');
+    permit.begun();
+    await clock.advance(499);
+    expect(permit.inTime()).toBe(true);
+    expect(fates).toEqual([]);
+    await clock.advance(1);
+    expect(permit.inTime()).toBe(false);
+    expect(fates).toEqual([{ type: 'sent', permit: '1.1.1' }]);
+    permit.sent();
+    permit.unsent();
+    permit.settle();
+    await clock.settle();
+    expect(fates.slice(1)).toEqual([{ type: 'settled', permit: '1.1.1' }]);
+  });
+
+  test('sent, where what has begun is over, or returned, before that', async () => {
+    const { clock, granted, fates } = world();
+    const [over, returned] = [await granted('1.1.1'), await granted('1.1.2')];
+    for (const permit of [over, returned]) permit.begun();
+    over.settle();
+    returned.unsent();
+    returned.unsent();
+    await clock.advance(10_000);
+    expect(fates).toEqual([
+      { type: 'settled', permit: '1.1.1', sent: true },
+      { type: 'sent', permit: '1.1.2' },
+    ]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('as the wire says, where what has begun is seen to leave', async () => {
+    const { clock, granted, fates } = world();
+    const permit = await granted('1.1.1');
+    permit.begun();
+    await clock.advance(300);
+    permit.sent();
+    await clock.advance(10_000);
+    expect(fates).toEqual([{ type: 'sent', permit: '1.1.1' }]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('late, where it began too late', async () => {
+    const { clock, granted, fates } = world();
+    const permit = await granted('1.1.1');
+    await clock.advance(501);
+    permit.begun();
+    permit.unsent();
+    await clock.advance(10_000);
+    expect(fates).toEqual([]);
+    permit.settle();
+    await clock.settle();
+    expect(fates.map(({ type }) => type)).toEqual(['late', 'settled']);
+  });
+
   test('each word once', async () => {
     const { clock, granted, fates } = world();
     const permit = await granted('1.1.1');

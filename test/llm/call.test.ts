@@ -65,8 +65,8 @@ test('several budgets must have room at the same moment: what came too late is r
   expect(noted.granted.map(({ budget, fate }) => `${budget}: ${fate.join(' ')}`)).toEqual([
     'org: unsent',
     'model: unsent',
-    'org: sent settled',
-    'model: sent settled',
+    'org: begun settled',
+    'model: begun settled',
   ]);
 });
 
@@ -82,7 +82,7 @@ test('a transport that is not seen at the wire is known after its first call: th
   const { attempt } = await layerWorld([entryOf(model)], noted);
   const asked = (await attempt()).model();
   for (const each of ['one', 'two']) await generateText({ model: asked, prompt: each });
-  expect(fates).toEqual(['', 'sent']);
+  expect(fates).toEqual(['begun', 'sent']);
 });
 
 test('a wait that is over is the limiter’s, and one that the task’s deadline ended is the deadline’s', async () => {

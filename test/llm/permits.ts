@@ -28,6 +28,7 @@ export const notedPermits = (options: { readonly hold?: boolean; readonly waits?
       budget,
       waitedMs: 0,
       inTime: () => inTime,
+      begun: () => void one.fate.push('begun'),
       sent: () => void one.fate.push('sent'),
       heard: () => void one.fate.push('heard'),
       unsent: () => void one.fate.push('unsent'),

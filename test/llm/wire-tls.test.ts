@@ -3,6 +3,7 @@ import { createServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { permit } from '../../src/limiter/asking/permit.ts';
 import { amountOf } from '../../src/limiter/budget.ts';
@@ -43,7 +44,7 @@ const granting = () => {
       untilMs: clock.ms + permitMs,
     };
     const tell = (id: PermitId, word: Word): void => void told.push({ ...word, permit: permitText(id) });
-    return permit(granted, { monotonic: () => clock.ms }, { tell, over: () => {} });
+    return permit(granted, { ...systemClock, monotonic: () => clock.ms }, { tell, over: () => {} });
   };
   const source = (): PermitSource => ({ first: [grant()], next: async () => [grant()] });
   return { clock, told, source };

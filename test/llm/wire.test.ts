@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { systemClock } from '../../src/kernel/clock.ts';
 import { LimiterTimeoutError } from '../../src/kernel/errors.ts';
 import { type Log, silentLog } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';
@@ -57,8 +58,10 @@ const source = (...inTime: readonly boolean[]) => {
     count += 1;
     const id = `p${count}`;
     let over = false;
+    let returned = false;
     const once = (word: string) => () => {
       if (!over) words.push(`${id} ${word}`);
+      returned ||= !over && word === 'unsent';
       over = true;
     };
     return {
@@ -66,10 +69,11 @@ const source = (...inTime: readonly boolean[]) => {
       budget: 'openai',
       waitedMs: 0,
       inTime: () => !over && (answers.shift() ?? true),
+      begun: () => words.push(`${id} begun`),
       sent: once('sent'),
       heard: () => words.push(`${id} heard`),
       unsent: once('unsent'),
-      settle: () => words.push(`${id} settled`),
+      settle: () => returned || words.push(`${id} settled`),
     };
   };
   const made: PermitSource = { first: [make()], next: async () => [make()] };
@@ -137,7 +141,11 @@ describe('a request', () => {
     const looks = [0, 501];
     const monotonic = (): number => looks.shift() ?? 501;
     const granted = { id: permitIdOf('1.1.1'), budget: 'openai', amount: amountOf(1, 1), waitedMs: 0, untilMs: 500 };
-    const made = permit(granted, { monotonic }, { tell: (_id, word) => told.push(word), over: () => {} });
+    const made = permit(
+      granted,
+      { ...systemClock, monotonic },
+      { tell: (_id, word) => told.push(word), over: () => {} },
+    );
     await withPermit({ first: [made], next: () => Promise.reject(new Error('none')) }, () => fetch(url, post));
     expect(told).toEqual([{ type: 'late', amount: amountOf(1, 1) }]);
   });

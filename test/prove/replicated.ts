@@ -15,6 +15,7 @@ const permit: Permit = {
   budget: '',
   waitedMs: 0,
   inTime: () => true,
+  begun: () => undefined,
   sent: () => undefined,
   heard: () => undefined,
   unsent: () => undefined,

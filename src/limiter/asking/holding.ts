@@ -13,7 +13,7 @@ interface Held {
 export interface Holding {
   /** Holds what is made until `over` is called. */
   add(id: PermitId, make: (over: () => void) => Permit): Permit;
-  /** Returns what has not been used. */
+  /** Returns what has not been used; what has begun counts as sent. */
   close(): void;
 }
 

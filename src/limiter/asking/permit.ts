@@ -1,5 +1,5 @@
 /** One permit's life, from its grant to the last word on it. */
-import type { Clock } from '../../kernel/clock.ts';
+import type { Clock, Timer } from '../../kernel/clock.ts';
 import { type Amount, type Unit, units } from '../budget.ts';
 import type { Word } from '../messages.ts';
 import type { PermitId } from '../permit-id.ts';
@@ -22,14 +22,30 @@ export interface Told {
 
 /**
  * granted → sent → over; granted → over, unsent; or, where the write was not in time, granted → late → dated → over. A
- * late one is dated by when the limiter hears of it, so that is told no sooner than an answer is here.
+ * late one is dated by when the limiter hears of it, so that is told no sooner than an answer is here. Between granted and
+ * sent it may have begun: then its request may have left unseen, so it is sent at the end of its time, or given back.
  */
-type State = 'granted' | 'sent' | 'late' | 'dated' | 'over';
+type State = 'granted' | 'begun' | 'sent' | 'late' | 'dated' | 'over';
 
-export const permit = (granted: Granted, clock: Pick<Clock, 'monotonic'>, { tell, over }: Told): Permit => {
+type PermitClock = Pick<Clock, 'monotonic' | 'timer'>;
+
+export const permit = (granted: Granted, clock: PermitClock, { tell, over }: Told): Permit => {
   const { id, budget, amount, waitedMs, untilMs } = granted;
   let state: State = 'granted';
-  const inTime = (): boolean => state === 'granted' && clock.monotonic() <= untilMs;
+  let running: Timer | undefined;
+  const isUnused = (): boolean => state === 'granted' || state === 'begun';
+  const inTime = (): boolean => isUnused() && clock.monotonic() <= untilMs;
+
+  const leave = (wasInTime: boolean): void => {
+    running?.cancel();
+    state = wasInTime ? 'sent' : 'late';
+    if (wasInTime) tell(id, { type: 'sent' });
+  };
+
+  /** It began in time, and what is not seen counts from there. */
+  const leaveUnseen = (): void => {
+    if (state === 'begun') leave(true);
+  };
 
   const date = (): void => {
     if (state !== 'late') return;
@@ -48,17 +64,23 @@ export const permit = (granted: Granted, clock: Pick<Clock, 'monotonic'>, { tell
     budget,
     waitedMs,
     inTime,
-    sent: () => {
+    begun: () => {
       if (state !== 'granted') return;
-      state = inTime() ? 'sent' : 'late';
-      if (state === 'sent') tell(id, { type: 'sent' });
+      if (!inTime()) return leave(false);
+      state = 'begun';
+      running = clock.timer(untilMs - clock.monotonic(), leaveUnseen);
+    },
+    sent: () => {
+      if (isUnused()) leave(inTime());
     },
     heard: date,
     unsent: () => {
       if (state === 'granted') end({ type: 'unsent' });
+      else leaveUnseen();
     },
     settle: (actual) => {
       if (state === 'over') return;
+      leaveUnseen();
       if (state === 'granted') state = 'late';
       date();
       end(actual && !notAnAmount(actual) ? { type: 'settled', actual } : { type: 'settled' });
