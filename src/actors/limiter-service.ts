@@ -16,8 +16,8 @@ export interface LimiterServiceOptions extends LimiterOptions {
   readonly mind: Grantor;
   /** Something has changed: it is time to look who can be granted. */
   readonly soon: () => void;
-  /** Resolves when a successor would know what has changed. */
-  readonly keep: () => Promise<void>;
+  /** Whether a successor would know what has changed. If not, this one gives no answer: its client says it again to the next. */
+  readonly keep: () => Promise<boolean>;
 }
 
 export const limiterService = (options: LimiterServiceOptions): Start => {
@@ -26,7 +26,7 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
   const endpoint = (
     verb: 'acquire' | 'settle' | 'penalize' | 'status',
     takes: string,
-    answer: (message: Message) => object | undefined | Promise<object>,
+    answer: (message: Message) => object | undefined | Promise<object | undefined>,
   ): ServiceEndpoint => ({
     name: verb,
     subject: subjects.limiter(budget.name, verb),
@@ -55,7 +55,7 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
         soon();
         if (late > 0) {
           metrics.limiterLate.labels(budget.name).inc(late);
-          await keep();
+          if (!(await keep())) return undefined;
         }
         return { unknown };
       }),
@@ -63,7 +63,7 @@ export const limiterService = (options: LimiterServiceOptions): Start => {
         const { retryAfterMs } = parsed(penalize, message);
         mind.penalize(retryAfterMs, clock.monotonic());
         metrics.limiterPenalties.labels(budget.name).inc();
-        await keep();
+        if (!(await keep())) return undefined;
         return { closedMs: mind.closedMs(clock.monotonic()) };
       }),
       endpoint('status', 'nothing', () => ({ budget: budget.name, node, epoch, ...mind.status(clock.monotonic()) })),

@@ -11,6 +11,8 @@ import { type Grants, grants as grantsShape, type Wish } from '../../src/limiter
 
 type Asked = Partial<Omit<Wish, 'id'>> & { readonly id: string };
 
+type Link = Pick<ReturnType<ReturnType<typeof memoryBroker>['connect']>, 'bus' | 'queue'>;
+
 const decoder = new TextDecoder();
 
 const each = ({ id, permit, count }: Grants['grants'][number]) =>
@@ -32,13 +34,15 @@ export const opened = async (budget: Partial<Budget> = {}, seed = 1) => {
   };
   await done(own.queue.ensureStream({ name: 'KV_limits', subjects: ['$KV.limits.>'], keep: 'last', maxBytes: 1e6 }));
 
-  const node = async (name: string) => {
+  /** `altered`: what the node has in place of its connection. */
+  const node = async (name: string, altered: (link: Link) => Partial<Link> = () => ({})) => {
     const connection = broker.connect();
     const metrics = createMetrics();
     const life = new AbortController();
     const starting = limiter({
       budget: spec,
       ...connection,
+      ...altered(connection),
       clock,
       random,
       log,
@@ -46,6 +50,7 @@ export const opened = async (budget: Partial<Budget> = {}, seed = 1) => {
       node: name,
       version: '1.0.0',
     })(life.signal);
+    starting.then(({ exit }) => exit).catch(() => undefined); // Of one that crashes: the others go on.
     const { exit } = await done(starting);
     await clock.advance(300);
     return {
@@ -102,7 +107,7 @@ export const opened = async (budget: Partial<Budget> = {}, seed = 1) => {
     };
   };
 
-  return { clock, node, client, request, status: () => request('status', null), broker };
+  return { clock, random, spec, node, client, request, status: () => request('status', null), broker };
 };
 
 export const wishes = (count: number, more: object = {}) =>

@@ -15,7 +15,8 @@ export interface PenaltiesOptions {
   readonly log: Log;
 }
 
-const tries = 5;
+/** More than 5 s, also where nobody is there to answer: by then another has taken over. */
+const tries = 10;
 const answerMs = 1_000;
 
 export const penalties = ({ bus, clock, random, log }: PenaltiesOptions) => {
