@@ -4,7 +4,7 @@
  */
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../kernel/clock.ts';
-import type { Bucket } from '../kv/kv.ts';
+import type { Bucket, Entry } from '../kv/kv.ts';
 import type { InheritedSlice } from '../limiter/granting/inherited.ts';
 import { decodeKey, type LimiterKey } from '../limiter/granting/key.ts';
 
@@ -13,6 +13,12 @@ export interface Sight {
   readonly revision: () => number;
   /** What the key says; `undefined` without one, or if no limiter wrote it. */
   readonly key: () => LimiterKey | undefined;
+  /** The highest that the key has had. */
+  readonly epoch: () => number;
+  /** Whether there was a key, and what had been taken is not known: it is gone, or somebody has written over it. */
+  readonly isLost: () => boolean;
+  /** A write over `revision` has found this in the key's place: of a purge, or of a bucket made anew, no watch tells. */
+  correct(revision: number, current: Entry | undefined): void;
   /** For how long nothing has been heard, while it could have been, in ms. */
   silentMs(): number;
   /** When this process last missed something: it was cut off, or stood still. What it saw next, it saw too late. */
@@ -45,6 +51,8 @@ export const sightOf = async ({ bus, limits, budget, clock, changed }: SightOpti
   let heardAtMs = clock.monotonic();
   let revision = 0;
   let key: LimiterKey | undefined;
+  let epoch = 0;
+  let lost = false;
 
   const note = (slices: LimiterKey['slices']): void => {
     const there = new Set(slices.map(({ n }) => n));
@@ -53,13 +61,19 @@ export const sightOf = async ({ bus, limits, budget, clock, changed }: SightOpti
     if (caughtUp) for (const n of there) if (!seenAt.has(n)) seenAt.set(n, heardAtMs);
   };
 
+  const hear = (entry: Entry | undefined): void => {
+    heardAtMs = clock.monotonic();
+    revision = entry?.revision ?? 0;
+    key = entry && decodeKey(entry.value);
+    epoch = Math.max(epoch, key?.epoch ?? 0);
+    lost = !key;
+    note(key?.slices ?? []);
+  };
+
   const watching = await limits.watch(
     budget,
     (_key, entry) => {
-      heardAtMs = clock.monotonic();
-      revision = entry?.revision ?? 0;
-      key = entry && decodeKey(entry.value);
-      note(key?.slices ?? []);
+      hear(entry);
       changed();
     },
     {
@@ -83,6 +97,11 @@ export const sightOf = async ({ bus, limits, budget, clock, changed }: SightOpti
   return {
     revision: () => revision,
     key: () => key,
+    epoch: () => epoch,
+    isLost: () => lost,
+    correct: (over, current) => {
+      if (revision === over && current?.revision !== over) hear(current); // Else it has been seen meanwhile.
+    },
     silentMs: () => (bus.connection === 'connected' ? clock.monotonic() - heardAtMs : 0),
     missedAtMs: () => missedAtMs,
     inherited: () =>

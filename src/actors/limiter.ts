@@ -10,7 +10,6 @@ import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
-import { aborted } from '../kernel/signal.ts';
 import { bucket } from '../kv/bucket.ts';
 import type { Bucket } from '../kv/kv.ts';
 import { type Budget, heldMs, timingOf } from '../limiter/budget.ts';
@@ -60,7 +59,10 @@ export const limiter =
         while (!signal.aborted && !isVacant(sight, patienceMs())) await look(lookMs);
         if (signal.aborted) return;
         const won = await takeOver({ ...options, limits }, sight, signal);
-        if (!won) continue;
+        if (!won) {
+          await look(lookMs); // What it was refused for may be so for long.
+          continue;
+        }
         log.info({ budget: budget.name, epoch: won.epoch }, 'this node limits the budget');
         await reign({ ...options, ...won, limits, leaseMs }, signal);
         if (!signal.aborted) log.warn({ budget: budget.name, epoch: won.epoch }, 'another node limits the budget now');
@@ -68,7 +70,7 @@ export const limiter =
     };
 
     signal.addEventListener('abort', () => wake(), { once: true });
-    const exit = Promise.all([life(), aborted(signal)]).then(() => sight.close());
+    const exit = life().finally(() => sight.close());
     return { exit };
   };
 
@@ -94,14 +96,16 @@ const takeOver = async (
   const expected = sight.revision();
   const before = sight.key();
   const slices = before?.slices ?? [];
-  const epoch = (before?.epoch ?? 0) + 1;
-  // Somebody has written over the key what no limiter writes: what had been taken is not known. Nothing for a window, then.
-  const closedMs = expected > 0 && !before ? longestMs(budget) : (before?.closedMs ?? 0);
+  // Never one that was there: clients tell answers by it.
+  const epoch = sight.epoch() + 1;
+  // Nothing for a window, then.
+  const closedMs = sight.isLost() ? longestMs(budget) : (before?.closedMs ?? 0);
   const key = { epoch, node, closedMs, slices };
   const written = await writeKey({ ...options, expected, signal }, key).catch((error: unknown) => {
     if (signal.aborted) return undefined;
     throw error;
   });
+  if (written?.type === 'lost') sight.correct(expected, written.current);
   if (written?.type !== 'written') return undefined;
   return { epoch, revision: written.revision, inherited: sight.inherited(), closedMs };
 };
