@@ -61,6 +61,7 @@ export interface Origin {
   readonly billed: Usage;
 }
 
+/** It has been paid for, so nothing throws here: what cannot be written is left out. */
 export const record = (answer: Answer, { by, requestId, attempt, waitedMs, billed }: Origin): Recorded => {
   const { response, content, warnings, usage, ...rest } = answer;
   const kept = {
@@ -75,12 +76,26 @@ export const record = (answer: Answer, { by, requestId, attempt, waitedMs, bille
     response: optional({
       id: response.id,
       modelId: response.modelId,
-      timestamp: response.timestamp?.toISOString(),
+      timestamp: dateText(response.timestamp),
     }),
     ...(requestId === undefined ? {} : { requestId }),
   };
   // What a provider's package adds may be anything: here NaN is null, where the journal would refuse it.
-  return JSON.parse(JSON.stringify(kept));
+  return JSON.parse(jsonOf(kept));
+};
+
+const dateText = (date: unknown): string | undefined =>
+  date instanceof Date && !Number.isNaN(date.getTime()) ? date.toISOString() : undefined;
+
+/** What providers add of their own, wherever it is. */
+const additions: ReadonlySet<string> = new Set(['providerMetadata', 'raw']);
+
+const jsonOf = (kept: object): string => {
+  try {
+    return JSON.stringify(kept);
+  } catch {
+    return JSON.stringify(kept, (name, value: unknown) => (additions.has(name) ? undefined : value));
+  }
 };
 
 const written = (part: LanguageModelV4Content): LanguageModelV4Content => {

@@ -59,7 +59,9 @@ const refuseLarge = (size: number): void => {
 };
 
 const named = ({ id, modelId, timestamp }: Partial<Answer['response']>, otherwise: string): Answer['response'] =>
-  optional({ id: id ?? otherwise, modelId, timestamp });
+  optional({ id: textOf(id) ?? otherwise, modelId: textOf(modelId), timestamp });
+
+const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 /** Parts that only say what is coming: kept back until it comes, as until then another provider may take over. */
 const isPrelude = ({ type }: LanguageModelV4StreamPart): boolean =>

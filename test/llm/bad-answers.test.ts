@@ -1,11 +1,14 @@
 /** What a provider may answer over a real connection, and what becomes of it: a typed error, a count, a settled permit. */
 import { createServer, type ServerResponse } from 'node:http';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
+import type { JSONObject, LanguageModelV4GenerateResult } from '@ai-sdk/provider';
 import { generateText, streamText } from 'ai';
+import { MockLanguageModelV4 } from 'ai/test';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { silentLog } from '../../src/kernel/log.ts';
 import { limitedFetch } from '../../src/llm/wire.ts';
 import { entryOf, layerWorld } from './layer-world.ts';
+import { said, usage } from './models-world.ts';
 import { notedPermits } from './permits.ts';
 import { portOf } from './port.ts';
 
@@ -124,6 +127,31 @@ describe('a stream', () => {
     expect(fates).toEqual([expect.stringMatching(/^begun sent .*settled$/)]);
     await left;
   });
+});
+
+const circle: JSONObject = {};
+circle.self = circle;
+const invalid = new Date(Number.NaN);
+const text = said('fine');
+
+test.each<readonly [string, LanguageModelV4GenerateResult]>([
+  ['a date that is none', { ...text, response: { id: 'r', timestamp: invalid } }],
+  ['no text for its names', { ...text, response: JSON.parse('{"id":7,"modelId":8,"timestamp":9}') }],
+  ['metadata that are no JSON', { ...text, providerMetadata: { local: circle } }],
+  [
+    'a part whose metadata are none',
+    { ...text, content: [{ type: 'text', text: 'fine', providerMetadata: { circle } }] },
+  ],
+  ['a count of its own that is none', { ...text, usage: { ...usage(1, 1), raw: circle } }],
+])('an answer that has been paid for, with %s, is good without that', async (_, answer) => {
+  const model = new MockLanguageModelV4({ doGenerate: async () => answer });
+  const noted = notedPermits();
+  const { attempt } = await layerWorld([entryOf(model)], noted);
+  const asked = await generateText({ model: (await attempt()).model(), prompt: 'hi' });
+  expect(asked.text).toBe('fine');
+  expect(noted.granted).toHaveLength(1);
+  expect((await generateText({ model: (await attempt()).model(), prompt: 'hi' })).text).toBe('fine');
+  expect(noted.granted).toHaveLength(1); // It is in the record.
 });
 
 test('an answer without a count of tokens is good, is counted as such, and its estimate stands', async () => {
