@@ -5,7 +5,8 @@
 import { unlessAborted } from '../kernel/signal.ts';
 import { asked, type Embedded, type EmbeddingPorts, type EmbeddingRequest } from './embedding-call.ts';
 import type { Embedder } from './embedding-entry.ts';
-import { failureOf } from './failure.ts';
+import { nameOf } from './embedding-record.ts';
+import { failureOf, type ModelFailure } from './failure.ts';
 
 /** A request, and who waits for it. */
 interface Waiting {
@@ -67,14 +68,24 @@ const together = async (all: EmbeddingPorts, embedder: Embedder, waiting: readon
       embedder,
       call.map(({ request }) => request),
     );
+    embedder.breaker.succeeded();
     for (const [index, { resolve }] of call.entries()) {
       const own = embedded[index];
       if (own) resolve(own);
     }
   } catch (error) {
+    const failure = failureOf(error, all.ports.queue.now());
+    if (call.some(({ request }) => !request.signal.aborted)) failed(all, embedder, failure);
     // Refused together: nobody knows for whose sake, so each asks for itself.
-    const refused = call.length > 1 && !failureOf(error, all.ports.queue.now()).elsewhere;
-    if (refused) for (const one of call) void together(all, embedder, [one]);
+    if (call.length > 1 && !failure.elsewhere) for (const one of call) void together(all, embedder, [one]);
     else for (const { reject } of call) reject(error);
   }
+};
+
+/** What the provider's failure means for it: once, for however many have asked. */
+const failed = ({ permits }: EmbeddingPorts, embedder: Embedder, failure: ModelFailure): void => {
+  const { ill, reason, retryAfterMs } = failure;
+  embedder.breaker.failed(ill);
+  if (reason !== 'busy' || retryAfterMs === undefined) return;
+  for (const budget of embedder.budgets) permits.penalize(budget, retryAfterMs, `${nameOf(embedder)} is busy`);
 };

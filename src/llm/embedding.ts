@@ -29,7 +29,7 @@ export interface EmbeddingsOptions extends EmbeddingPorts {
 
 /** What the calls of one attempt share. */
 export interface EmbeddingScope {
-  readonly attempt: Pick<Attempt, 'task' | 'journal' | 'signal' | 'emit'>;
+  readonly attempt: Pick<Attempt, 'task' | 'number' | 'journal' | 'signal' | 'emit'>;
   readonly equals: Equals;
 }
 
@@ -122,7 +122,9 @@ const cached = async (
 ): Promise<Recorded> => {
   const { cacheMs = all.embedders[0]?.cacheMs ?? false } = all.options;
   if (cacheMs === false || !all.cache) return firstOf(all, params, signal);
-  const found = await all.cache.find({ model: all.name, key, ttlMs: cacheMs, signal });
+  // What a later attempt has no record of may have been forgotten for being wrong, and be in the cache still.
+  const anew = all.attempt.number > 1;
+  const found = await all.cache.find({ model: all.name, key, ttlMs: cacheMs, anew, signal });
   if (found.type === 'hit') return { ...recall(found.value, `embedding:${all.name}`), billed: noBill };
   try {
     const answer = await firstOf(all, params, signal);
@@ -143,9 +145,7 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
   for (const embedder of providers) {
     if (!embedder.breaker.enter()) continue;
     try {
-      const answer = await all.embed(embedder, request);
-      embedder.breaker.succeeded();
-      return paid(ports.metrics, name, embedder, answer);
+      return paid(ports.metrics, name, embedder, await all.embed(embedder, request));
     } catch (error) {
       const failure = failed(all, embedder, error, signal);
       if (signal.aborted) throw signal.reason;
@@ -184,16 +184,14 @@ const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: Ab
 };
 
 const failed = (all: Calling, embedder: Embedder, error: unknown, signal: AbortSignal): ModelFailure => {
-  const { ports, permits, name } = all;
+  const { ports, name } = all;
   const failure = failureOf(error, ports.queue.now());
   const own = signal.aborted;
-  embedder.breaker.failed(failure.ill && !own);
+  if (own) embedder.breaker.failed(false); // It may have been the probe, which is for another now.
   ports.metrics.modelCalls.labels(name, own ? 'aborted' : 'failed').inc();
   if (own) return failure;
   ports.metrics.modelErrors.labels(name, failure.reason).inc();
   const by = nameOf(embedder);
   ports.log.debug({ err: error, model: name, by, reason: failure.reason }, 'a call of an embedding model failed');
-  if (failure.reason === 'busy' && failure.retryAfterMs !== undefined)
-    for (const budget of embedder.budgets) permits.penalize(budget, failure.retryAfterMs, `${by} is busy`);
   return failure;
 };

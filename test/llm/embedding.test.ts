@@ -8,7 +8,7 @@ import type {
 import { APICallError } from '@ai-sdk/provider';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import { type Config, defineApp, defineTask, type TaskCtx, testRuntime } from '../../src/index.ts';
+import { type Config, defineApp, defineTask, RetryAfterError, type TaskCtx, testRuntime } from '../../src/index.ts';
 import { mistakesOf, loose } from '../app/apps.ts';
 
 /** Embeds a text as its length, at a token a character. */
@@ -162,6 +162,39 @@ test('another provider is asked where one fails', async () => {
   ]);
   expect(await (await submit('a')).result()).toEqual([[1, 0.5]]);
   expect([broken.asked.length, sound.asked.length]).toEqual([1, 1]);
+});
+
+test('a provider’s call that fails is one failure of it, for however many it was made', async () => {
+  let broken = true;
+  const { model, asked } = provider((values) => {
+    if (broken) throw refusal(503);
+    return lengths(values);
+  });
+  const { submit, idle } = await world([{ model, budget: 'b' }], async (ctx, texts) => {
+    const each = texts.map((value) => embed({ model: ctx.embedding('vectors'), value, maxRetries: 0 }));
+    return (await Promise.allSettled(each)).map(({ status }) => status);
+  });
+  const six = ['1', '2', '3', '4', '5', '6'];
+  expect(new Set(z.array(z.string()).parse(await (await submit(...six)).result()))).toEqual(new Set(['rejected']));
+  await idle();
+  expect(asked).toHaveLength(1);
+  broken = false;
+  expect(new Set(z.array(z.string()).parse(await (await submit(...six)).result()))).toEqual(new Set(['fulfilled']));
+});
+
+test('an embedding that was forgotten does not come back from the cache', async () => {
+  const { model, asked } = provider();
+  let attempts = 0;
+  const { submit, idle, clock } = await world([{ model, budget: 'b', cache: '1h' }], async (ctx, texts) => {
+    const { embeddings } = await embedMany({ model: ctx.embedding('vectors'), values: [...texts] });
+    if (++attempts === 1) throw new RetryAfterError('1s', { forget: ['embedding:vectors'] });
+    return embeddings;
+  });
+  const run = await submit('a');
+  await idle();
+  await clock.advance('2s');
+  expect(await run.result()).toEqual([[1, 0.5]]);
+  expect(asked).toHaveLength(2);
 });
 
 test('one that is refused takes no other with it', async () => {
