@@ -52,7 +52,7 @@ const layers: readonly Layer[] = [
     name: 'actors',
     files: /^actors\//,
     may: ['kernel', 'ports', 'kv', 'task', 'limiter', 'supervisor'],
-    packages: ['ts-pattern', ...schemas],
+    packages: ['lru-cache', 'ts-pattern', ...schemas],
   },
   { name: 'limiter', files: /^limiter\//, may: ['kernel', 'ports', 'kv'], packages: ['zod', 'ts-pattern'] },
   {

@@ -1,8 +1,8 @@
 /** A task's record as the row that history keeps. */
-import type { Blobs } from '../bus/blobs.ts';
 import { taskKey } from '../bus/subjects.ts';
 import type { StepRow, TaskRow } from '../store/store.ts';
 import { decodeRecord, type Step, type TaskRecord } from '../task/record.ts';
+import type { Texts } from './projector-values.ts';
 
 export type Decoded =
   | { readonly type: 'record'; readonly record: TaskRecord }
@@ -28,12 +28,12 @@ const keyOf = ({ type, id }: TaskRecord): string | undefined => {
 };
 
 export interface Values {
-  readonly blobs: Pick<Blobs, 'get'>;
+  readonly text: Texts;
   /** Told of a value that is gone: its row is written without it. */
   readonly gone: (blob: string) => void;
 }
 
-/** Throws what `blobs.get` throws. */
+/** Throws what `text` throws. */
 export const taskRow = async (values: Values, record: TaskRecord, at: Place): Promise<TaskRow> => {
   const refs = [record.inputRef, record.resultRef, ...record.steps.map(({ ref }) => ref)].filter(
     (ref) => ref !== undefined,
@@ -89,15 +89,13 @@ const stepRow = (step: Step, position: number, textOf: TextOf): StepRow => ({
 
 const jsonText = (value: unknown): string | undefined => (value === undefined ? undefined : JSON.stringify(value));
 
-const decoder = new TextDecoder();
-
 /** The texts of those that are there. */
-const textsOf = async ({ blobs, gone }: Values, refs: readonly string[]): Promise<ReadonlyMap<string, string>> => {
+const textsOf = async ({ text, gone }: Values, refs: readonly string[]): Promise<ReadonlyMap<string, string>> => {
   const texts = new Map<string, string>();
   const read = async (ref: string): Promise<void> => {
-    const bytes = await blobs.get(ref);
-    if (bytes) texts.set(ref, decoder.decode(bytes));
-    else gone(ref);
+    const found = await text(ref);
+    if (found === undefined) gone(ref);
+    else texts.set(ref, found);
   };
   await Promise.all(refs.map(read));
   return texts;

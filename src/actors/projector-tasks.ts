@@ -1,5 +1,4 @@
 /** Records into the store: one batch of what the bucket's stream hands out. */
-import type { Blobs } from '../bus/blobs.ts';
 import type { Delivery, Queue } from '../bus/queue.ts';
 import { buckets } from '../bus/subjects.ts';
 import { RefusedError } from '../kernel/errors.ts';
@@ -9,11 +8,12 @@ import type { Mark, Store, TaskRow } from '../store/store.ts';
 import { digestOf, type Source } from './projector-incarnation.ts';
 import { publishRefused } from './projector-letters.ts';
 import { decodeEntry, rowSize, taskRow } from './projector-row.ts';
+import type { Texts } from './projector-values.ts';
 import { writeOrBisect } from './projector-write.ts';
 
 export interface ProjectOptions {
   readonly queue: Queue;
-  readonly blobs: Blobs;
+  readonly text: Texts;
   readonly store: Store;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'projected' | 'projectionRefused'>;
@@ -118,7 +118,7 @@ async function* chunks(
       return undefined;
     }
     const at = { incarnation, revision: delivery.seq };
-    return { delivery, row: await taskRow({ blobs: options.blobs, gone }, decoded.record, at) };
+    return { delivery, row: await taskRow({ text: options.text, gone }, decoded.record, at) };
   };
   const found = latest(deliveries);
   let loaded: Loaded[] = [];

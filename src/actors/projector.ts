@@ -3,6 +3,7 @@
  * again for ever; nothing else waits for it. Several of them, one a node, share the work: a row is guarded by its
  * revision, so the order in which they write does not matter, and each acks its own deliveries only.
  */
+import type { Blobs } from '../bus/blobs.ts';
 import type { ConsumerSpec, Delivery } from '../bus/queue.ts';
 import { buckets, consumers, streams, subjects } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -16,9 +17,11 @@ import { identify, type Source } from './projector-incarnation.ts';
 import { type Lag, lagGauge } from './projector-lag.ts';
 import { deadLetterRow } from './projector-letters.ts';
 import { type ProjectOptions, projectTasks } from './projector-tasks.ts';
+import { blobTexts } from './projector-values.ts';
 import { writeOrBisect } from './projector-write.ts';
 
-export interface ProjectorOptions extends ProjectOptions {
+export interface ProjectorOptions extends Omit<ProjectOptions, 'text'> {
+  readonly blobs: Blobs;
   readonly clock: Clock;
   readonly random: Random;
   /** Records in one transaction at most; 500. */
@@ -61,10 +64,11 @@ export const projector = (options: ProjectorOptions): Projector => {
 
   const start: Start = async (signal) => {
     const unwatch = gauge.watch();
+    const projecting = { ...options, text: blobTexts(options.blobs) };
     const exit = Promise.all([
       drain(options, signal, records, {
         identify: () => identify(options, records.stream),
-        write: (deliveries, source, chunkRows) => projectTasks(options, { deliveries, source, chunkRows }),
+        write: (deliveries, source, chunkRows) => projectTasks(projecting, { deliveries, source, chunkRows }),
       }),
       drain(options, signal, letters, {
         identify: () => identifyLetters(options),

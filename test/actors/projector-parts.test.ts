@@ -119,7 +119,7 @@ describe('an entry', () => {
 
 test('values come from blobs where they are there, and a row is whole without those that are gone', async () => {
   const gone: string[] = [];
-  const blobs = { get: async (name: string) => (name === 'kept' ? bytes('{"long":"text"}') : undefined) };
+  const text = async (name: string) => (name === 'kept' ? '{"long":"text"}' : undefined);
   const at = '2026-01-01T10:00:00.000Z';
   const steps = [
     { name: 'a', ref: 'kept', at, ms: 1 },
@@ -127,7 +127,7 @@ test('values come from blobs where they are there, and a row is whole without th
     { name: 'c', key: '1', result: null, at, ms: 3 },
   ];
   const whole = record('one', { inputRef: 'kept', resultRef: 'kept', steps });
-  const row = await taskRow({ blobs, gone: (name) => gone.push(name) }, whole, { incarnation: 'a', revision: 7 });
+  const row = await taskRow({ text, gone: (name) => gone.push(name) }, whole, { incarnation: 'a', revision: 7 });
   expect(row).toMatchObject({ input: '{"long":"text"}', result: '{"long":"text"}', revision: 7 });
   expect(row.steps).toEqual([
     { name: 'a', key: '', position: 0, result: '{"long":"text"}', at, ms: 1 },

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { memoryBroker } from '../../src/bus/memory/broker.ts';
 import { buckets, streams, subjects } from '../../src/bus/subjects.ts';
+import { RefusedError, TimeoutError, UnavailableError } from '../../src/kernel/errors.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { virtualClock, type VirtualClock } from '../../src/kernel/virtual-clock.ts';
 import { bucket } from '../../src/kv/bucket.ts';
@@ -165,6 +166,45 @@ test('values in blobs are written into the row, and a blob that is gone does not
   await here.clock.advance(1_000);
   expect(await stored('one')).toMatchObject({ result: '{"long":"text"}' });
   expect(await stored('two')).toMatchObject({ status: 'completed', result: undefined });
+});
+
+test.each([RefusedError, UnavailableError, TimeoutError])(
+  'a value that cannot be read now holds up its record and ends nothing: %o',
+  async (Failure) => {
+    let failures = 3;
+    const get = async (name: string): Promise<Uint8Array | undefined> => {
+      if (failures-- > 0) throw new Failure('not now');
+      return here.blobs.get(name);
+    };
+    await driven(here.clock, here.blobs.put('kept', new TextEncoder().encode('{"long":"text"}')));
+    const { result: _inline, ...rest } = done('one');
+    await put({ ...rest, resultRef: 'kept' });
+    await running({ ...here.parts, blobs: { ...here.blobs, get } });
+    await here.clock.advance(60_000);
+    expect(await stored('one')).toMatchObject({ status: 'completed', result: '{"long":"text"}' });
+    const { redelivered } = await driven(
+      here.clock,
+      here.queue.consumerInfo(streams.bucket(buckets.tasks), 'projector'),
+    );
+    expect(redelivered).toBe(0);
+  },
+);
+
+test('a value is read once, however many revisions name it', async () => {
+  const reads: string[] = [];
+  const get = (name: string): Promise<Uint8Array | undefined> => {
+    reads.push(name);
+    return here.blobs.get(name);
+  };
+  await driven(here.clock, here.blobs.put('kept', new TextEncoder().encode('"long"')));
+  await running({ ...here.parts, blobs: { ...here.blobs, get } });
+  const step = { name: 'a', ref: 'kept', at: '2026-01-01T10:00:00.000Z', ms: 1 };
+  for (const attempt of [1, 2, 3]) {
+    const revision = await put(record('one', { attempt, steps: [step] }));
+    await here.clock.advance(1_000);
+    expect(await stored('one')).toMatchObject({ revision, steps: [{ result: '"long"' }] });
+  }
+  expect(reads).toEqual(['kept']);
 });
 
 describe('while the store is away', () => {

@@ -16,6 +16,18 @@ export const blobsContract = (make: Make): void => {
     expect(Buffer.compare(read ?? bytes(''), value)).toBe(0);
   });
 
+  test('however many are read, in a row or at once, each comes as it was written', async () => {
+    const { blobs } = await open();
+    const value = Uint8Array.from({ length: 300_000 }, (_, n) => n % 251);
+    const names = Array.from({ length: 10 }, (_, n) => `b${n}`);
+    for (const name of names) await blobs.put(name, value);
+    // More than a stream of JetStream takes consumers.
+    for (let round = 0; round < 110; round++) {
+      const read = await Promise.all(names.map((name) => blobs.get(name)));
+      expect(read.every((each) => each && Buffer.compare(each, value) === 0)).toBe(true);
+    }
+  });
+
   test('a blob may be empty, and its name any text', async () => {
     const { blobs } = await open();
     await blobs.put('t.=w7w/ü >*', bytes(''));

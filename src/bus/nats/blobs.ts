@@ -1,23 +1,27 @@
-/** Large values in the object store's bucket `blobs`, which `nats object` reads. */
+/**
+ * Large values in the object store's bucket `blobs`, which `nats object` reads. The library writes them; they are read
+ * here (`blob-read.ts`).
+ */
 import { Objm, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Clock } from '../../kernel/clock.ts';
 import { RefusedError, UnavailableError } from '../../kernel/errors.ts';
 import type { Blobs } from '../blobs.ts';
 import type { Api } from './api.ts';
+import { blobBucket as bucket, blobRead, blobStream, infoSubject } from './blob-read.ts';
+import type { Mux } from './mux.ts';
 
-const bucket = 'blobs';
-/** The library waits for ever for a chunk that somebody removed while it was reading. */
 const timeoutMs = 30_000;
 
 export interface BlobsOptions {
   readonly connection: NatsConnection;
+  readonly requests: Mux;
   readonly api: Api;
   readonly clock: Clock;
   readonly replicas: number;
 }
 
-export const blobsOf = ({ connection, api, clock, replicas }: BlobsOptions): Blobs => {
+export const blobsOf = ({ connection, requests, api, clock, replicas }: BlobsOptions): Blobs => {
   let opened: Promise<ObjectStore> | undefined;
 
   /** Made by whoever needs it first. A failure is not remembered. */
@@ -45,13 +49,13 @@ export const blobsOf = ({ connection, api, clock, replicas }: BlobsOptions): Blo
       if (name === '') throw new RefusedError('a blob has a name');
       await attempt(`put of blob ${name}`, (store) => store.putBlob({ name }, value));
     },
-    get: async (name) => (await attempt(`get of blob ${name}`, (store) => store.getBlob(name))) ?? undefined,
+    get: blobRead(api, requests),
     remove: (name) =>
       attempt(`removal of blob ${name}`, async (store) => {
         if (!(await store.info(name))) return;
         await store.delete(name);
         // The library leaves a marker for each name that ever was: it would be there for ever.
-        await api(`STREAM.PURGE.OBJ_${bucket}`, { filter: metaSubject(name) });
+        await api(`STREAM.PURGE.${blobStream}`, { filter: infoSubject(name) });
       }),
     list: () =>
       attempt('list of blobs', async (store) =>
@@ -59,9 +63,6 @@ export const blobsOf = ({ connection, api, clock, replicas }: BlobsOptions): Blo
       ),
   };
 };
-
-const metaSubject = (name: string): string =>
-  `$O.${bucket}.M.${Buffer.from(name).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
 
 const failure = (what: string, cause: unknown): Error => {
   const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;

@@ -109,7 +109,7 @@ export const connectNats = async (options: NatsOptions): Promise<NatsConnection>
   return {
     bus,
     queue: queue.queue,
-    blobs: blobsOf({ connection: client, api: ask, clock, replicas: options.replicas ?? 1 }),
+    blobs: blobsOf({ connection: client, requests, api: ask, clock, replicas: options.replicas ?? 1 }),
   };
 };
 

@@ -33,6 +33,8 @@ interface SubjectsAnswer {
 export interface Reads {
   get(stream: string, seq: number): Promise<Stored | undefined>;
   last(stream: string, subject: string): Promise<Stored | undefined>;
+  /** The first message on a subject from a sequence on, from the leader. */
+  next(stream: string, subject: string, seq: number): Promise<Stored | undefined>;
   lastOfEach(stream: string, subjects: readonly string[]): Promise<ReadonlyMap<string, Stored>>;
   subjects(stream: string, filter: string): Promise<ReadonlyMap<string, number>>;
   purge(stream: string, filter: string): Promise<number>;
@@ -52,6 +54,7 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
   return {
     get: (stream, seq) => fromLeader(stream, { seq }),
     last: (stream, subject) => fromLeader(stream, { last_by_subj: subject }),
+    next: (stream, subject, seq) => fromLeader(stream, { seq, next_by_subj: subject }),
 
     lastOfEach: async (stream, subjects) => {
       const found = new Map<string, Stored>();
@@ -78,21 +81,35 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
 };
 
 const lastOfChunk = (requests: Mux, stream: string, subjects: readonly string[], found: Map<string, Stored>) =>
-  new Promise<void>((resolve, reject) => {
+  readDirect(requests, stream, {
+    what: `read of ${subjects.length} subjects of ${stream}`,
+    which: { multi_last: subjects },
+    each: (stored) => found.set(stored.subject, stored),
+  });
+
+interface DirectRead {
+  readonly what: string;
+  /** As the server documents it: a read that answers with several messages. */
+  readonly which: object;
+  each(stored: Stored): void;
+}
+
+/** Reads stored messages from any replica, which may be behind; resolves when all have come. */
+export const readDirect = (requests: Mux, stream: string, { what, which, each }: DirectRead): Promise<void> =>
+  new Promise((resolve, reject) => {
     const subject = apiSubject(`DIRECT.GET.${stream}`);
-    const data = Buffer.from(JSON.stringify({ multi_last: subjects }));
+    const data = Buffer.from(JSON.stringify(which));
     requests.send(
       { subject, data, prompt: true, nobody: 'there is no such stream, or nobody has it just now' },
       {
         answered: (message) => {
           const code = statusOf(message);
           if (code === 0) {
-            const stored = fromDirect(message);
-            found.set(stored.subject, stored);
+            each(fromDirect(message));
             return 'more';
           }
           if (code === endOfBatch || code === noneFound) resolve();
-          else reject(new RefusedError(`read of ${subjects.length} subjects of ${stream}: ${statusText(message)}`));
+          else reject(new RefusedError(`${what}: ${statusText(message)}`));
           return 'done';
         },
         failed: reject,

@@ -1,0 +1,94 @@
+/**
+ * Reads an object of the object store: what is written of it under its name, and then its chunks, by sequence. The
+ * library makes a consumer for each read, which lives on for minutes, and a stream has only so many.
+ */
+import { createHash } from 'node:crypto';
+import { NotFoundError, UnavailableError } from '../../kernel/errors.ts';
+import { slots } from '../../kernel/slots.ts';
+import type { Stored } from '../queue.ts';
+import type { Api } from './api.ts';
+import { textOf } from './headers.ts';
+import type { Mux } from './mux.ts';
+import { readDirect, readsOf } from './reads.ts';
+
+export const blobBucket = 'blobs';
+export const blobStream = `OBJ_${blobBucket}`;
+
+/** What is on its way at once: so many reads, with so many bytes each. A server hangs up on who has 64 MB to come. */
+const readsMost = 16;
+const bytesAtOnce = 1024 * 1024;
+const chunksAtOnce = 256;
+
+/** As the library writes it. */
+interface Info {
+  readonly nuid: string;
+  readonly size: number;
+  readonly digest: string;
+  readonly deleted?: boolean;
+}
+
+/** The library takes each character for a byte. */
+export const infoSubject = (name: string): string =>
+  `$O.${blobBucket}.M.${Buffer.from(name, 'latin1').toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
+
+/** Throws `UnavailableError`, also where it was removed or replaced while it was read, and `TimeoutError`. */
+export const blobRead = (api: Api, requests: Mux) => {
+  const { last, next } = readsOf(api, requests);
+  const places = slots(readsMost);
+
+  const infoOf = async (name: string): Promise<Info | undefined> => {
+    try {
+      const stored = await last(blobStream, infoSubject(name));
+      return stored && JSON.parse(textOf(stored.data));
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined; // Nothing has been written yet.
+      throw error;
+    }
+  };
+
+  /** In their order, from any replica; what that has not got yet, from the leader. */
+  const chunksOf = async ({ nuid, size }: Info): Promise<readonly Uint8Array[]> => {
+    const subject = `$O.${blobBucket}.C.${nuid}`;
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    let seq = 1;
+    const take = (stored: Stored): void => {
+      chunks.push(stored.data);
+      bytes += stored.data.length;
+      seq = stored.seq + 1;
+    };
+    while (bytes < size) {
+      const from = seq;
+      const which = { seq, next_by_subj: subject, batch: chunksAtOnce, max_bytes: bytesAtOnce };
+      await readDirect(requests, blobStream, { what: `read of ${subject}`, which, each: take });
+      if (seq > from) continue;
+      const chunk = await next(blobStream, subject, seq);
+      if (!chunk) break;
+      take(chunk);
+    }
+    return chunks;
+  };
+
+  const read = async (name: string): Promise<Uint8Array | undefined> => {
+    const info = await infoOf(name);
+    if (!info || info.deleted) return undefined;
+    const chunks = await chunksOf(info);
+    const value = Buffer.concat(chunks);
+    if (value.length === info.size && isDigest(info.digest, value)) return value;
+    throw new UnavailableError(
+      `blob ${name} is not what was written: it was replaced while it was read, or is damaged`,
+    );
+  };
+
+  return async (name: string): Promise<Uint8Array | undefined> => {
+    await places.take();
+    try {
+      return await read(name);
+    } finally {
+      places.give();
+    }
+  };
+};
+
+const isDigest = (digest: string, value: Uint8Array): boolean =>
+  digest.replace(/=+$/, '') === `SHA-256=${createHash('sha256').update(value).digest('base64url')}`;
