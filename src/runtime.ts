@@ -15,7 +15,7 @@ import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
 import { pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
-import { provision } from './actors/provisioner.ts';
+import { provision, renewal } from './actors/provisioner.ts';
 import { sweeper } from './actors/sweeper.ts';
 import { admission } from './app/admission.ts';
 import { executor } from './app/executor.ts';
@@ -147,6 +147,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     );
     const children = [
       ...(options.projects ? projecting : []),
+      child('renewal', renewal(options, plan)),
       ...limits.children,
       child('cancel hints', cancelHints(options.bus, pools)),
       child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),

@@ -2,6 +2,7 @@
 import type { Subscription } from '../bus/bus.ts';
 import type { Stored } from '../bus/queue.ts';
 import { streams, subjects } from '../bus/subjects.ts';
+import type { Timer } from '../kernel/clock.ts';
 import { NotFoundError } from '../kernel/errors.ts';
 import { type Mailbox, mailbox } from '../kernel/mailbox.ts';
 import type { Entry } from '../kv/kv.ts';
@@ -23,19 +24,30 @@ type Seen =
   /** There is none yet, or none any more. */
   | { readonly type: 'recordless' }
   | { readonly type: 'token'; readonly stored: Stored }
+  /** The stream of what is shown may be there by now. */
+  | { readonly type: 'again' }
   /** What the run has shown before its end, and did not arrive, had its time. */
   | { readonly type: 'late' };
+
+/** A message that the run has shown. */
+type Shown = Pick<Stored, 'seq' | 'at'>;
 
 interface End {
   readonly status: TaskStatus;
   readonly at: Date;
-  /** Of the last message that the run has shown. */
-  readonly lastSeq: number;
+  /** The last one. */
+  readonly shown: Shown;
 }
+
+const nothingShown: Shown = { seq: 0, at: 0 };
+/** By its time too: a stream that was made anew counts from 1 again. */
+const reached = (told: Shown, shown: Shown): boolean => told.seq >= shown.seq && told.at >= shown.at;
 
 /** With more than this unread, reading stops until the reader has caught up. */
 const unreadMost = 2_000;
 const lateMs = 2_000;
+/** After a restart of the server its streams in memory are gone, until a node makes them again. */
+const absentMs = 1_000;
 
 export async function* runEvents(
   core: Core,
@@ -53,16 +65,19 @@ export async function* runEvents(
     const told = story(first);
     await tokens.read(Math.max(1, first));
     records = await watchRecord(core, followed.recordKey, seen);
+    let last: Shown = { seq: first - 1, at: Number.POSITIVE_INFINITY };
     for await (const each of seen) {
-      if (each.type === 'token') yield* told.token(each.stored);
-      else if (each.type === 'record') yield* told.record(each.entry);
+      if (each.type === 'token') {
+        yield* told.token(each.stored);
+        last = each.stored;
+      } else if (each.type === 'record') yield* told.record(each.entry);
       if (!end && (each.type === 'record' || each.type === 'recordless')) {
         end = await endBy(core, followed, each);
         if (end) clock.timer(lateMs, () => seen.pushOwn({ type: 'late' }));
         else yield* told.queued(new Date(queue.now()));
       }
-      if (end && (each.type === 'late' || told.seq >= end.lastSeq)) {
-        yield told.end(end.status, end.at, end.lastSeq);
+      if (end && (each.type === 'late' || reached(last, end.shown))) {
+        yield told.end(end.status, end.at, end.shown.seq);
         return;
       }
       if (seen.size === 0) await tokens.resume();
@@ -117,29 +132,30 @@ const endBy = async (
     const record = decodeRecord(seen.entry.value);
     if (!record || !isTerminal(record)) return undefined;
     const at = new Date(record.finishedAt ?? seen.entry.at);
-    const [status, lastSeq] = await Promise.all([statusOf(ports.blobs, record), lastShown(core, recordKey)]);
-    return { status, at, lastSeq };
+    const [status, shown] = await Promise.all([statusOf(ports.blobs, record), lastShown(core, recordKey)]);
+    return { status, at, shown };
   }
   if (fresh) return undefined;
   const status = await core.find(recordKey);
   if (!status) throw missing();
-  return isTerminal(status) ? { status, at: new Date(ports.queue.now()), lastSeq: 0 } : undefined;
+  return isTerminal(status) ? { status, at: new Date(ports.queue.now()), shown: nothingShown } : undefined;
 };
 
-const lastShown = async ({ ports: { queue } }: Core, recordKey: string): Promise<number> => {
+const lastShown = async ({ ports: { queue } }: Core, recordKey: string): Promise<Shown> => {
   try {
-    return (await queue.last(streams.tokens, subjects.tokens(recordKey)))?.seq ?? 0;
+    return (await queue.last(streams.tokens, subjects.tokens(recordKey))) ?? nothingShown;
   } catch (error) {
-    if (error instanceof NotFoundError) return 0;
+    if (error instanceof NotFoundError) return nothingShown;
     throw error;
   }
 };
 
 /** Reads what a run shows, but never much further than its reader. */
-const tokensOf = ({ ports: { queue } }: Core, recordKey: string, seen: Mailbox<Seen>) => {
+const tokensOf = ({ ports: { queue, clock } }: Core, recordKey: string, seen: Mailbox<Seen>) => {
   let next = 1;
-  let state: 'reading' | 'paused' | 'stopped' = 'reading';
+  let state: 'reading' | 'paused' | 'absent' | 'stopped' = 'reading';
   let reading: Subscription | undefined;
+  let retry: Timer | undefined;
 
   const deliver = (stored: Stored): void => {
     if (state !== 'reading') return;
@@ -156,7 +172,10 @@ const tokensOf = ({ ports: { queue } }: Core, recordKey: string, seen: Mailbox<S
     try {
       reading = await queue.tail(streams.tokens, { filter: subjects.tokens(recordKey), from: { seq }, deliver });
     } catch (error) {
-      if (!(error instanceof NotFoundError)) throw error; // Where nothing is shown there is nothing to read.
+      if (!(error instanceof NotFoundError)) throw error;
+      if (state !== 'reading') return;
+      state = 'absent';
+      retry = clock.timer(absentMs, () => seen.pushOwn({ type: 'again' }));
     }
     if (state !== 'reading') reading?.unsubscribe();
   };
@@ -164,10 +183,12 @@ const tokensOf = ({ ports: { queue } }: Core, recordKey: string, seen: Mailbox<S
   return {
     read,
     resume: async (): Promise<void> => {
-      if (state === 'paused') await read(next);
+      retry?.cancel();
+      if (state === 'paused' || state === 'absent') await read(next);
     },
     stop: (): void => {
       state = 'stopped';
+      retry?.cancel();
       reading?.unsubscribe();
     },
   };

@@ -18,8 +18,6 @@ export interface Story {
   token(stored: Pick<Stored, 'seq' | 'data'>): readonly RunEvent[];
   /** `lastSeq`: of the last message that the run has shown. */
   end(status: TaskStatus, at: Date, lastSeq: number): RunEvent;
-  /** Up to where messages were told. */
-  readonly seq: number;
 }
 
 /** Any that a task has shown: their kinds are the AI SDK's, and grow with it. */
@@ -96,9 +94,6 @@ export const story = (from: number): Story => {
       return event ? [...before, { ...event, n, at: new Date(event.at) }] : [];
     },
     end: (status, at, lastSeq) => ({ n: Math.max(n, lastSeq) + 1, at, attempt: status.attempt, ...endOf(status) }),
-    get seq() {
-      return n;
-    },
   };
 };
 

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
-import { provision } from '../../src/actors/provisioner.ts';
+import { provision, renewal } from '../../src/actors/provisioner.ts';
+import { memoryBroker } from '../../src/bus/memory/broker.ts';
 import type { Queue } from '../../src/bus/queue.ts';
+import { UnavailableError } from '../../src/kernel/errors.ts';
+import { silentLog } from '../../src/kernel/log.ts';
+import { seededRandom } from '../../src/kernel/random.ts';
+import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { type TopologyOptions, topology } from '../../src/task/topology.ts';
 import { bytes, open } from '../task/world.ts';
 
@@ -72,4 +77,31 @@ test('an account that could not hold all limits together, with room to spare, is
   expect(made).toEqual([]);
   await provision(limited(sum * 1.31), plan);
   expect(made.length).toBe(plan.streams.length);
+});
+
+test('what the server kept in memory is made again when it is back, however long that takes, and nothing else', async () => {
+  const clock = virtualClock();
+  const random = seededRandom(1);
+  const broker = memoryBroker({ clock, random });
+  const { bus, queue } = broker.connect();
+  const plan = topology(options);
+  const provisioned = provision(queue, plan);
+  await clock.advance(1_000);
+  await provisioned;
+  const asked: string[] = [];
+  const ensureStream: Queue['ensureStream'] = (spec) => {
+    asked.push(spec.name);
+    return asked.length < 4 ? Promise.reject(new UnavailableError('no leader yet')) : queue.ensureStream(spec);
+  };
+  const life = new AbortController();
+  const renewing = { bus, queue: { ensureStream }, clock, random, log: silentLog };
+  const { exit } = await renewal(renewing, plan)(life.signal);
+  broker.restart();
+  await clock.advance(10_000);
+  expect(asked).toEqual(['TOKENS', 'TOKENS', 'TOKENS', 'TOKENS']);
+  const found = queue.streamInfo('TOKENS');
+  await clock.advance(1_000);
+  expect(await found).toMatchObject({ name: 'TOKENS', messages: 0 });
+  life.abort();
+  await exit;
 });

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { bucket } from '../../src/kv/bucket.ts';
-import { createClient, defineApp, defineTask } from '../../src/index.ts';
+import { createClient, defineApp, defineTask, type RunEvent } from '../../src/index.ts';
 import { freshNats } from '../setup/servers.ts';
 import { startWorld } from './world.ts';
 
@@ -61,6 +61,68 @@ test('nobody is there: it is said where nobody was found', async () => {
 test('an app that would not boot makes no client', async () => {
   const wrong = defineApp({ tasks: [hello, hello] });
   await expect(createClient({ app: wrong })).rejects.toMatchObject({ code: 'configuration' });
+});
+
+/** Shows one thing, and another one when it is let go. */
+const showing = () => {
+  const gate = Promise.withResolvers<void>();
+  const shows = defineTask({
+    name: 'shows',
+    input: z.object({}),
+    run: async (ctx) => {
+      ctx.progress('one');
+      await gate.promise;
+      ctx.progress('two');
+    },
+  });
+  return { shows, app: defineApp({ tasks: [shows] }), letGo: gate.resolve };
+};
+
+const progressOf = async (events: AsyncIterable<RunEvent>): Promise<readonly unknown[]> => {
+  const values: unknown[] = [];
+  for await (const event of events) if (event.type === 'progress') values.push(event.value);
+  return values;
+};
+
+test('what runs show is seen after a restart of the server, by who followed through it and by who comes then', async () => {
+  const { shows, app: shown, letGo } = showing();
+  const world = await startWorld(shown);
+  onTestFinished(world.close);
+  const client = await world.client({ app: shown });
+  const run = await client.submit(shows, {});
+  const seen: unknown[] = [];
+  for await (const event of run.events()) {
+    if (event.type !== 'progress') continue;
+    seen.push(event.value);
+    if (event.value !== 'one') continue;
+    await world.server.restart();
+    // Whoever starts to follow now may be there before the stream is.
+    const later = progressOf(client.run(shows, run.id).events());
+    await expect.poll(() => world.plain.queue.streamInfo('TOKENS').catch(() => undefined)).toBeDefined();
+    letGo();
+    expect(await later).toEqual(['two']);
+  }
+  expect(seen).toEqual(['one', 'two']);
+});
+
+test('who follows a run while no node is there, and nothing can be shown, sees it when there is one', async () => {
+  const { shows, app: shown, letGo } = showing();
+  const world = await startWorld(shown);
+  onTestFinished(() => world.plain.bus.close());
+  const client = await world.client({ app: shown });
+  await world.node.stop();
+  await world.server.restart();
+  const run = await client.submit(shows, {});
+  const seen: string[] = [];
+  for await (const event of run.events()) {
+    seen.push(event.type === 'progress' ? String(event.value) : event.type);
+    if (event.type === 'queued') {
+      const node = await world.startNode('n2');
+      onTestFinished(node.stop);
+    }
+    if (seen.at(-1) === 'one') letGo(); // It is seen while the run goes on.
+  }
+  expect(seen).toEqual(['queued', 'started', 'one', 'two', 'completed']);
 });
 
 test('a full queue refuses at once, at the edge and in the ingress, and takes tasks again once there is room', async () => {

@@ -44,7 +44,8 @@ export const tail = async (client: Client, name: string, options: TailOptions): 
 
   const read = (): void => {
     const stream = server.stream(name);
-    if (incarnation !== stream.incarnation) position = first(stream);
+    // Of a stream that was made anew everything is new.
+    if (incarnation !== stream.incarnation) position = incarnation === undefined ? first(stream) : 1;
     incarnation = stream.incarnation;
     for (const message of stored(stream, position, from === 'last' && !caughtUp)) send(message);
     link.receive(arrivedAll);

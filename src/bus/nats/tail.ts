@@ -1,7 +1,7 @@
 /**
  * A live reading of a stream: an ephemeral push consumer that numbers what it sends. A number missing, its
  * heartbeats missing, or a new connection means a new consumer, from behind the last message that came. A
- * stream that was made anew meanwhile is read from where the reading had begun.
+ * stream that was made anew meanwhile is read from its beginning.
  */
 import type { Msg, NatsConnection, Subscription } from '@nats-io/nats-core';
 import type { Clock, Timer } from '../../kernel/clock.ts';
@@ -127,7 +127,7 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     const before = await info(stream);
     if (closed || number !== readings) return;
     // Of a stream that was made anew everything is new.
-    if (incarnation !== undefined && incarnation !== before.incarnation) lastSeq = wish.from === 'new' ? 0 : undefined;
+    if (incarnation !== undefined && incarnation !== before.incarnation) lastSeq = anew(wish.from);
     incarnation = before.incarnation;
     const subject = `${inbox}.${number}`;
     const subscription = connection.subscribe(subject, { callback: (_error, message) => arrived(current, message) });
@@ -174,6 +174,9 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     },
   };
 };
+
+/** A sequence counts in one stream only. */
+const anew = (from: TailOptions['from']): number | undefined => (from === 'all' || from === 'last' ? undefined : 0);
 
 const storedOf = (message: Msg, { stream, seq, at }: Position): Stored => ({
   stream,

@@ -98,22 +98,25 @@ test('a tail of the new that has heard nothing yet misses nothing that was store
   expect((await messages.count(1)).map(({ data }) => text(data))).toEqual(['after']);
 });
 
-test('a tail whose stream is made anew starts over with it', async () => {
-  const { link, queue } = await open();
-  const messages = collect<Stored>();
-  await queue.tail('LATEST', { filter: 'latest.>', from: 'last', deliver: messages.push });
-  for (const n of [1, 2, 3]) {
-    await queue.publish('latest.a', bytes(`${n}`));
-    await messages.count(n); // The next one replaces it, delivered or not.
-  }
-  const before = await queue.streamInfo('LATEST');
-  await serverApi(link, 'STREAM.PURGE.LATEST'); // Or the next may be given its messages: see `setup/made-anew.ts`.
-  await serverApi(link, 'STREAM.DELETE.LATEST');
-  const after = await queue.ensureStream(latest);
-  expect(after.incarnation > before.incarnation).toBe(true);
-  await queue.publish('latest.a', bytes('anew'));
-  expect(text((await messages.count(4))[3]?.data)).toBe('anew');
-});
+test.each(['last', { seq: 1 }] as const)(
+  'a tail, from %j, whose stream is made anew starts over with it',
+  async (from) => {
+    const { link, queue } = await open();
+    const messages = collect<Stored>();
+    await queue.tail('LATEST', { filter: 'latest.>', from, deliver: messages.push });
+    for (const n of [1, 2, 3]) {
+      await queue.publish('latest.a', bytes(`${n}`));
+      await messages.count(n); // The next one replaces it, delivered or not.
+    }
+    const before = await queue.streamInfo('LATEST');
+    await serverApi(link, 'STREAM.PURGE.LATEST'); // Or the next may be given its messages: see `setup/made-anew.ts`.
+    await serverApi(link, 'STREAM.DELETE.LATEST');
+    const after = await queue.ensureStream(latest);
+    expect(after.incarnation > before.incarnation).toBe(true);
+    await queue.publish('latest.a', bytes('anew'));
+    expect(text((await messages.count(4))[3]?.data)).toBe('anew');
+  },
+);
 
 test('a publish while the server is away is stored when it is back', async () => {
   const { queue, crash } = await open();
