@@ -60,6 +60,7 @@ export async function* runEvents(
   const tokens = tokensOf(core, followed.recordKey, seen);
   let records: Subscription | undefined;
   let end: End | undefined;
+  let late: Timer | undefined;
   try {
     const first = await valid(core, from);
     const told = story(first);
@@ -68,25 +69,30 @@ export async function* runEvents(
     let last: Shown = { seq: first - 1, at: Number.POSITIVE_INFINITY };
     for await (const each of seen) {
       if (each.type === 'token') {
+        late?.cancel();
+        late = undefined;
         yield* told.token(each.stored);
         last = each.stored;
       } else if (each.type === 'record') yield* told.record(each.entry);
       if (!end && (each.type === 'record' || each.type === 'recordless')) {
         end = await endBy(core, followed, each);
-        if (end) clock.timer(lateMs, () => seen.pushOwn({ type: 'late' }));
-        else yield* told.queued(new Date(queue.now()));
+        if (!end) yield* told.queued(new Date(queue.now()));
       }
       if (end && (each.type === 'late' || reached(last, end.shown))) {
         yield told.end(end.status, end.at, end.shown.seq);
         return;
       }
-      if (seen.size === 0) await tokens.resume();
+      if (seen.size > 0) continue;
+      await tokens.resume();
+      // From here on nothing is unread, and what comes has yet to come: a slow reader is none of its lateness.
+      if (end) late ??= clock.timer(lateMs, () => seen.pushOwn({ type: 'late' }));
     }
   } catch (error) {
     // Whoever ended it has taken away what it stood on.
     if (!life.signal.aborted) throw error;
   } finally {
     life.end();
+    late?.cancel();
     records?.unsubscribe();
     tokens.stop();
   }
