@@ -4,20 +4,25 @@
  * when another attempt takes over. The steps before it, which that attempt gives again from its record, are left out.
  */
 import type { Chunk } from '../app/stream-types.ts';
+import { linked } from '../kernel/signal.ts';
 import type { Follow, RunEvent } from './types.ts';
 
 export const messageStream = (
   follow: (options: Follow) => AsyncGenerator<RunEvent>,
   { from = 0, abortSignal }: Follow,
 ): ReadableStream<Chunk> => {
+  const life = linked(...(abortSignal ? [abortSignal] : []));
   // From the beginning in any case: what is told anew depends on what was told before.
-  const events = follow(abortSignal ? { abortSignal } : {});
+  const events = follow({ abortSignal: life.signal });
   const told = message();
   return new ReadableStream<Chunk>({
     pull: async (controller) => {
       for (let enqueued = false; !enqueued; ) {
         const { done, value: event } = await events.next();
-        if (done) return controller.close();
+        if (done) {
+          life.abort();
+          return controller.close();
+        }
         for (const chunk of told.of(event)) {
           if (event.n < from) continue;
           controller.enqueue(chunk);
@@ -25,7 +30,11 @@ export const messageStream = (
         }
       }
     },
-    cancel: async () => void (await events.return(undefined)),
+    cancel: async () => {
+      // First: a generator returns only after the event that it is waiting for.
+      life.abort();
+      await events.return(undefined);
+    },
   });
 };
 

@@ -34,3 +34,13 @@ test('a reader who takes his time is told all that a run has shown, however long
   expect(seen).toEqual(Array.from({ length: count }, (_, n) => n));
   expect(last).toBe('completed');
 });
+
+test('a message stream that is cancelled ends at once, also while it waits for the run to show something', async () => {
+  const { client, idle } = await open(defineApp({ tasks: [shows] }));
+  const run = await client.submit(shows, { count: 1 }, { delay: '1h' });
+  const reader = run.uiMessageStream().getReader();
+  const reading = reader.read();
+  await idle();
+  await reader.cancel();
+  expect(await reading).toEqual({ done: true, value: undefined });
+});
