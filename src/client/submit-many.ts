@@ -1,6 +1,7 @@
 /** Many submits, as fast as the server takes them, with a bounded number on their way. */
 import type { SubmitOptions } from '../app/submit.ts';
 import { summarise } from '../kernel/error.ts';
+import { InvalidInputError } from '../kernel/errors.ts';
 import { slots } from '../kernel/slots.ts';
 import type { Submit } from './submitting.ts';
 import type { Submitted } from './types.ts';
@@ -8,6 +9,12 @@ import type { Submitted } from './types.ts';
 export type Items =
   | Iterable<SubmitOptions & { readonly input: unknown }>
   | AsyncIterable<SubmitOptions & { readonly input: unknown }>;
+
+/** Throws `InvalidInputError`: without types, anything may be among the items. */
+const asItem = <Item>(item: Item): Item => {
+  if (typeof item === 'object' && item !== null) return item;
+  throw new InvalidInputError(`an item is ${String(item).slice(0, 40)}; it must be { input, … }`);
+};
 
 const onTheWayMost = 512;
 
@@ -19,11 +26,9 @@ export const submitAll = async (submit: Submit, type: string, items: Items): Pro
   let duplicates = 0;
   let count = 0;
 
-  const one = async (
-    index: number,
-    { input, ...options }: SubmitOptions & { readonly input: unknown },
-  ): Promise<void> => {
+  const one = async (index: number, item: SubmitOptions & { readonly input: unknown }): Promise<void> => {
     try {
+      const { input, ...options } = asItem(item);
       const { duplicate } = await submit(type, input, options);
       if (duplicate) duplicates += 1;
       else accepted += 1;
