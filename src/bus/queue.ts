@@ -193,5 +193,6 @@ export interface Queue {
 
   /** Pulls from a durable consumer that exists. */
   consume(stream: string, consumer: string, handlers: PullHandlers): Consumer;
+  /** Throws `NotFoundError`, and `OverloadedError` where the stream has as many consumers as it may. */
   tail(stream: string, options: TailOptions): Promise<Subscription>;
 }

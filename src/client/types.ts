@@ -93,7 +93,10 @@ export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   result(options?: { readonly timeout?: Duration; readonly abortSignal?: AbortSignal }): Promise<Jsonified<Out<O>>>;
   /** Throws NotFoundError where nothing is known of the id. */
   status(): Promise<TaskState<Jsonified<Out<O>>>>;
-  /** What happened, and what happens, until the run ends. */
+  /**
+   * What happened, and what happens, until the run ends. Throws NotFoundError where nothing is known of the id, and
+   * OverloadedError while 10,000 others follow runs.
+   */
   events(options?: Follow): AsyncIterable<RunEvent<Jsonified<Out<O>>, Jsonified<Out<P>>>>;
   /**
    * What `ctx.stream` shows, for `createUIMessageStreamResponse` and `useChat`, until the run ends. A step of the message

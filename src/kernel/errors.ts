@@ -59,7 +59,7 @@ export class TaskFailedError extends TroupeError {
   }
 }
 
-/** Not accepted: a queue is full, or the projection is too far behind. Nothing was stored. */
+/** Not accepted: a queue is full, the projection too far behind, or too many follow already. Nothing was stored. */
 export class OverloadedError extends TroupeError {
   override readonly name = 'OverloadedError';
   override readonly code = 'overloaded';

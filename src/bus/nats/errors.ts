@@ -4,6 +4,7 @@ import {
   ConflictError,
   InvalidNameError,
   NotFoundError,
+  OverloadedError,
   PayloadTooLargeError,
   RefusedError,
   UnavailableError,
@@ -21,6 +22,7 @@ export const apiCodes = {
   clusterNotAvailable: 10008,
   clusterNotLeader: 10009,
   consumerNotFound: 10014,
+  consumersMost: 10026,
   noMessageFound: 10037,
   notEnabledForAccount: 10039,
   streamNameInUse: 10058,
@@ -49,6 +51,9 @@ const away = new Set<number>([
   apiCodes.consumerOffline,
 ]);
 
+/** As long as it keeps the consumer of a tail whose reader is gone. */
+const consumersRetryMs = 30_000;
+
 /** Where the server's own words are not enough: zones are checked before they get here. */
 const remedies = new Map<number, string>([
   [apiCodes.scheduleTimeZone, '; the machine that nats-server runs on needs time zone data: install tzdata there'],
@@ -64,6 +69,7 @@ export const apiFailure = (what: string, error: ApiError): Error => {
     return new ConflictError(message, revision === undefined ? {} : { revision: Number(revision) });
   }
   if (missing.has(number)) return new NotFoundError(message);
+  if (number === apiCodes.consumersMost) return new OverloadedError(message, { retryAfterMs: consumersRetryMs });
   return away.has(number) ? new UnavailableError(message) : new RefusedError(message);
 };
 

@@ -10,8 +10,8 @@ import { type Config, changed, describeChanges } from './config.ts';
  * cannot be off, so it is as short as the server allows.
  */
 const duplicateWindowNs = 100_000_000;
-/** Tails count too. The server's own default is the same number, unless an operator sets another. */
-const consumersMost = 1_000;
+/** Tails count too, one each for whoever follows a run. Idle, ten thousand take 370 MB of the server's memory. */
+const consumersMost = 10_000;
 
 const incarnationKey = 'troupe.incarnation';
 

@@ -16,7 +16,7 @@ const open = async () => {
 test('every stream has its limits said, and none that could drop an accepted task', async () => {
   const { queue, config } = await open();
   for (const spec of [work, sched, latest, log]) await queue.ensureStream(spec);
-  const always = { max_consumers: 1_000, max_msgs: -1, max_bytes: -1, max_age: 0, duplicate_window: 100_000_000 };
+  const always = { max_consumers: 10_000, max_msgs: -1, max_bytes: -1, max_age: 0, duplicate_window: 100_000_000 };
   expect(await config('WORK')).toMatchObject({ ...always, retention: 'workqueue', discard: 'new' });
   expect(await config('SCHED')).toMatchObject({ ...always, retention: 'workqueue', allow_msg_schedules: true });
   expect(await config('LATEST')).toMatchObject({ ...always, retention: 'limits', discard: 'new' });
@@ -40,6 +40,16 @@ test('an incarnation tells the order in which streams of one name were made', as
   }
   expect([...made].sort()).toEqual(made);
   expect(new Set(made).size).toBe(3);
+});
+
+test('a stream with as many readers as it may have is overloaded to the next, and to nobody once it may have more', async () => {
+  const { link, queue } = await open();
+  await serverApi(link, 'STREAM.CREATE.LOG', { name: 'LOG', subjects: ['log.>'], max_consumers: 1 });
+  const read = () => queue.tail('LOG', { filter: 'log.>', from: 'all', deliver: () => {} });
+  await read();
+  await expect(read()).rejects.toMatchObject({ code: 'overloaded', retryAfterMs: 30_000 });
+  await queue.ensureStream(log);
+  await expect(read()).resolves.toBeDefined();
 });
 
 test('a stream of somebody else is brought to the spec and keeps its messages and its identity', async () => {
