@@ -5,6 +5,7 @@
 import type { Delivery, Queue, ScheduleSpec } from '../bus/queue.ts';
 import { buckets, isToken, splitTaskKey, streams, subjects, taskKey } from '../bus/subjects.ts';
 import {
+  ConflictError,
   InvalidInputError,
   InvalidNameError,
   OverloadedError,
@@ -13,6 +14,7 @@ import {
   UnknownTaskError,
 } from '../kernel/errors.ts';
 import { bucket } from '../kv/bucket.ts';
+import type { Entry } from '../kv/kv.ts';
 import type { Admission } from '../task/admission.ts';
 import { decodeJson, encodeJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
@@ -35,6 +37,8 @@ export interface CronSpec {
 const cronHeader = { task: 'Troupe-Cron-Task', overlap: 'Troupe-Cron-Overlap', spec: 'Troupe-Cron-Spec' } as const;
 const prefix = subjects.cron('x').slice(0, -1);
 const laterMs = 1_000;
+/** Within this a firing's task is stored, or will be: longer than accepting one may take. */
+const storingMs = 60_000;
 
 /** Sets the app's schedules and removes those that it no longer has. One that has not changed keeps its phase. */
 export const setSchedules = async (queue: Queue, specs: readonly CronSpec[]): Promise<void> => {
@@ -70,18 +74,36 @@ export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) 
   const lastFirings = bucket(ports.queue, buckets.crons);
 
   /** The history need not be asked: what has not ended is in KV, or on its way there. */
-  const stillRuns = async (name: string, own: string): Promise<boolean> => {
-    const last = await lastFirings.get(name);
-    if (!last) return false;
-    const key = new TextDecoder().decode(last.value);
+  const stillRuns = async ({ value, at }: Entry, own: string): Promise<boolean> => {
+    const key = new TextDecoder().decode(value);
     if (key === own) return false; // This firing, handed out again.
     try {
       const entry = await ports.records.get(key);
       const record = entry && decodeRecord(entry.value);
-      return record ? !isTerminal(record) : (await findQueued(ports, pools, key)) !== undefined;
+      if (record) return !isTerminal(record);
+      // Nothing of it: not stored yet, unless it has had the time to end and be forgotten.
+      const onItsWay = ports.queue.now() - at < Math.min(storingMs, ports.recordLifeMs());
+      return onItsWay || (await findQueued(ports, pools, key)) !== undefined;
     } catch (error) {
       if (error instanceof InvalidNameError) return false; // Somebody else's writing.
       throw error;
+    }
+  };
+
+  /**
+   * Makes this firing the schedule's last one, before its task is stored: firings are handled side by side, here and on
+   * other nodes, and of those that find nothing running only one writes over what it has read.
+   */
+  const claim = async (name: string, own: string): Promise<boolean> => {
+    for (;;) {
+      const last = await lastFirings.get(name);
+      if (last && (await stillRuns(last, own))) return false;
+      try {
+        await lastFirings.update(name, new TextEncoder().encode(own), last?.revision ?? 0);
+        return true;
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error; // Another was first, and may run now.
+      }
     }
   };
 
@@ -91,13 +113,15 @@ export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) 
     if (!isToken(name) || !isToken(type)) return settleStranger(ports, delivery, noSchedule);
     const id = `${name}-${incarnation}-${delivery.seq}`;
     const recordKey = taskKey(type, id);
-    if (delivery.headers[cronHeader.overlap] !== 'allow' && (await stillRuns(name, recordKey))) {
-      ports.log.info({ schedule: name }, 'a firing is skipped: the last one still runs');
-      return delivery.ack();
-    }
     const input = decodeJson(delivery.data);
     if (input.type === 'bad') throw new InvalidInputError(input.message);
     const { route, envelope } = await admission.admit(type, input.value, { headers: {} }, delivery.data.length);
+    if (delivery.headers[cronHeader.overlap] === 'allow')
+      await lastFirings.put(name, new TextEncoder().encode(recordKey));
+    else if (!(await claim(name, recordKey))) {
+      ports.log.info({ schedule: name }, 'a firing is skipped: the last one still runs');
+      return delivery.ack();
+    }
     const task = {
       ...splitTaskKey(recordKey),
       route,
@@ -107,7 +131,6 @@ export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) 
       nonce: ports.random.nonce(),
     };
     await submitTask(ports, { ...task, submittedAt: delivery.at }, true);
-    await lastFirings.put(name, new TextEncoder().encode(recordKey));
     delivery.ack();
   };
 

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { type CronSpec, setSchedules } from '../../src/actors/cron.ts';
+import { type CronSpec, fromCron, setSchedules } from '../../src/actors/cron.ts';
+import type { Delivery } from '../../src/bus/queue.ts';
+import { bucket } from '../../src/kv/bucket.ts';
 import { encodeRecord } from '../../src/task/record.ts';
 import { dead, firstRecord } from '../../src/task/transitions.ts';
 import { bytes, text } from '../task/world.ts';
@@ -12,6 +14,8 @@ const hourly: CronSpec = {
   input: { to: 'a' },
   overlap: 'skip',
 };
+
+const secondly = { every: 1_000 };
 
 const opened = async (...specs: readonly CronSpec[]) => {
   const world = await ingressWorld();
@@ -65,6 +69,27 @@ test('a firing is skipped while the last one’s task has not ended, and only th
   );
   const next = await fire();
   expect(await inWork()).toEqual([`digest-sched-${next.seq}`]);
+});
+
+test('of firings that come all at once, to several nodes, one makes a task', async () => {
+  const { next, cron, node, pools, admitting, eventually, inWork, left } = await opened({ ...hourly, when: secondly });
+  const { ports } = node('another');
+  const elsewhere = fromCron({ ports, admission: admitting, pools, incarnation: 'sched' });
+  const held: Delivery[] = [];
+  for (let n = 0; n < 6; n += 1) held.push(await eventually(next('SCHED', 'due')));
+  await eventually(Promise.all(held.map((delivery, n) => (n % 2 === 0 ? cron(delivery) : elsewhere(delivery)))));
+  expect(await inWork()).toHaveLength(1);
+  expect(await left('SCHED')).toBe(1);
+});
+
+test('a firing whose task is about to be stored counts as running, and for a minute only', async () => {
+  const { fire, inWork, queue, clock } = await opened({ ...hourly, when: secondly });
+  await bucket(queue, 'crons').put('digest', bytes('mail.digest-sched-999'));
+  await fire();
+  expect(await inWork()).toEqual([]);
+  await clock.advance(60_000);
+  const { seq } = await fire();
+  expect(await inWork()).toEqual([`digest-sched-${seq}`]);
 });
 
 test('a full pool, or a server that does not answer, leaves the firing for later', async () => {

@@ -48,5 +48,5 @@ export const ingressWorld = async (options?: WorldOptions) => {
   };
   const left = async (stream: string) => (await queue.streamInfo(stream)).messages;
   const letters = async (): Promise<readonly string[]> => [...(await queue.subjects('DLQ', 'dlq.>')).keys()];
-  return { ...world, inbox, due, cron, next, post, left, letters, incarnation };
+  return { ...world, inbox, due, cron, admitting, next, post, left, letters, incarnation };
 };
