@@ -24,7 +24,7 @@ export interface DoorsOptions {
   readonly admission: Admission;
   /** Where tasks may wait. */
   readonly pools: readonly string[];
-  readonly store: Pick<Store, 'groupCounts'>;
+  readonly store: Pick<Store, 'countByStatus'>;
 }
 
 type Find = (recordKey: string) => Promise<TaskStatus | undefined>;

@@ -45,7 +45,7 @@ export const memoryStore = (): MemoryStore => {
     mark: (stream) => answer(() => marks.get(stream)),
     task: (type, id) => answer(() => tasks.get(taskName({ type, id }))),
     deadLetters: (type, id) => answer(() => lettersOf(type, id)),
-    groupCounts: (group) => answer(() => counted([...tasks.values()].filter((row) => row.group === group))),
+    countByStatus: (asked) => answer(() => counted(asked.flatMap((task) => tasks.get(taskName(task)) ?? []))),
     migrate: () => answer(() => undefined),
     ready: () => Promise.resolve(available),
     close: async () => {

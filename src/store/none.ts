@@ -11,7 +11,7 @@ export const noStore: Store = {
   mark: unavailable,
   task: unavailable,
   deadLetters: unavailable,
-  groupCounts: unavailable,
+  countByStatus: unavailable,
   migrate: unavailable,
   ready: () => Promise.resolve(true),
   close: () => Promise.resolve(),

@@ -2,12 +2,13 @@
 import type { PgColumn } from 'drizzle-orm/pg-core';
 import type pg from 'pg';
 import type { Log } from '../kernel/log.ts';
-import { and, asc, count, drizzle, eq, getTableColumns, sql } from './drizzle.ts';
+import { and, asc, drizzle, eq, getTableColumns, sql } from './drizzle.ts';
 import { migrate } from './migrate.ts';
 import { transactions } from './postgres-transactions.ts';
 import { latest, taskName, toDeadLetterRow, toTaskRow } from './rows.ts';
 import { deadLetters, marks, steps, tasks } from './schema.ts';
 import {
+  countStatement,
   deadLettersStatement,
   forgottenStatement,
   markStatement,
@@ -42,7 +43,7 @@ export const postgresStore = ({ url, log, poolSize = 4 }: PostgresStoreOptions):
       read(async (client) => (await drizzle(client).select().from(marks).where(eq(marks.stream, stream)))[0]),
     task: (type, id) => read((client) => readTask(client, type, id)),
     deadLetters: (type, id) => read((client) => readDeadLetters(client, type, id)),
-    groupCounts: (group) => read((client) => countGroup(client, group)),
+    countByStatus: (asked) => read((client) => countByStatus(client, asked)),
     migrate: () => migrate(url, log),
     ready: () =>
       read((client) => client.query('select 1')).then(
@@ -106,11 +107,15 @@ const readDeadLetters = async (client: pg.PoolClient, type: string, id: string) 
   return rows.map(toDeadLetterRow);
 };
 
-const countGroup = async (client: pg.PoolClient, group: string): Promise<Readonly<Record<string, number>>> => {
-  const rows = await drizzle(client)
-    .select({ status: tasks.status, tasks: count() })
-    .from(tasks)
-    .where(eq(tasks.group, group))
-    .groupBy(tasks.status);
+interface StatusCount {
+  readonly status: string;
+  readonly tasks: number;
+}
+
+const countByStatus = async (
+  client: pg.PoolClient,
+  asked: Parameters<Store['countByStatus']>[0],
+): Promise<Readonly<Record<string, number>>> => {
+  const { rows } = await execute<StatusCount>(client, countStatement(asked));
   return Object.fromEntries(rows.map(({ status, tasks: many }) => [status, many]));
 };

@@ -23,6 +23,13 @@ export const tasksStatement = (rows: readonly TaskRow[]): Statement => upsertTas
 export const deadLettersStatement = (rows: readonly DeadLetterRow[]): Statement => insertDeadLetters(rows);
 export const markStatement = (mark: Mark): Statement => upsertMark([mark]);
 
+/** Arrays, as a statement takes no more than 65,535 parameters, and a group may be larger. */
+export const countStatement = (asked: readonly Pick<TaskRow, 'type' | 'id'>[]): Statement => ({
+  text: `select status, count(*)::int as tasks
+    from unnest($1::text[], $2::text[]) as asked (type, id) join tasks using (type, id) group by status`,
+  values: [asked.map(({ type }) => type), asked.map(({ id }) => id)],
+});
+
 const flat = (rows: readonly TaskRow[]) =>
   rows.flatMap(({ type, id, incarnation, revision, steps: journal }) =>
     journal.map((step) => ({ type, id, incarnation, revision, ...step })),

@@ -95,8 +95,8 @@ export interface Store {
   task(type: string, id: string): Promise<TaskRow | undefined>;
   /** Oldest first. Throws `UnavailableError`. */
   deadLetters(type: string, id: string): Promise<readonly DeadLetterRow[]>;
-  /** How many tasks of a group have which status. Throws `UnavailableError`. */
-  groupCounts(group: string): Promise<Readonly<Record<string, number>>>;
+  /** How many of these tasks have which status; those that it does not know have none. Throws `UnavailableError`. */
+  countByStatus(tasks: readonly Pick<TaskRow, 'type' | 'id'>[]): Promise<Readonly<Record<string, number>>>;
   /** Brings the schema up to date, one migrator at a time. Throws `UnavailableError`, or what the database says. */
   migrate(): Promise<void>;
   /** Whether the database answers now. Never throws. */

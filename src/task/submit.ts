@@ -34,7 +34,8 @@ export const submitTask = (ports: SubmitPorts, task: Outgoing, givenId: boolean)
 const acceptInGroup = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
   const accepted = await accept(ports, task, givenId);
   const { group } = task.envelope;
-  if (group !== undefined) await joinGroup(ports, group, taskKey(task.type, task.id));
+  const dueAt = dueOf(ports, task);
+  if (group !== undefined) await joinGroup(ports, { group, recordKey: taskKey(task.type, task.id), dueAt });
   return accepted;
 };
 
@@ -97,9 +98,17 @@ interface Place extends Pick<StreamPublishOptions, 'schedule'> {
   readonly subject: string;
 }
 
+/** Epoch ms; 0 where it need not wait. */
+const dueOf = ({ queue }: Pick<SubmitPorts, 'queue'>, { envelope }: Outgoing): number => {
+  const { delayMs = 0, dueAt } = envelope;
+  return dueAt ?? (delayMs && queue.now() + delayMs);
+};
+
 /** Where it waits: in its pool, or in SCHED until it is due. */
-const placeOf = ({ queue, region }: SubmitPorts, { route, envelope }: Outgoing, recordKey: string): Place => {
-  const { delayMs, dueAt = delayMs && queue.now() + delayMs } = envelope;
+const placeOf = (ports: SubmitPorts, task: Outgoing, recordKey: string): Place => {
+  const { region } = ports;
+  const { route } = task;
+  const dueAt = dueOf(ports, task);
   if (!dueAt) return { stream: streams.work(region, route.pool), subject: subjects.work(region, route, recordKey) };
   const schedule = { when: { at: dueAt }, target: subjects.due(region, route, recordKey) };
   return { stream: streams.sched, subject: subjects.sched(recordKey, 0), schedule };

@@ -56,9 +56,7 @@ export const found = async (store: Store, records: Bucket, items: readonly Item[
 
 export interface Projection {
   readonly store: Store;
-  /** The group that all of the batch were submitted in. */
-  readonly group: string;
-  readonly total: number;
+  readonly items: readonly Item[];
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -67,9 +65,9 @@ export interface Projection {
 const projectionMs = 60_000;
 const pauseMs = 100;
 
-const endedRows = async (store: Store, group: string): Promise<number> => {
+const endedRows = async (store: Store, items: readonly Item[]): Promise<number> => {
   // Down for a while is not wrong yet.
-  const counts = await store.groupCounts(group).catch((error: unknown) => {
+  const counts = await store.countByStatus(items).catch((error: unknown) => {
     if (isTroupeError(error, 'unavailable')) return {};
     throw error;
   });
@@ -77,14 +75,14 @@ const endedRows = async (store: Store, group: string): Promise<number> => {
 };
 
 /** Resolves when Postgres has the end of every task of a batch. Throws TimeoutError after a minute. */
-export const projected = async ({ store, group, total, clock, signal }: Projection): Promise<void> => {
+export const projected = async ({ store, items, clock, signal }: Projection): Promise<void> => {
   const start = clock.monotonic();
   for (;;) {
-    const rows = await endedRows(store, group);
-    if (rows >= total) return;
+    const rows = await endedRows(store, items);
+    if (rows >= items.length) return;
     if (clock.monotonic() - start > projectionMs)
       throw new TimeoutError(
-        `Postgres has ${rows} of ${total} tasks a minute after they ended; the nodes' logs say why`,
+        `Postgres has ${rows} of ${items.length} tasks a minute after they ended; the nodes' logs say why`,
       );
     await clock.sleep(pauseMs, signal);
   }

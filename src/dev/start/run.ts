@@ -88,7 +88,7 @@ const tellBefore = (tally: Tally, terminal: Terminal): void => {
 
 /** Resolves when all has ended and Postgres knows. Rejects with the signal's reason. */
 export const runBatch = async (options: RunOptions): Promise<Account> => {
-  const { batch, items, records, store, terminal, clock, killed } = options;
+  const { items, records, store, terminal, clock, killed } = options;
   const known = await endedBefore(store, items);
   const following = await follow(records, items, known);
   const begunAnew = ended(following.tally()) === 0;
@@ -111,7 +111,7 @@ export const runBatch = async (options: RunOptions): Promise<Account> => {
     shown.cancel();
     terminal.rest();
     terminal.event(`all ${counted(items.length, 'task')} have ended`);
-    await projected({ store, group: batch, total: items.length, clock, signal });
+    await projected({ store, items, clock, signal });
   } finally {
     shown.cancel();
     terminal.rest();
