@@ -1,16 +1,24 @@
-/** Tasks that are counted together: one key a task, written once the task is accepted, whatever door it came by. */
+/**
+ * Tasks that are counted together: one key a task, whatever door it came by. The key is there before the task is
+ * accepted, so that a full bucket refuses the task and not its member; it goes by itself unless the task is accepted.
+ */
 import { buckets, encodeId, streams } from '../bus/subjects.ts';
 import { bucket } from '../kv/bucket.ts';
-import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { ConflictError, OverloadedError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import type { TaskPorts } from './ports.ts';
 
 /** How long a group remembers a task, from when it is submitted or due. */
 const memberLifeMs = 7 * 86_400_000;
+/** Longer than accepting may take. */
+const announcedLifeMs = 120_000;
 const retryMs = 250;
 const giveUpAfterMs = 30_000;
+const overloadedRetryMs = 1_000;
 const member = new TextEncoder().encode('{}');
+/** Larger than a member with its longer TTL, which a full bucket then takes in its place. */
+const announced = new TextEncoder().encode('{"accepted":false}');
 
-type GroupPorts = Pick<TaskPorts, 'queue' | 'clock' | 'random'>;
+type GroupPorts = Pick<TaskPorts, 'queue' | 'clock' | 'random'> & Partial<Pick<TaskPorts, 'log'>>;
 
 export interface Member {
   readonly group: string;
@@ -19,18 +27,50 @@ export interface Member {
   readonly dueAt: number | undefined;
 }
 
-/** Throws `TimeoutError` or `UnavailableError` after 30 s: the task is accepted then, and joining again is safe. */
-export const joinGroup = async (
-  { queue, clock, random }: GroupPorts,
-  { group, recordKey, dueAt }: Member,
-): Promise<void> => {
-  const ttlMs = memberLifeMs + Math.max(0, (dueAt ?? 0) - queue.now());
-  const groups = bucket(queue, buckets.groups);
+/**
+ * Accepts a task as a member of its group. Throws `OverloadedError` where the group takes no more, and `TimeoutError` or
+ * `UnavailableError` after 30 s; it may be accepted then, and the same again is safe.
+ */
+export const acceptAsMember = async <T>(ports: GroupPorts, joining: Member, accept: () => Promise<T>): Promise<T> => {
+  await persist(ports, () => announce(ports, joining));
+  const accepted = await accept();
+  await persist(ports, () => join(ports, joining));
+  return accepted;
+};
+
+const groupsOf = ({ queue }: GroupPorts) => bucket(queue, buckets.groups);
+const keyOf = ({ group, recordKey }: Member): string => `${encodeId(group)}.${recordKey}`;
+
+const announce = async (ports: GroupPorts, joining: Member): Promise<void> => {
+  try {
+    await groupsOf(ports).update(keyOf(joining), announced, 0, { ttlMs: announcedLifeMs });
+  } catch (error) {
+    if (error instanceof ConflictError) return; // It is a member, or announced.
+    if (!(error instanceof RefusedError)) throw error;
+    throw new OverloadedError(`group "${joining.group}" takes no more tasks (${error.message})`, {
+      cause: error,
+      retryAfterMs: overloadedRetryMs,
+    });
+  }
+};
+
+const join = async (ports: GroupPorts, joining: Member): Promise<void> => {
+  const ttlMs = memberLifeMs + Math.max(0, (joining.dueAt ?? 0) - ports.queue.now());
+  try {
+    await groupsOf(ports).put(keyOf(joining), member, { ttlMs });
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    // Replicas may have no room even for what takes the place of more. Its task is accepted, and must not be submitted twice.
+    const { group, recordKey } = joining;
+    ports.log?.warn({ err: error, group, task: recordKey }, 'a task runs without its group, which takes no more');
+  }
+};
+
+const persist = async ({ clock, random }: GroupPorts, write: () => Promise<void>): Promise<void> => {
   const until = clock.monotonic() + giveUpAfterMs;
   for (;;) {
     try {
-      await groups.put(`${encodeId(group)}.${recordKey}`, member, { ttlMs });
-      return;
+      return await write();
     } catch (error) {
       const passing = error instanceof TimeoutError || error instanceof UnavailableError;
       if (!passing || clock.monotonic() > until) throw error;

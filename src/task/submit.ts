@@ -2,7 +2,7 @@
 import { streams, subjects, taskKey } from '../bus/subjects.ts';
 import type { StreamPublishOptions } from '../bus/queue.ts';
 import { IdConflictError, OverloadedError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
-import { joinGroup } from './group.ts';
+import { acceptAsMember } from './group.ts';
 import { encodeHeaders, inputHashOf, type Outgoing } from './message.ts';
 import { header } from './headers.ts';
 import type { TaskPorts } from './ports.ts';
@@ -23,20 +23,17 @@ const giveUpAfterMs = 30_000;
 const overloadedRetryMs = 1_000;
 
 /**
- * Throws `OverloadedError` (the queue is full: not accepted), `IdConflictError` (the id belongs to a task with another
- * input), and `TimeoutError` where the server did not answer in 30 s: the same submit again is safe, and finds out.
+ * Throws `OverloadedError` (the queue is full, or what remembers groups: not accepted), `IdConflictError` (the id belongs
+ * to a task with another input), and `TimeoutError` where the server did not answer in 30 s: the same submit again is
+ * safe, and finds out.
  *
  * `givenId`: the submitter chose the id, so that it may have been used before.
  */
-export const submitTask = (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> =>
-  task.envelope.group === undefined ? accept(ports, task, givenId) : acceptInGroup(ports, task, givenId);
-
-const acceptInGroup = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
-  const accepted = await accept(ports, task, givenId);
+export const submitTask = (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
   const { group } = task.envelope;
-  const dueAt = dueOf(ports, task);
-  if (group !== undefined) await joinGroup(ports, { group, recordKey: taskKey(task.type, task.id), dueAt });
-  return accepted;
+  if (group === undefined) return accept(ports, task, givenId);
+  const joining = { group, recordKey: taskKey(task.type, task.id), dueAt: dueOf(ports, task) };
+  return acceptAsMember(ports, joining, () => accept(ports, task, givenId));
 };
 
 const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {

@@ -53,6 +53,20 @@ describe('a task of the inbox', () => {
     await queue.purge('WORK_default', '>');
   });
 
+  test('stays in the inbox while what remembers groups takes no more, and runs once', async () => {
+    const { post, inbox, next, left, queue, eventually, clock } = await ingressWorld();
+    const groups = { name: 'KV_groups', subjects: ['$KV.groups.>'], keep: 'last' } as const;
+    await queue.ensureStream({ ...groups, maxBytes: 1 });
+    await post('mail', mail, { 'Troupe-Group': 'g' });
+    expect([await left('INBOX'), await left('WORK_default')]).toEqual([1, 0]);
+    await queue.ensureStream({ ...groups, maxBytes: 1_000_000 });
+    const again = await eventually(next('INBOX', 'ingress'));
+    await inbox(again);
+    await clock.settle();
+    expect(again.deliveries).toBe(2);
+    expect([await left('INBOX'), await left('WORK_default')]).toEqual([0, 1]);
+  });
+
   test('handed out again after its ack was lost is the same task', async () => {
     const { post, inbox, next, broker, left, eventually } = await ingressWorld();
     broker.next('ack', 'lose', { subject: 'tasks.>' });

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Queue } from '../../src/bus/queue.ts';
 import { streams } from '../../src/bus/subjects.ts';
+import { TimeoutError } from '../../src/kernel/errors.ts';
+import { bucket } from '../../src/kv/bucket.ts';
 import { membersOf } from '../../src/task/group.ts';
 import { publishOnce } from '../../src/task/publish.ts';
 import { submitTask } from '../../src/task/submit.ts';
@@ -10,6 +13,12 @@ const opened = async (options?: Parameters<typeof open>[0]) => {
   const inWork = async (pool = 'default') => (await world.queue.streamInfo(streams.work('main', pool))).messages;
   const inSched = async () => (await world.queue.streamInfo('SCHED')).messages;
   return { ...world, inWork, inSched };
+};
+
+/** Leaves room for nothing more. */
+const fillGroups = async (queue: Queue): Promise<void> => {
+  const spec = { name: 'KV_groups', subjects: ['$KV.groups.>'], keep: 'last' } as const;
+  await queue.ensureStream({ ...spec, maxBytes: (await queue.streamInfo(spec.name)).bytes });
 };
 
 describe('a message that must be stored once', () => {
@@ -152,5 +161,41 @@ describe('a submit', () => {
       code: 'id_conflict',
     });
     expect((await membersOf(ports, 'g')).toSorted()).toEqual(['t.=Yi9j', 't.a']);
+  });
+
+  test('in a group that takes no more is refused, and nothing is stored', async () => {
+    const { submit, ports, queue } = await opened();
+    await submit({ id: 'a', envelope: { group: 'g' } });
+    await fillGroups(queue);
+    await expect(submit({ id: 'b', envelope: { group: 'g' } })).rejects.toMatchObject({
+      code: 'overloaded',
+      message: 'group "g" takes no more tasks (maximum bytes exceeded)',
+      retryAfterMs: 1_000,
+    });
+    expect(await submit({ id: 'a', envelope: { group: 'g' } })).toEqual({ duplicate: true });
+    expect(await membersOf(ports, 'g')).toEqual(['t.a']);
+    expect((await queue.streamInfo('WORK_default')).messages).toBe(1);
+  });
+
+  test('in a group that has room for this one alone is accepted, and stays its member', async () => {
+    const { submit, ports, queue, clock } = await opened();
+    const groups = bucket(queue, 'groups');
+    await groups.update('g.t.a', bytes('{"accepted":false}'), 0, { ttlMs: 120_000 });
+    await fillGroups(queue);
+    await groups.remove('g.t.a');
+    await submit({ id: 'a', envelope: { group: 'g', delayMs: 366 * 86_400_000 } });
+    await clock.advance(366 * 86_400_000);
+    expect(await membersOf(ports, 'g')).toEqual(['t.a']);
+  });
+
+  test('that is not accepted is in its group for two minutes only', async () => {
+    const { submit, ports, broker, clock } = await opened();
+    broker.next('publish', 'lose_and_time_out', { subject: 'work.>', times: 40 });
+    const refused = expect(submit({ id: 'a', envelope: { group: 'g' } })).rejects.toThrow(TimeoutError);
+    await clock.advance(60_000);
+    await refused;
+    expect(await membersOf(ports, 'g')).toEqual(['t.a']);
+    await clock.advance(60_000);
+    expect(await membersOf(ports, 'g')).toEqual([]);
   });
 });
