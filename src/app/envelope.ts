@@ -1,8 +1,9 @@
 /** A submit's options as what travels beside the input. */
+import { isDate } from 'node:util/types';
 import { toMs } from '../kernel/duration.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import { isLane } from '../bus/subjects.ts';
-import type { Envelope } from '../task/envelope.ts';
+import { type Envelope, isInstant, refuseTooLarge } from '../task/envelope.ts';
 import { optional } from '../kernel/optional.ts';
 import type { SubmitOptions } from './submit.ts';
 
@@ -16,7 +17,6 @@ export const envelopeOf = (options: SubmitOptions): Envelope => {
   if (delay !== undefined && at !== undefined) throw new InvalidInputError('submit takes `delay` or `at`, not both');
   if (lane !== undefined && !isLane(lane))
     throw new InvalidInputError(`lane is "${String(lane).slice(0, 40)}"; it takes high, normal or low`);
-  if (at !== undefined && Number.isNaN(at.getTime())) throw new InvalidInputError('`at` is no valid date');
   refuseHeaders(headers);
   return optional({
     id,
@@ -25,10 +25,18 @@ export const envelopeOf = (options: SubmitOptions): Envelope => {
     lane,
     group: token('group', group),
     delayMs: delay === undefined ? undefined : toMs(delay, 'delay'),
-    dueAt: at?.getTime(),
+    dueAt: instant('at', at),
     deadlineMs: deadline === undefined ? undefined : toMs(deadline, 'deadline', { minMs: 1 }),
     headers,
   });
+};
+
+const instant = (name: string, value: Date | undefined): number | undefined => {
+  if (value === undefined) return undefined;
+  const ms = isDate(value) ? value.getTime() : Number.NaN;
+  if (isInstant(ms)) return ms;
+  const told = Number.isNaN(ms) ? `"${String(value).slice(0, 40)}"` : value.toISOString();
+  throw new InvalidInputError(`${name} is ${told}; it takes a Date from 1970 on and before the year 2200`);
 };
 
 /** What travels in a header. Throws `InvalidInputError`. */
@@ -54,4 +62,5 @@ const refuseHeaders = (headers: Readonly<Record<string, string>>): void => {
     if (typeof value !== 'string' || value.length > 1_024 || /[\r\n\0]/.test(value))
       throw new InvalidInputError(`header ${name} must be text of at most 1,024 characters without line breaks`);
   }
+  refuseTooLarge(headers);
 };

@@ -20,11 +20,11 @@ export interface SubmitOptions {
   readonly lane?: Lane;
   /** Not to be started before this long from now; 0. Not together with `at`. */
   readonly delay?: Duration;
-  /** Not to be started before; a time in the past is now. Not together with `delay`. */
+  /** Not to be started before; a time in the past is now. From 1970 on and before the year 2200. Not together with `delay`. */
   readonly at?: Date;
   /** From now, or from when it is due, to its end; by default the task's. Past it, the run fails with DeadlineExceededError. */
   readonly deadline?: Duration;
-  /** Handed on to classify rules. Names that begin with `Nats-` or `Troupe-` are refused with InvalidInputError. */
+  /** Handed on to classify rules: 1,024 characters each, 8 KiB in all. Names that begin with `Nats-` or `Troupe-` are refused with InvalidInputError. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Tasks of one group are counted, awaited and cancelled together: see `client.group`. */
   readonly group?: string;

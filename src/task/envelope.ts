@@ -19,9 +19,13 @@ const submitters: readonly string[] = [
 ];
 const ours: ReadonlySet<string> = new Set(Object.values(header));
 
-export const headerBytesMax = 8 * 1024;
+/** Of those that go along. The server takes 64 KiB of all headers of a message. */
+const headerBytesMax = 8 * 1024;
 /** Timers count nanoseconds in 64 bits: what is due later than they can tell would be due at once. */
-export const latestMs = Date.UTC(2200, 0, 1);
+const latestMs = Date.UTC(2200, 0, 1);
+
+/** Whether a timer can tell it. */
+export const isInstant = (ms: number): boolean => ms >= 0 && ms < latestMs;
 const longest = { [header.key]: 512, [header.tenant]: 128, [header.group]: 64 } as const;
 
 /** What a submitter may say beside the input. */
@@ -46,8 +50,9 @@ export interface Envelope {
 
 /** Throws `InvalidInputError`, naming the header, its value and what it takes. */
 export const decodeEnvelope = (headers: Headers): Envelope => {
-  refuseTooLarge(headers);
   refuseStrange(headers);
+  const passed = passedOn(headers);
+  refuseTooLarge(passed);
   const id = headers[header.id] ?? headers[header.natsId];
   const lane = headers[header.lane];
   if (lane !== undefined && !isLane(lane)) throw wrong(header.lane, lane, 'high, normal or low');
@@ -65,18 +70,21 @@ export const decodeEnvelope = (headers: Headers): Envelope => {
     group: text(header.group),
     ...decodeDeadline(headers[header.deadline]),
     ...decodeDue(headers),
-    headers: passedOn(headers),
+    headers: passed,
   });
 };
 
 const wrong = (name: string, value: string, takes: string): InvalidInputError =>
   new InvalidInputError(`header ${name} is "${value.slice(0, 80)}"; it takes ${takes}`);
 
-const refuseTooLarge = (headers: Headers): void => {
+/** Throws `InvalidInputError`. */
+export const refuseTooLarge = (headers: Headers): void => {
   let bytes = 0;
-  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0) + 4;
+  for (const name in headers) bytes += name.length + Buffer.byteLength(headers[name] ?? '') + 4;
   if (bytes > headerBytesMax)
-    throw new InvalidInputError(`headers of ${bytes} bytes; at most ${headerBytesMax} are taken`);
+    throw new InvalidInputError(
+      `headers of ${bytes} bytes; at most ${headerBytesMax} are taken: put the rest into the input`,
+    );
 };
 
 /** A slip in a name would otherwise pass for a header of somebody else's, and a task that was to wait would run. */
@@ -119,8 +127,12 @@ const date = (name: string, value: string | undefined): number | undefined => {
   if (value === undefined) return undefined;
   // Without its zone it would be another moment on each node.
   const at = isDate(value) && /(Z|[+-]\d\d:\d\d)$/.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(at) || at > latestMs)
-    throw wrong(name, value, 'a date such as 2027-01-31T12:00:00Z, with its zone and before the year 2200');
+  if (!isInstant(at))
+    throw wrong(
+      name,
+      value,
+      'a date such as 2027-01-31T12:00:00Z, with its zone, from 1970 on and before the year 2200',
+    );
   return at;
 };
 

@@ -256,6 +256,7 @@ describe('what cannot be a task is answered with its reason, counted, and logged
     ['a deadline that is none', { 'Troupe-Deadline': 'soon' }, 'invalid_header'],
     ['a negative delay', { 'Troupe-Delay': '-1s' }, 'invalid_header'],
     ['a delay of centuries', { 'Troupe-Delay': '1000000d' }, 'invalid_header'],
+    ['a date after all timers', { 'Troupe-At': '2300-01-01T00:00:00Z' }, 'invalid_header'],
     ['a date that is none', { 'Troupe-At': '2027-13-45T99:00:00Z' }, 'invalid_header'],
     ['an empty key', { 'Troupe-Key': '' }, 'invalid_header'],
     ['a group of 65 characters', { 'Troupe-Group': 'g'.repeat(65) }, 'invalid_header'],

@@ -28,11 +28,19 @@ test('options travel as what they mean', () => {
   expect(envelopeOf({})).toEqual({ headers: {} });
 });
 
+const many = (count: number, letter: string) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`H${n}`, letter.repeat(1_000)]));
+
 /** As JavaScript may give them. */
 const wrong: readonly (readonly [title: string, options: Record<string, unknown>, told: string])[] = [
   ['both delay and at', { delay: '1s', at: new Date() }, 'not both'],
   ['a lane that is none', { lane: 'urgent' }, 'lane is "urgent"; it takes high, normal or low'],
-  ['a date that is none', { at: new Date('never') }, '`at` is no valid date'],
+  ['a date that is none', { at: new Date('never') }, 'at is "Invalid Date"; it takes a Date'],
+  ['a date as text', { at: '2030-01-01' }, 'at is "2030-01-01"; it takes a Date'],
+  ['no date', { at: null }, 'at is "null"; it takes a Date'],
+  ['a date that no timer knows', { at: new Date('2300-01-01') }, 'at is 2300-01-01T00:00:00.000Z; it takes a Date'],
+  ['the last date there is', { at: new Date(8.64e15) }, 'from 1970 on and before the year 2200'],
+  ['the first date there is', { at: new Date(-8.64e15) }, 'from 1970 on and before the year 2200'],
   ['a delay that is none', { delay: 'soon' }, 'delay'],
   ['a delay of less than nothing', { delay: -1 }, 'delay'],
   ['a deadline of nothing', { deadline: 0 }, 'deadline'],
@@ -49,6 +57,8 @@ const wrong: readonly (readonly [title: string, options: Record<string, unknown>
   ['a header with a line break', { headers: { A: 'x\r\nNats-Expected-Last-Sequence: 0' } }, 'without line breaks'],
   ['a header that is too long', { headers: { A: 'x'.repeat(1_025) } }, 'at most 1,024'],
   ['a header that is no text', { headers: { A: 1 } }, 'must be text'],
+  ['headers of 9 KB', { headers: many(9, 'x') }, 'headers of 9054 bytes; at most 8192 are taken: put the rest'],
+  ['headers of 9 KB in fewer characters', { headers: many(5, 'é') }, 'at most 8192 are taken'],
 ];
 
 describe('options that make no sense are refused, by name', () => {

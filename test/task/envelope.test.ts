@@ -79,6 +79,7 @@ describe('what a submitter says', () => {
     ['a deadline of two years', { 'Troupe-Deadline': '730d' }, 'a duration such as'],
     ['a deadline that is no date', { 'Troupe-Deadline': '2026-13-45T99:00:00Z' }, 'a date such as'],
     ['a time without a date', { 'Troupe-At': '12:00' }, 'a date such as'],
+    ['a date before there were any', { 'Troupe-At': '0001-01-01T00:00:00Z' }, 'from 1970 on'],
     ['headers of 9 KB', { Note: 'x'.repeat(9_000) }, 'at most 8192'],
   ])('is refused with the header’s name and a remedy: %s', (_title, headers, remedy) => {
     const [name = ''] = Object.keys(headers);

@@ -181,7 +181,9 @@ describe('the HTTP door', () => {
     ['Troupe-Hash', 'forged'],
     ['Troupe-Key', '\xff'],
     ['Troupe-Delay', '5 minutes'],
-  ])('refuses the header %s: %s', async (name, value) => {
+    ['Troupe-At', '2300-01-01T00:00:00Z'],
+    ['baggage', 'x'.repeat(9_000)],
+  ])('refuses the header %s: %.20s', async (name, value) => {
     expect(await post('/tasks/echo', {}, { [name]: value })).toMatchObject({
       status: 400,
       body: { error: { code: 'invalid_input', reason: 'invalid_header' } },
