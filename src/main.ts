@@ -1,5 +1,5 @@
 /** From a configuration to a running node, and back to nothing: parse, connect, run, drain. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { resolveApp } from './app/resolve.ts';
@@ -62,8 +62,7 @@ const examples = fileURLToPath(new URL('../examples/app.ts', import.meta.url));
 const loadApp = async (path = examples): Promise<ResolvedApp> => {
   const file = resolve(path);
   const module: { readonly default?: unknown } = await import(pathToFileURL(file).href).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigurationError([`TROUPE_APP: ${file} does not load: ${reason}`], { cause });
+    throw new ConfigurationError([`TROUPE_APP: ${file} does not load: ${reasonOf(cause)}`], { cause });
   });
   try {
     return resolveApp(module.default);
@@ -74,6 +73,14 @@ const loadApp = async (path = examples): Promise<ResolvedApp> => {
       { cause: error },
     );
   }
+};
+
+/** With the place in the app's own files, where the error tells it: that may be a module that it imports. */
+const reasonOf = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause);
+  const places = cause.stack?.match(/file:\/\/[^\s()]+?:\d+/g) ?? [];
+  const place = places.find((each) => !each.startsWith(import.meta.url));
+  return place === undefined ? cause.message : `${cause.message} (${fileURLToPath(place)})`;
 };
 
 /** How long the log may take to reach its sink at the end. */
@@ -182,10 +189,22 @@ interface Servers {
   stop(): Promise<void>;
 }
 
+/** Throws `ConfigurationError`. */
+const writable = async (dir: string): Promise<void> => {
+  try {
+    await mkdir(dir, { recursive: true });
+    await access(dir, constants.W_OK);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ConfigurationError([`TROUPE_DEV_DIR: ${resolve(dir)} takes no files: ${reason}`], { cause });
+  }
+};
+
 /** What is configured; with `--dev`, what is not is started beside us. */
 const serversOf = async (config: Config, env: MainOptions['env'], log: Log): Promise<Servers> => {
   const { dev, TROUPE_DEV_DIR: dir, NATS_URL: nats = 'nats://127.0.0.1:4222', DATABASE_URL: database = '' } = config;
   if (!dev) return { nats, database, stop: () => Promise.resolve() };
+  await writable(dir);
   // Loaded only when wanted: it needs packages that a production install leaves out.
   const { embed } = await import('./dev/embed.ts');
   const embedded = await embed({ env, dir });

@@ -49,7 +49,8 @@ describe('a node that cannot be', () => {
   test.each([
     ['is not there', undefined, 'does not load'],
     ['is broken', 'export default {', 'does not load'],
-    ['throws', 'throw new Error("no key for the model");', 'does not load: no key for the model'],
+    ['throws', '\nthrow new Error("no key for the model");', /does not load: no key for the model \(.*app\.mjs:2\)/],
+    ['imports what throws', 'import "./part.mjs";', /does not load: no part \(.*part\.mjs:2\)/],
     ['exports no app', 'export default { tasks: [] };', 'app.mjs: this is no app'],
     ['exports nothing', 'export const app = 1;', 'app.mjs: this is no app'],
   ])('says so where the module of its app %s, and exits with 2', async (_, source, why) => {
@@ -57,11 +58,19 @@ describe('a node that cannot be', () => {
     onTestFinished(() => rm(dir, { recursive: true }));
     const file = join(dir, 'app.mjs');
     if (source !== undefined) await writeFile(file, source);
+    await writeFile(join(dir, 'part.mjs'), '\nthrow new Error("no part");');
     const { code, text } = await endOf({ DATABASE_URL: nowhere, NATS_URL: inject('natsUrl') }, ['--app', file]);
     expect(code).toBe(2);
     expect(text).toMatch(/^troupe: /);
-    expect(text).toContain(why);
+    expect(text).toMatch(why);
     expect(text).not.toMatch(/^\s+at /m); // A stack helps nobody here.
+  });
+
+  test('says that its directory takes no files, and exits with 2', async () => {
+    const env = { TROUPE_APP: minimalFile, TROUPE_DEV_DIR: join(minimalFile, 'dev') };
+    const { code, text } = await endOf(env, ['--dev']);
+    expect(code).toBe(2);
+    expect(text).toMatch(/TROUPE_DEV_DIR: .* takes no files: ENOTDIR/);
   });
 
   test('says in one line that no nats-server answers, and exits with 1', async () => {

@@ -45,10 +45,21 @@ export const gatekeeper = ({ queue, clock, log, behind }: GatekeeperOptions): St
     log.warn({ gate: key }, `submits are refused: ${why}`);
   };
 
+  /** Told of once, until they can be seen to again: an outage has many looks. */
+  const unseen = new Set<Gate>();
+  const seeTo = (gate: Gate): Promise<void> =>
+    look(gate).then(
+      () => void unseen.delete(gate),
+      (error: unknown) => {
+        if (!unseen.has(gate))
+          log.warn({ err: error, gate: gate.key }, 'a gate could not be seen to; it is tried again');
+        unseen.add(gate);
+      },
+    );
+
   return (signal) => {
     const looking = clock.every(lookMs, () => {
-      for (const gate of gates)
-        look(gate).catch((error: unknown) => log.warn({ err: error, gate: gate.key }, 'a gate could not be seen to'));
+      for (const gate of gates) void seeTo(gate); // Never rejects.
     });
     return Promise.resolve({ exit: aborted(signal).then(() => looking.cancel()) });
   };
