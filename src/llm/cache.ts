@@ -32,10 +32,12 @@ export interface Asked {
   readonly ttlMs: number;
   /** No earlier answer will do: this one takes its place. */
   readonly anew?: boolean;
+  /** How long to wait for an equal call at most, in ms. */
+  readonly waitMs: number;
   readonly signal: AbortSignal;
 }
 
-/** A miss makes its asker the one who calls: equal calls wait until it says what came of it. */
+/** A miss makes its asker the one who calls: equal calls wait until it says what came of it, or can wait no longer. */
 export type Found =
   | { readonly type: 'hit'; readonly value: Json }
   | {
@@ -67,7 +69,7 @@ const lookMs = 500;
 const kvTtlMinMs = 1_000;
 
 export const cache = (options: CacheOptions): Cache => {
-  const { now, metrics } = options;
+  const { now, clock, metrics } = options;
   const local = new LRUCache<string, Kept>({
     max: localMost,
     maxSize: localBytesMax,
@@ -103,14 +105,15 @@ export const cache = (options: CacheOptions): Cache => {
   };
 
   const find = async (asked: Asked): Promise<Found> => {
-    const { key, signal } = asked;
+    const { key, waitMs, signal } = asked;
     signal.throwIfAborted();
     if (asked.anew) return miss(asked, () => {});
     const here = fresh(asked, local.get(key));
     if (here) return hit(asked, here.value, 'hit');
     const ahead = inFlight.get(key);
     if (ahead) {
-      const value = await unlessAborted(signal, ahead);
+      const isThere = await unlessAborted(signal, atMost(clock, waitMs, ahead));
+      const value = isThere ? await ahead : undefined;
       return value === undefined ? miss(asked, () => {}) : hit(asked, value, 'shared');
     }
     const end = lead(inFlight, asked);

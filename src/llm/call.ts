@@ -15,7 +15,7 @@ import type { Passage } from './passage.ts';
 import { type Provider, route } from './route.ts';
 import type { Call, CallPorts, CallScope } from './scope.ts';
 import { noBill } from './usage.ts';
-import { patience } from './waiting.ts';
+import { type Patience, patience } from './waiting.ts';
 
 /** The call's answer, once it is recorded. Throws what `thrownFor` says, `FencedError`, and the signals' reasons. */
 export const call = async (
@@ -25,13 +25,11 @@ export const call = async (
   passage?: Passage,
 ): Promise<Answer & ReturnType<typeof answerOf>> => {
   const { attempt, name } = scope;
-  const { metrics, clock, queue } = all.ports;
+  const { metrics } = all.ports;
   const hash = callHash(name, params);
   const { key, release } = scope.equals.take(hash);
   const life = linkedToBoth(attempt.signal, params.abortSignal);
-  const limits = { maxWaitMs: scope.maxWaitMs, deadlineAt: attempt.task.deadlineAt };
-  const waiting = patience(clock, () => queue.now(), limits);
-  const one: Call = { all, scope, params, hash, key, signal: life.signal, patience: waiting, passage };
+  const one: Call = { all, scope, params, hash, key, signal: life.signal, patience: patienceOf(all, scope), passage };
   const step = `model:${name}`;
   try {
     const run = (underway: Underway): Promise<Recorded> => cached(one, underway);
@@ -51,6 +49,9 @@ export const call = async (
   }
 };
 
+const patienceOf = ({ ports: { clock, queue } }: CallPorts, { maxWaitMs, attempt }: CallScope): Patience =>
+  patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: attempt.task.deadlineAt });
+
 const linkedToBoth = (task: AbortSignal, own: AbortSignal | undefined): AbortController => {
   const life = linked(task);
   const follow = (): void => life.abort(own?.reason);
@@ -68,13 +69,14 @@ const cached = async (one: Call, underway: Underway): Promise<Recorded> => {
   if (ttlMs === false || !all.cache) return firstOf(one, providers, underway);
   // What a later attempt has no record of may have been forgotten for being wrong, and be in the cache still.
   const anew = scope.attempt.number > 1;
-  const found = await all.cache.find({ model, key, ttlMs, anew, signal });
+  const found = await all.cache.find({ model, key, ttlMs, anew, waitMs: waiting.leftMs(), signal });
   if (found.type === 'hit') {
     const { number: attempt } = scope.attempt;
     return { ...recall(found.value, `model:${model}`), attempt, waitedMs: 0, billed: noBill };
   }
   try {
-    const answer = await firstOf(one, providers, underway);
+    // To wait for another's answer was no wait for a permit: that begins now.
+    const answer = await firstOf({ ...one, patience: patienceOf(all, scope) }, providers, underway);
     found.keep(throughJson(answer, `the answer of model "${model}"`) ?? null);
     return answer;
   } catch (error) {

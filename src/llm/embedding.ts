@@ -20,7 +20,7 @@ import type { ModelOptions } from './layer.ts';
 import { route } from './route.ts';
 import { providerTransport } from './transport.ts';
 import { noBill } from './usage.ts';
-import { patience } from './waiting.ts';
+import { type Patience, patience } from './waiting.ts';
 
 export interface EmbeddingsOptions extends EmbeddingPorts {
   readonly embeddings: Embeddings;
@@ -124,7 +124,8 @@ const cached = async (
   if (cacheMs === false || !all.cache) return firstOf(all, params, signal);
   // What a later attempt has no record of may have been forgotten for being wrong, and be in the cache still.
   const anew = all.attempt.number > 1;
-  const found = await all.cache.find({ model: all.name, key, ttlMs: cacheMs, anew, signal });
+  const waitMs = patienceOf(all).leftMs();
+  const found = await all.cache.find({ model: all.name, key, ttlMs: cacheMs, anew, waitMs, signal });
   if (found.type === 'hit') return { ...recall(found.value, `embedding:${all.name}`), billed: noBill };
   try {
     const answer = await firstOf(all, params, signal);
@@ -160,9 +161,12 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
   throw new ModelUnavailableError(message, { retryAfterMs, untried: true });
 };
 
+const patienceOf = ({ ports: { clock, queue }, options: { maxWaitMs }, attempt }: Calling): Patience =>
+  patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: attempt.task.deadlineAt });
+
 const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: AbortSignal): EmbeddingRequest => {
   const { values, abortSignal: _signal, ...settings } = params;
-  const { ports, attempt } = all;
+  const { attempt } = all;
   const { maxWaitMs, timeoutMs = defaultTimeoutMs } = all.options;
   const { task } = attempt;
   const lane = task.route.lane;
@@ -174,10 +178,7 @@ const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: Ab
     lane,
     task: task.recordKey,
     tenant,
-    patience: patience(ports.clock, () => ports.queue.now(), {
-      maxWaitMs,
-      deadlineAt: task.deadlineAt,
-    }),
+    patience: patienceOf(all),
     timeoutMs,
     signal,
   };

@@ -18,6 +18,7 @@ const asked = (given: Partial<Asked> = {}): Asked => ({
   model: 'fast',
   key: 'k',
   ttlMs: 60_000,
+  waitMs: 60_000,
   signal: new AbortController().signal,
   ...given,
 });
@@ -102,6 +103,17 @@ describe('the cache', () => {
     end(first, life);
     for (const other of await Promise.all(others)) missed(other).keep(2);
     expect(await find(asked())).toEqual({ type: 'hit', value: 2 });
+  });
+
+  test('lets one who can wait no longer call by itself', async () => {
+    const { process, clock } = await inMemory();
+    const { find } = process();
+    const first = missed(await find(asked()));
+    const [brief, patient] = [find(asked({ waitMs: 500 })), find(asked())];
+    await clock.advance(500);
+    missed(await brief).keep('by itself');
+    first.keep('in the end');
+    expect(await patient).toEqual({ type: 'hit', value: 'in the end' });
   });
 
   test('lets one who waits give up', async () => {

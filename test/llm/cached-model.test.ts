@@ -55,6 +55,29 @@ test('a call says for itself whether it may be answered from the cache', async (
   expect(asked).toHaveLength(3);
 });
 
+test('who waits for an equal call does so for its own maxWait, and makes the call then', async () => {
+  const slow = Promise.withResolvers<void>();
+  let calls = 0;
+  const model = new MockLanguageModelV4({
+    doGenerate: async () => {
+      const call = ++calls;
+      if (call === 1) await slow.promise;
+      return said(`call ${call}`);
+    },
+  });
+  const { client, clock, ask, idle } = await world({ fast: [{ model, budget: 'big', cache: '1h' }] }, async (ctx) => {
+    const first = generateText({ model: ctx.model('fast'), prompt: 'hi' });
+    const brief = await generateText({ model: ctx.model('fast', { maxWait: '500ms' }), prompt: 'hi' });
+    slow.resolve();
+    return [(await first).text, brief.text];
+  });
+  const run = await client.submit(ask, {});
+  await idle();
+  expect(calls).toBe(1);
+  await clock.advance(500);
+  expect(await run.result()).toEqual({ said: ['call 1', 'call 2'] });
+});
+
 test('a stream that others wait for is theirs, too, when it has ended', async () => {
   const held = Promise.withResolvers<void>();
   const { model, asked } = provider(held.promise);
