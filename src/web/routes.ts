@@ -39,8 +39,7 @@ export const routes = ({ doors, ports, ready, signal }: RoutesOptions): Hono => 
 
   web.post('/tasks/:type', async (c) => {
     const answer = await doors.submit(c.req.param('type'), await bodyOf(c.req.raw), taskHeaders(c.req.raw.headers));
-    const location = `/tasks/${answer.type}/${encodeURIComponent(answer.id)}`;
-    return c.json(answer, answer.duplicate ? 200 : 202, { location });
+    return c.json(answer, answer.duplicate ? 200 : 202, locationOf(answer));
   });
   web.get('/tasks/:type/:id', async (c) => c.json(await doors.get(...named(c))));
   web.get('/tasks/:type/:id/await', async (c) => {
@@ -75,6 +74,10 @@ export const routes = ({ doors, ports, ready, signal }: RoutesOptions): Hono => 
 };
 
 const named = (c: Context): readonly [type: string, id: string] => [c.req.param('type') ?? '', c.req.param('id') ?? ''];
+
+/** None for the ids that no path can name: whoever sends a request takes `.` and `%2E` alike out of it before. */
+const locationOf = ({ type, id }: { readonly type: string; readonly id: string }): Readonly<Record<string, string>> =>
+  id === '.' || id === '..' ? {} : { location: `/tasks/${type}/${encodeURIComponent(id)}` };
 
 /** Everybody who asks while it is made gets the same one. */
 const shared = <Value>(make: () => Promise<Value>): (() => Promise<Value>) => {

@@ -132,6 +132,13 @@ describe('the HTTP door', () => {
     });
   });
 
+  test.each(['.', '..'])('takes a task of the id %s, and says no place where it would not be found', async (id) => {
+    const submitted = await post('/tasks/echo', { text: 'hi' }, { 'Troupe-Id': id });
+    expect(submitted).toMatchObject({ status: 202, body: { id, status: 'queued' } });
+    expect(submitted.headers.has('location')).toBe(false);
+    expect(await (await world.client()).run(echo, id).result()).toMatchObject({ text: 'hi' });
+  });
+
   test('cancels and tries again', async () => {
     const later = (await post('/tasks/echo', {}, { 'Troupe-Delay': '1h' })).body;
     expect(await post(`/tasks/echo/${later.id}/cancel`, { reason: 'why not' })).toMatchObject({
