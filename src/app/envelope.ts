@@ -2,8 +2,10 @@
 import { isDate } from 'node:util/types';
 import { toMs } from '../kernel/duration.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
+import type { Headers } from '../bus/bus.ts';
 import { isLane } from '../bus/subjects.ts';
 import { type Envelope, isInstant, refuseTooLarge } from '../task/envelope.ts';
+import { asBrought } from '../task/headers.ts';
 import { optional } from '../kernel/optional.ts';
 import type { SubmitOptions } from './submit.ts';
 
@@ -17,7 +19,6 @@ export const envelopeOf = (options: SubmitOptions): Envelope => {
   if (delay !== undefined && at !== undefined) throw new InvalidInputError('submit takes `delay` or `at`, not both');
   if (lane !== undefined && !isLane(lane))
     throw new InvalidInputError(`lane is "${String(lane).slice(0, 40)}"; it takes high, normal or low`);
-  refuseHeaders(headers);
   return optional({
     id,
     key: bounded('key', key, keyMax),
@@ -27,7 +28,7 @@ export const envelopeOf = (options: SubmitOptions): Envelope => {
     delayMs: delay === undefined ? undefined : toMs(delay, 'delay'),
     dueAt: instant('at', at),
     deadlineMs: deadline === undefined ? undefined : toMs(deadline, 'deadline', { minMs: 1 }),
-    headers,
+    headers: headersOf(headers),
   });
 };
 
@@ -39,15 +40,16 @@ const instant = (name: string, value: Date | undefined): number | undefined => {
   throw new InvalidInputError(`${name} is ${told}; it takes a Date from 1970 on and before the year 2200`);
 };
 
-/** What travels in a header. Throws `InvalidInputError`. */
+/** What travels in a header, as it will arrive. Throws `InvalidInputError`. */
 export const bounded = (name: string, value: string | undefined, max: number): string | undefined => {
-  if (
-    value !== undefined &&
-    (typeof value !== 'string' || value.length === 0 || value.length > max || /[\r\n\0]/.test(value))
-  )
+  if (value === undefined) return undefined;
+  const brought = typeof value === 'string' ? asBrought(value) : '';
+  if (brought.length === 0 || brought.length > max || hasLineBreak(value))
     throw new InvalidInputError(`${name} must be text of 1 to ${max} characters without line breaks`);
-  return value;
+  return brought;
 };
+
+const hasLineBreak = (value: string): boolean => /[\r\n\0]/.test(value);
 
 const token = (name: string, value: string | undefined): string | undefined => {
   if (value !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(value))
@@ -55,12 +57,15 @@ const token = (name: string, value: string | undefined): string | undefined => {
   return value;
 };
 
-const refuseHeaders = (headers: Readonly<Record<string, string>>): void => {
+const headersOf = (headers: Readonly<Record<string, string>>): Headers => {
+  const brought: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (!headerName.test(name) || /^(nats|troupe)-/i.test(name))
       throw new InvalidInputError(`header "${name.slice(0, 80)}" cannot be set; Nats-* and Troupe-* are taken`);
-    if (typeof value !== 'string' || value.length > 1_024 || /[\r\n\0]/.test(value))
+    if (typeof value !== 'string' || value.length > 1_024 || hasLineBreak(value))
       throw new InvalidInputError(`header ${name} must be text of at most 1,024 characters without line breaks`);
+    brought[name] = asBrought(value);
   }
-  refuseTooLarge(headers);
+  refuseTooLarge(brought);
+  return brought;
 };

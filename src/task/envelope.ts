@@ -4,7 +4,7 @@ import { isLane, type Lane } from '../bus/subjects.ts';
 import { toMs } from '../kernel/duration.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import { optional } from '../kernel/optional.ts';
-import { header, isDate, travels, without } from './headers.ts';
+import { asBrought, header, isDate, travels, without } from './headers.ts';
 
 /** What a submitter says; the rest of ours is what Troupe adds, and counts for nothing where a submitter sends it. */
 const submitters: readonly string[] = [
@@ -57,7 +57,7 @@ export const decodeEnvelope = (headers: Headers): Envelope => {
   const lane = headers[header.lane];
   if (lane !== undefined && !isLane(lane)) throw wrong(header.lane, lane, 'high, normal or low');
   const text = (name: keyof typeof longest): string | undefined => {
-    const value = headers[name];
+    const value = headers[name] && asBrought(headers[name]);
     if (value !== undefined && (value.length === 0 || value.length > longest[name]))
       throw wrong(name, value, `1 to ${longest[name]} characters`);
     return value;

@@ -29,6 +29,12 @@ export const header = {
 export const travels = (name: string, value: string): boolean =>
   /^[!-9;-~]{1,256}$/.test(name) && !/[\r\n\0]/.test(value);
 
+/**
+ * A value as its header will bring it: without the spaces around it, as UTF-8 has it. At the edge, so that rules, lines
+ * of tasks with one key and budgets see the same value on either side of the wire.
+ */
+export const asBrought = (value: string): string => value.trim().toWellFormed();
+
 export const isDate = (value: string): boolean => /^\d{4}-\d\d-\d\dT/.test(value);
 
 export const without = (headers: Headers, dropped: RegExp): Headers => {

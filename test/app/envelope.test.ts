@@ -28,6 +28,14 @@ test('options travel as what they mean', () => {
   expect(envelopeOf({})).toEqual({ headers: {} });
 });
 
+test('what travels in headers is what will arrive', () => {
+  expect(envelopeOf({ key: '  a b ', tenant: 'x\ud83d', headers: { A: ' 1\t' } })).toEqual({
+    key: 'a b',
+    tenant: 'x\ufffd',
+    headers: { A: '1' },
+  });
+});
+
 const many = (count: number, letter: string) =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`H${n}`, letter.repeat(1_000)]));
 
@@ -46,6 +54,7 @@ const wrong: readonly (readonly [title: string, options: Record<string, unknown>
   ['a deadline of nothing', { deadline: 0 }, 'deadline'],
   ['a deadline of 1e12', { deadline: 1e12 }, 'deadline'],
   ['an empty key', { key: '' }, 'key must be text of 1 to 512 characters'],
+  ['a key of spaces', { key: '  ' }, 'key must be text of 1 to 512 characters'],
   ['a key with a line break', { key: 'a\r\nNats-Rollup: all' }, 'without line breaks'],
   ['a tenant that is a number', { tenant: 7 }, 'tenant must be text'],
   ['a tenant that is too long', { tenant: 'x'.repeat(129) }, '1 to 128'],

@@ -148,6 +148,22 @@ export const publishContract = (make: Make): void => {
     expect((await queue.streamInfo('WORK')).messages).toBe(0);
   });
 
+  test('a value arrives without the spaces around it, and without half a surrogate pair', async () => {
+    const { queue } = await open();
+    const headers = { padded: ' \u00a0a b\t ', blank: '  ', half: 'x\ud83d' };
+    await queue.publish('log.a', bytes('x'), { headers });
+    expect({ ...(await queue.last('LOG', 'log.a'))?.headers }).toEqual({ padded: 'a b', blank: '', half: 'x\ufffd' });
+  });
+
+  test('headers of more than 64 KiB less one byte are refused, counted in bytes of UTF-8', async () => {
+    const { queue } = await open();
+    const most = 65_535 - 'NATS/1.0\r\nbig: \r\n\r\n'.length;
+    const publish = (value: string) => queue.publish('log.a', bytes('x'), { headers: { big: value } });
+    await publish(`é${'x'.repeat(most - 2)}`);
+    await expect(publish(`é${'x'.repeat(most - 1)}`)).rejects.toMatchObject({ code: 'refused' });
+    expect((await queue.streamInfo('LOG')).messages).toBe(1);
+  });
+
   test('the last of each of very many subjects is one read', async () => {
     const { queue } = await open();
     const names = Array.from({ length: 2_500 }, (_, n) => `latest.${n}`);

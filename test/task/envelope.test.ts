@@ -30,6 +30,11 @@ describe('what a submitter says', () => {
     expect(decodeEnvelope({})).toEqual({ headers: {} });
   });
 
+  test('is what will arrive where it goes on, also where the door keeps spaces', () => {
+    expect(decodeEnvelope({ 'Troupe-Key': ' a\u00a0', 'Troupe-Tenant': 'b' })).toMatchObject({ key: 'a', tenant: 'b' });
+    expect(() => decodeEnvelope({ 'Troupe-Tenant': '\u00a0' })).toThrow('it takes 1 to 128 characters');
+  });
+
   test('may be a date, or milliseconds', () => {
     expect(
       decodeEnvelope({ 'Troupe-At': '2026-06-01T00:00:00Z', 'Troupe-Deadline': '2026-06-01T02:00:00+02:00' }),

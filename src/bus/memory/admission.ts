@@ -26,10 +26,15 @@ export interface Standing {
   readonly now: number;
 }
 
+/** The server tells their length in 16 bits. */
+const headerBytesMax = 65_535;
+
 /** Throws `ConflictError` or `RefusedError` for what the stream does not take. */
 export const admit = (append: Append, { spec, last, bytes, messages, bytesOf, now }: Standing): void => {
   const { data, headers, expectSeq, ttlMs, schedule } = append;
-  const size = data.length + headerBytes(headers);
+  const ofHeaders = headerBytes(headers);
+  if (ofHeaders > headerBytesMax) throw new RefusedError('header size exceeds maximum allowed of 64k');
+  const size = data.length + ofHeaders;
   if (size > (spec.maxMsgBytes ?? Infinity)) throw new RefusedError('message size exceeds maximum allowed');
   if (ttlMs !== undefined && spec.keep !== 'last') throw new RefusedError('per-message TTL is disabled');
   if (ttlMs !== undefined && !(ttlMs >= 1_000)) throw new RefusedError('invalid per-message TTL');

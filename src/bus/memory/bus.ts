@@ -10,6 +10,10 @@ export const maxPayload = 1_048_576;
 
 const headerName = /^[!-9;-~]{1,256}$/;
 
+/** As they arrive: a header is a line of UTF-8, and spaces around its value are not part of it. */
+const arriving = (headers: Headers): Headers =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.trim().toWellFormed()]));
+
 /** A copy to send. Throws what the NATS adapter throws for what cannot be sent. */
 export const checked = (subject: string, data: Uint8Array, headers: Headers = {}): Message => {
   if (!isSubject(subject)) throw new InvalidNameError('subject', subject);
@@ -18,7 +22,7 @@ export const checked = (subject: string, data: Uint8Array, headers: Headers = {}
     if (/[\r\n\0]/.test(value)) throw new RefusedError(`header ${name}: a value cannot hold a line break`);
   }
   const bytes = data.length + headerBytes(headers);
-  if (bytes <= maxPayload) return { subject, data: data.slice(), headers: { ...headers } };
+  if (bytes <= maxPayload) return { subject, data: data.slice(), headers: arriving(headers) };
   throw new PayloadTooLargeError(`${subject}: ${bytes} bytes are more than the server takes in one message`);
 };
 

@@ -18,7 +18,9 @@ export interface MessageStore {
 
 export const headerBytes = (headers: Headers): number => {
   const names = Object.entries(headers);
-  return names.length === 0 ? 0 : names.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 12);
+  return names.length === 0
+    ? 0
+    : names.reduce((sum, [name, value]) => sum + name.length + Buffer.byteLength(value) + 4, 12);
 };
 
 export type StoredBytes = (message: Pick<Stored, 'subject' | 'data' | 'headers'>) => number;
