@@ -43,6 +43,7 @@ import type { Store } from './store/store.ts';
 import type { ChildSpec } from './supervisor/child.ts';
 import { supervisor, type SupervisorEvent } from './supervisor/supervisor.ts';
 import type { Admission } from './task/admission.ts';
+import type { Executor } from './task/executor.ts';
 import { finishCancel } from './task/cancel.ts';
 import type { Doors } from './task/doors.ts';
 import type { TaskPorts } from './task/ports.ts';
@@ -71,6 +72,8 @@ export interface RuntimeOptions {
   readonly queueBytes: number;
   /** What grants the budgets, instead of their limiters. */
   readonly permits?: Permits;
+  /** What runs the app's handlers, instead of the executor alone. */
+  readonly around?: (executor: Executor) => Executor;
 }
 
 export interface Runtime {
@@ -130,7 +133,8 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       ports,
       cache: answers,
     });
-    const run = executor({ registry: names, admission: parts.admission, ports, deps, models });
+    const handlers = executor({ registry: names, admission: parts.admission, ports, deps, models });
+    const run = options.around?.(handlers) ?? handlers;
     const budgets = startBudgets(app);
     const pools = [...app.pools.values()].map((resolved) =>
       pool({

@@ -2,6 +2,7 @@
 import { type Clock, sleepBy, type Timer } from '../kernel/clock.ts';
 
 export interface MortalClock extends Clock {
+  readonly dead: boolean;
   die(): void;
 }
 
@@ -46,6 +47,9 @@ export const mortalClock = (clock: Clock): MortalClock => {
     every,
     immediate: (fire) => {
       if (!dead) clock.immediate(run(fire));
+    },
+    get dead() {
+      return dead;
     },
     die: () => {
       dead = true;

@@ -8,6 +8,7 @@ import type { VirtualClock } from '../kernel/virtual-clock.ts';
 import { runtime } from '../runtime.ts';
 import type { Store } from '../store/store.ts';
 import { mortalClock } from './mortal-clock.ts';
+import { mortalExecutor } from './mortal-executor.ts';
 import { freePermits } from './permits.ts';
 
 export interface TestNodeOptions {
@@ -22,7 +23,7 @@ export interface TestNodeOptions {
 export interface TestNode {
   /** Drains. Rejects with what crashed the node, if something did. */
   stop(): Promise<void>;
-  /** Nothing of it runs any more, and nothing it had under way arrives. */
+  /** Nothing of it runs any more but what a handler does by itself, and nothing it had under way arrives. */
   crash(): void;
 }
 
@@ -54,7 +55,8 @@ export const startNode = async ({ app, broker, store, clock, random, name }: Tes
     log: silentLog,
     metrics: createMetrics(),
     node: name,
-    permits: freePermits(),
+    permits: freePermits(own),
+    around: (executor) => mortalExecutor(own, executor),
   });
   const { exit } = await start(life.signal);
   exit.catch(() => {}); // `stop` tells.

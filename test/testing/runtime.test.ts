@@ -152,6 +152,59 @@ test('what a crashed node’s handler still does is not recorded', async () => {
   expect(await run.result()).toBe(2);
 });
 
+test('a handler that outlives its node’s crash runs no further step, and none settles', async () => {
+  let goOn = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const ran: string[] = [];
+  const note = async (what: string, promise: Promise<unknown>) => {
+    await promise.catch(() => {});
+    ran.push(what);
+  };
+  const long = defineTask({
+    name: 'long',
+    input: z.null(),
+    run: async (ctx) => {
+      const { attempt } = ctx;
+      await ctx.step('a', () => {});
+      const waits = note(
+        `open ${attempt}`,
+        ctx.step('open', () => gate),
+      );
+      await gate;
+      ran.push(`between ${attempt}`);
+      const again = note(
+        `b ${attempt}`,
+        ctx.step('b', () => ran.push(`in b ${attempt}`)),
+      );
+      const large = note(
+        `large ${attempt}`,
+        ctx.step('large', () => 'x'.repeat(500_000)),
+      );
+      const permit = note(
+        `permit ${attempt}`,
+        ctx.permit('crm', async () => {}),
+      );
+      const child = note(`child ${attempt}`, ctx.submit(greet, { name: 'Ada' }));
+      ctx.progress('still here');
+      await Promise.all([waits, again, large, permit, child]);
+    },
+  });
+  const budgets = { crm: { requests: { limit: 1, per: '1d' } } } as const;
+  const { client, clock, idle, crash } = await open(defineApp({ tasks: [long, greet], budgets }));
+  const run = await client.submit(long, null);
+  await idle();
+  await crash();
+  goOn();
+  await clock.advance('1s');
+  expect(ran).toEqual(['between 1']);
+  await clock.advance('30s');
+  await run.result();
+  const second = ['between', 'in b', 'open', 'b', 'large', 'permit', 'child'].map((what) => `${what} 2`);
+  expect(ran.toSorted()).toEqual(['between 1', ...second].toSorted());
+});
+
 test('handlers find the deps that the test gives them', async () => {
   const ask = defineTask({
     name: 'ask',
