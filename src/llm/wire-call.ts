@@ -6,8 +6,8 @@ export interface PermitSource {
   /** Those that have been granted already; the call's first request goes by them. */
   readonly first: readonly Permit[];
   /**
-   * Others, of the same budgets: in place of those that came too late, which have been returned, and for each further
-   * request. It is the source that bounds how long it waits, and that knows the call's signal.
+   * Others, of the same budgets: in place of those that came too late, which have been returned, of those whose request
+   * was redirected, and for each further request. It is the source that bounds how long it waits, and that knows the call's signal.
    */
   next(): Promise<readonly Permit[]>;
   /** The answer to the call's first request has begun; its body is still to come. */
@@ -19,7 +19,7 @@ export type AnswerHeaders = Readonly<Record<string, string | readonly string[] |
 
 /** A call, as its caller sees it. */
 export interface WireCall {
-  /** Those that its first request has gone by, or would: for the caller to settle. All others settle by themselves. */
+  /** Those that its first request has gone by in the end, or would: for the caller to settle. All others settle by themselves. */
   readonly permits: readonly Permit[];
   /**
    * Whether it has used `limitedFetch`. If not, its transport is another one: then its permits have
@@ -40,7 +40,7 @@ export interface OpenCall {
 
 export interface Passage {
   readonly permits: readonly Permit[];
-  /** Others in their place. */
+  /** Others in their place, which is free from now on: they were too late, or their request was sent elsewhere. */
   renew(): Promise<Passage>;
   /** The answer has begun. */
   heard(headers: AnswerHeaders): void;
@@ -62,7 +62,7 @@ export const withPermit = <T>(source: PermitSource, run: (call: WireCall) => Pro
   const passage = (permits: readonly Permit[], isFirst: boolean): Passage => ({
     permits,
     renew: async () => {
-      // What has begun has not been returned: it counts, and must not take a place beside that of the others.
+      // What has been sent, or has begun, counts; but it must not take a place beside that of the others.
       for (const permit of permits) permit.settle();
       const others = await source.next();
       if (isFirst) first = others;

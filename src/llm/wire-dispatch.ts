@@ -34,6 +34,7 @@ class LateError extends Error {
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 export const sending = (call: OpenCall, body: Uint8Array | null): Sending => {
+  /** The last; a request that is redirected goes on in its place. */
   let passage: Passage | undefined;
   let over = false;
   let failure: { readonly error: unknown } | undefined;
@@ -51,7 +52,6 @@ export const sending = (call: OpenCall, body: Uint8Array | null): Sending => {
       if (over) throw new LateError('nobody waits for the answer any more');
       if (tries === mostTries) throw new LimiterTimeoutError(`${tries} permits in a row ${tooLate}`);
     }
-    passage = undefined;
   };
 
   return {

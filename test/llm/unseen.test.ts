@@ -49,6 +49,23 @@ test('a call that fails by a client of its own counts, also where others of its 
   await expect.poll(() => statusOf('crm')).toMatchObject({ unconfirmed: 0, windows: [{ used: 5 }] });
 });
 
+test('a redirected request does not wait for its own place', async () => {
+  const url = await listen(({ url: path }, response) => {
+    if (path === '/there') response.end('fine');
+    else response.writeHead(307, { location: '/there' }).end();
+  });
+  const moved = defineTask({
+    name: 'moved',
+    input: z.object({}),
+    output: z.string(),
+    retry: { max: 1 },
+    run: (ctx) =>
+      ctx.permit('crm', async () => (await modelFetch(url, { method: 'POST', body: 'x' })).text(), { maxWait: '5s' }),
+  });
+  const { producer } = await limitedWorld(defineApp({ tasks: [moved], budgets: { crm: { concurrent: 1 } } }));
+  expect(await (await producer.submit(moved, {})).result()).toBe('fine');
+});
+
 /** A limiter, and processes that ask it for permits, in virtual time. */
 const processes = async (budget: Partial<Budget>) => {
   const clock = virtualClock();

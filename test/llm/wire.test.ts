@@ -295,8 +295,13 @@ describe('a call of several requests', () => {
     });
     const { fetch } = open();
     const { source: permits, words } = source();
-    await withPermit(permits, async () => (await fetch(url, post)).text());
-    expect(words).toContain('p2 sent');
+    const call = await withPermit(permits, async (made) => {
+      await (await fetch(url, post)).text();
+      return made;
+    });
+    // The place of the first is free before the second waits for one.
+    expect(words).toEqual(['p1 sent', 'p1 heard', 'p1 settled', 'p2 sent', 'p2 heard']);
+    expect(call.permits.map(({ id }) => id.number)).toEqual([2]);
     expect(seen.requests[1]).toMatch(/^POST \/there [^]*\{"a":1\}$/);
   });
 });
