@@ -13,16 +13,13 @@ export const messageStream = (
 ): ReadableStream<Chunk> => {
   const life = linked(...(abortSignal ? [abortSignal] : []));
   // From the beginning in any case: what is told anew depends on what was told before.
-  const events = follow({ abortSignal: life.signal });
+  const events = untilItsEnd(life, follow({ abortSignal: life.signal }));
   const told = message();
   return new ReadableStream<Chunk>({
     pull: async (controller) => {
       for (let enqueued = false; !enqueued; ) {
         const { done, value: event } = await events.next();
-        if (done) {
-          life.abort();
-          return controller.close();
-        }
+        if (done) return controller.close();
         for (const chunk of told.of(event)) {
           if (event.n < from) continue;
           controller.enqueue(chunk);
@@ -37,6 +34,15 @@ export const messageStream = (
     },
   });
 };
+
+/** Lets go of the caller's signal at the end, whichever it is. */
+async function* untilItsEnd(life: AbortController, events: AsyncIterable<RunEvent>): AsyncGenerator<RunEvent> {
+  try {
+    yield* events;
+  } finally {
+    life.abort();
+  }
+}
 
 /** What of the attempts before is left out: up to and with so many beginnings, or ends, of steps. */
 interface Skip {
