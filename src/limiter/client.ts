@@ -124,7 +124,8 @@ const budgetClient = (name: string, budget: Budget, client: string, options: Per
       told.tell(id, { type: 'unsent' });
     },
     granted: (id, wanted, { untilMs, waitedMs }) => {
-      const granted = { id, budget: name, amount: wanted.amount, waitedMs, untilMs };
+      const { amount, waitedMs: beforeMs = 0 } = wanted;
+      const granted = { id, budget: name, amount, waitedMs: beforeMs + waitedMs, untilMs };
       const made = held.add(id, (over) => permit(granted, clock, { tell: told.tell, over }));
       recent.add(waitedMs, clock.monotonic());
       waitSeconds?.observe(waitedMs / 1_000);

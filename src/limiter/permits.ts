@@ -1,5 +1,6 @@
 /** What a task's process asks the limiter for, and what it is given. */
 import type { Lane } from '../bus/subjects.ts';
+import type { Timer } from '../kernel/clock.ts';
 import type { Amount } from './budget.ts';
 import type { PermitId } from './permit-id.ts';
 
@@ -11,6 +12,8 @@ export interface Wanted {
   readonly tenant: string;
   /** How long to wait for the permit at most, in ms. */
   readonly maxWaitMs: number;
+  /** How long it has waited before: its place in the queue is by that, too. 0. */
+  readonly waitedMs?: number;
   /** How long the call may take once it has been sent, in ms: its own timeout. */
   readonly holdMs: number;
   /** The record keys of those it is for, who can be asked why they wait; nobody's. It does not travel. */
@@ -35,6 +38,8 @@ export interface Permit {
    * of its time. Until then a request that is seen may still leave by it, and says `sent` itself.
    */
   begun(): void;
+  /** Calls back when its time is over, unless that is cancelled: for who waits for something else meanwhile. */
+  whenOver(then: () => void): Timer;
   /** The request has been written; the permit notes whether that was in time. */
   sent(): void;
   /** The first byte of an answer is here, so the request has arrived. */

@@ -65,6 +65,7 @@ export const asked = async (
       embedder.transport,
       {
         budgets: embedder.budgets,
+        clock: all.ports.clock,
         amount: await amountFor(all.estimates, embedder, values),
         lane: first.lane,
         tenant: first.tenant,

@@ -155,6 +155,7 @@ const attemptModels = (
       const { task, signal } = attempt;
       const request = {
         budgets: [budget],
+        clock,
         amount: amountOfTokens(ports, budget, tokens),
         lane: task.route.lane,
         tenant: task.tenant ?? '',

@@ -20,6 +20,7 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
   const noted = notedRequest(underway);
   const request = {
     budgets,
+    clock: all.ports.clock,
     amount: await all.estimates.amount(model, params),
     lane: task.route.lane,
     tenant: task.tenant ?? '',

@@ -1,14 +1,13 @@
 /** Permits of several budgets as one: a call goes when all of them have room at the same moment. */
 import { isTroupeError } from '../kernel/errors.ts';
-import { linked } from '../kernel/signal.ts';
 import type { Amount } from '../limiter/budget.ts';
-import type { Permit, Permits, Wanted } from '../limiter/permits.ts';
+import type { Permit, Permits } from '../limiter/permits.ts';
+import { together, type Together } from './together.ts';
 import type { Transport } from './transport.ts';
 import type { Patience } from './waiting.ts';
 import { type PermitSource, type WireCall, withPermit } from './wire-call.ts';
 
-export interface Request extends Omit<Wanted, 'maxWaitMs'> {
-  readonly budgets: readonly string[];
+export interface Request extends Omit<Together, 'leftMs'> {
   readonly patience: Patience;
   /** The answer has begun: told where it can be seen at the wire. */
   readonly heard?: PermitSource['heard'];
@@ -57,23 +56,14 @@ const settle = (wire: WireCall, transport: Transport, actual?: Amount): void => 
 
 /** Those that are there together, in time. */
 const acquireAll = async (permits: Permits, request: Request): Promise<readonly Permit[]> => {
-  const { budgets, patience, signal, heard: _heard, ...wanted } = request;
-  for (;;) {
-    signal.throwIfAborted();
-    const maxWaitMs = patience.leftMs();
-    if (maxWaitMs <= 0) throw patience.over(waitedFor(budgets));
-    const life = linked(signal);
-    const asked = budgets.map((budget) => permits.acquire(budget, { ...wanted, maxWaitMs, signal: life.signal }));
-    // One that will never be granted ends the wait for the others.
-    for (const each of asked) each.catch((error: unknown) => life.abort(error));
-    const answers = await Promise.allSettled(asked);
-    life.abort();
-    const granted = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
-    if (granted.length === budgets.length && granted.every((permit) => permit.inTime())) return granted;
-    for (const permit of granted) permit.unsent();
-    const refusal = answers.find((answer) => answer.status === 'rejected');
-    if (refusal)
-      throw isTroupeError(refusal.reason, 'limiter_timeout') ? patience.over(waitedFor(budgets)) : refusal.reason;
+  const { patience, heard: _heard, ...wanted } = request;
+  const { budgets, signal } = wanted;
+  signal.throwIfAborted();
+  if (patience.leftMs() <= 0) throw patience.over(waitedFor(budgets));
+  try {
+    return await together(permits, { ...wanted, leftMs: patience.leftMs });
+  } catch (error) {
+    throw isTroupeError(error, 'limiter_timeout') ? patience.over(waitedFor(budgets)) : error;
   }
 };
 

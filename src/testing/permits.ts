@@ -15,6 +15,7 @@ export const freePermits = (node: { readonly dead: boolean } = { dead: false }):
         waitedMs: 0,
         inTime: () => true,
         begun: nothing,
+        whenOver: () => ({ cancel: nothing }),
         sent: nothing,
         heard: nothing,
         unsent: nothing,

@@ -13,6 +13,7 @@ const opened = (inTime: () => boolean = () => true) => {
     waitedMs: 0,
     inTime,
     begun: told('begun'),
+    whenOver: () => ({ cancel: () => undefined }),
     sent: told('sent'),
     heard: told('heard'),
     unsent: told('unsent'),

@@ -24,6 +24,15 @@ describe('those that wait', () => {
     ]);
   });
 
+  test('have their place by how long they had waited before, too', async () => {
+    const { clock, ask, lists, answer } = world();
+    const asked = ask({ waitedMs: 5_000 });
+    await clock.advance(125);
+    expect(lists.map(({ waiting }) => waiting[0]?.waitedMs)).toEqual([5_000, 5_125]);
+    await answer({ grants: [{ id: 1, permit: '1.1.1' }] });
+    expect((await asked).waitedMs).toBe(5_125);
+  });
+
   test('are said once with their count, as far as they are alike and in a row', async () => {
     const { clock, ask, lists, answer, fates, words } = world();
     const asked = [100, 100, 100, 200, 100].map((tokens) => ask({ amount: amountOf(tokens, 0) }));

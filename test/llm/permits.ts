@@ -29,6 +29,7 @@ export const notedPermits = (options: { readonly hold?: boolean; readonly waits?
       waitedMs: 0,
       inTime: () => inTime,
       begun: () => void one.fate.push('begun'),
+      whenOver: () => ({ cancel: () => undefined }),
       sent: () => void one.fate.push('sent'),
       heard: () => void one.fate.push('heard'),
       unsent: () => void one.fate.push('unsent'),

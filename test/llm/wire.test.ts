@@ -70,6 +70,7 @@ const source = (...inTime: readonly boolean[]) => {
       waitedMs: 0,
       inTime: () => !over && (answers.shift() ?? true),
       begun: () => words.push(`${id} begun`),
+      whenOver: () => ({ cancel: () => undefined }),
       sent: once('sent'),
       heard: () => words.push(`${id} heard`),
       unsent: once('unsent'),

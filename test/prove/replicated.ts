@@ -16,6 +16,7 @@ const permit: Permit = {
   waitedMs: 0,
   inTime: () => true,
   begun: () => undefined,
+  whenOver: () => ({ cancel: () => undefined }),
   sent: () => undefined,
   heard: () => undefined,
   unsent: () => undefined,

@@ -102,7 +102,7 @@ export const wishes = (waiting: readonly Waiting[], nowMs: number): Wish[] => {
   let last: Waiting | undefined;
   for (const each of waiting) {
     const run = all.at(-1);
-    const waitedMs = bounded(nowMs - each.sinceMs);
+    const waitedMs = bounded(nowMs - each.sinceMs + (each.wanted.waitedMs ?? 0));
     const joins =
       run && last && each.id === last.id + 1 && waitedMs === run.waitedMs && isAlike(each.wanted, last.wanted);
     if (joins) run.count += 1;

@@ -64,6 +64,7 @@ export const permit = (granted: Granted, clock: PermitClock, { tell, over }: Tol
     budget,
     waitedMs,
     inTime,
+    whenOver: (then) => clock.timer(Math.max(0, untilMs - clock.monotonic()), then),
     begun: () => {
       if (state !== 'granted') return;
       if (!inTime()) return leave(false);
