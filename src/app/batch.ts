@@ -4,9 +4,9 @@
  */
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { TroupeError } from '../kernel/errors.ts';
+import { type Answerable, inNameOf } from '../kernel/stray.ts';
 import type { Attempt, Outcome } from '../task/executor.ts';
 import type { Journal } from '../task/journal.ts';
-import { type Answerable, inNameOf } from '../kernel/stray.ts';
 import { throughJson } from '../task/json.ts';
 import type { Usage } from '../task/record.ts';
 import { total } from '../task/transitions.ts';
