@@ -57,7 +57,8 @@ const forward = (lane: Lane, chunk: Buffer, mode: Mode): void => {
   const due = Math.max(lane.dueMs, mode.is === 'delay' ? now + mode.ms : now);
   if (due <= now) return lane.send(chunk);
   lane.dueMs = due;
-  systemClock.timer(due - now, () => lane.send(chunk));
+  // Node's timers count whole milliseconds, by a clock that stands still while a turn lasts: they may be early by one.
+  systemClock.timer(due - now + 1, () => lane.send(chunk));
 };
 
 /** Resolves when it listens, on a free port of 127.0.0.1, before the server that `target` is the URL of. */
