@@ -11,7 +11,7 @@ export const messageStream = (
   follow: (options: Follow) => AsyncGenerator<RunEvent>,
   { from = 0, abortSignal }: Follow,
 ): ReadableStream<Chunk> => {
-  const life = linked(...(abortSignal ? [abortSignal] : []));
+  const life = linked(abortSignal);
   // From the beginning in any case: what is told anew depends on what was told before.
   const events = untilItsEnd(life, follow({ abortSignal: life.signal }));
   const told = message();

@@ -15,7 +15,7 @@ import type { Passage } from './passage.ts';
 import { type Provider, route } from './route.ts';
 import type { Call, CallPorts, CallScope } from './scope.ts';
 import { noBill } from './usage.ts';
-import { type Patience, patience } from './waiting.ts';
+import { patienceOf } from './waiting.ts';
 
 /** The call's answer, once it is recorded. Throws what `thrownFor` says, `FencedError`, and the signals' reasons. */
 export const call = async (
@@ -28,8 +28,17 @@ export const call = async (
   const { metrics } = all.ports;
   const hash = callHash(name, params);
   const { key, release } = scope.equals.take(hash);
-  const life = linkedToBoth(attempt.signal, params.abortSignal);
-  const one: Call = { all, scope, params, hash, key, signal: life.signal, patience: patienceOf(all, scope), passage };
+  const life = linked(attempt.signal, params.abortSignal);
+  const one: Call = {
+    all,
+    scope,
+    params,
+    hash,
+    key,
+    signal: life.signal,
+    patience: patienceOf(all.ports, attempt.task, scope.maxWaitMs),
+    passage,
+  };
   const step = `model:${name}`;
   try {
     const run = (underway: Underway): Promise<Recorded> => cached(one, underway);
@@ -49,17 +58,6 @@ export const call = async (
   }
 };
 
-const patienceOf = ({ ports: { clock, queue } }: CallPorts, { maxWaitMs, attempt }: CallScope): Patience =>
-  patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: attempt.task.deadlineAt });
-
-const linkedToBoth = (task: AbortSignal, own: AbortSignal | undefined): AbortController => {
-  const life = linked(task);
-  const follow = (): void => life.abort(own?.reason);
-  if (own?.aborted) follow();
-  else own?.addEventListener('abort', follow, { signal: life.signal });
-  return life;
-};
-
 /** What another call has paid for costs this one nothing. */
 const cached = async (one: Call, underway: Underway): Promise<Recorded> => {
   const { all, scope, hash: key, signal, patience: waiting } = one;
@@ -76,7 +74,11 @@ const cached = async (one: Call, underway: Underway): Promise<Recorded> => {
   }
   try {
     // To wait for another's answer was no wait for a permit: that begins now.
-    const answer = await firstOf({ ...one, patience: patienceOf(all, scope) }, providers, underway);
+    const answer = await firstOf(
+      { ...one, patience: patienceOf(all.ports, scope.attempt.task, scope.maxWaitMs) },
+      providers,
+      underway,
+    );
     found.keep(throughJson(answer, `the answer of model "${model}"`) ?? null);
     return answer;
   } catch (error) {

@@ -20,7 +20,7 @@ import type { ModelOptions } from './layer.ts';
 import { route } from './route.ts';
 import { providerTransport } from './transport.ts';
 import { noBill } from './usage.ts';
-import { type Patience, patience } from './waiting.ts';
+import { patienceOf } from './waiting.ts';
 
 export interface EmbeddingsOptions extends EmbeddingPorts {
   readonly embeddings: Embeddings;
@@ -89,10 +89,7 @@ const call = async (all: Calling, params: EmbeddingModelV4CallOptions) => {
   const hash = callHash(`embedding ${name}`, { ...settings, prompt: [] });
   const { key, release } = all.equals.take(hash);
   const step = `embedding:${name}`;
-  const life = linked(attempt.signal);
-  const follow = (): void => life.abort(abortSignal?.reason);
-  if (abortSignal?.aborted) follow();
-  else abortSignal?.addEventListener('abort', follow, { signal: life.signal });
+  const life = linked(attempt.signal, abortSignal);
   try {
     const run = (): Promise<Recorded> => cached(all, params, hash, life.signal);
     const stepped = await attempt.journal.step(step, key, run, (value) => recall(value, step).billed);
@@ -124,7 +121,7 @@ const cached = async (
   if (cacheMs === false || !all.cache) return firstOf(all, params, signal);
   // What a later attempt has no record of may have been forgotten for being wrong, and be in the cache still.
   const anew = all.attempt.number > 1;
-  const waitMs = patienceOf(all).leftMs();
+  const waitMs = patienceOf(all.ports, all.attempt.task, all.options.maxWaitMs).leftMs();
   const found = await all.cache.find({ model: all.name, key, ttlMs: cacheMs, anew, waitMs, signal });
   if (found.type === 'hit') return { ...recall(found.value, `embedding:${all.name}`), billed: noBill };
   try {
@@ -161,12 +158,9 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
   throw new ModelUnavailableError(message, { retryAfterMs, untried: true });
 };
 
-const patienceOf = ({ ports: { clock, queue }, options: { maxWaitMs }, attempt }: Calling): Patience =>
-  patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: attempt.task.deadlineAt });
-
 const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: AbortSignal): EmbeddingRequest => {
   const { values, abortSignal: _signal, ...settings } = params;
-  const { attempt } = all;
+  const { ports, attempt } = all;
   const { maxWaitMs, timeoutMs = defaultTimeoutMs } = all.options;
   const { task } = attempt;
   const lane = task.route.lane;
@@ -178,7 +172,7 @@ const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: Ab
     lane,
     task: task.recordKey,
     tenant,
-    patience: patienceOf(all),
+    patience: patienceOf(ports, task, maxWaitMs),
     timeoutMs,
     signal,
   };

@@ -1,6 +1,7 @@
 /** The models of an app, for its tasks: what is behind `ctx.model` and `ctx.permit`. */
 import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { NonRetryableError } from '../kernel/errors.ts';
+import { linked } from '../kernel/signal.ts';
 import type { Amount } from '../limiter/budget.ts';
 import type { Permits } from '../limiter/permits.ts';
 import type { TaskPorts } from '../task/ports.ts';
@@ -18,7 +19,7 @@ import type { Provider } from './route.ts';
 import type { CallPorts, CallScope } from './scope.ts';
 import { anyTransport, providerTransport } from './transport.ts';
 import { count } from './usage.ts';
-import { patience } from './waiting.ts';
+import { patienceOf } from './waiting.ts';
 
 export interface LayerOptions {
   readonly models: Models;
@@ -108,10 +109,7 @@ export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => 
 
 /** Reads what comes while it comes; its last part follows when the whole is recorded. */
 const streamed = async (all: CallPorts, scope: CallScope, params: Parameters<typeof call>[2]) => {
-  const life = new AbortController();
-  const { abortSignal } = params;
-  if (abortSignal?.aborted) life.abort(abortSignal.reason);
-  abortSignal?.addEventListener('abort', () => life.abort(abortSignal.reason), { signal: life.signal });
+  const life = linked(params.abortSignal);
   const through = passage((reason) => life.abort(reason));
   // Whoever reads the stream is told how it ends.
   void call(all, scope, { ...params, abortSignal: life.signal }, through)
@@ -151,18 +149,17 @@ const attemptModels = (
       }),
     embedding: (name, embedding) => embeddingOf(name, { attempt, equals: same }, embedding),
     permit: (budget, made, { tokens = 0, maxWaitMs }) => {
-      const { clock, queue } = ports;
       const { task, signal } = attempt;
       const request = {
         budgets: [budget],
-        clock,
+        clock: ports.clock,
         amount: amountOfTokens(ports, budget, tokens),
         lane: task.route.lane,
         tenant: task.tenant ?? '',
         holdMs: defaultTimeoutMs,
         tasks: [task.recordKey],
         signal,
-        patience: patience(clock, () => queue.now(), { maxWaitMs, deadlineAt: task.deadlineAt }),
+        patience: patienceOf(ports, task, maxWaitMs),
       };
       return permitted(permits, anyTransport, request, made, () => undefined);
     },

@@ -2,6 +2,8 @@
 import type { Clock } from '../kernel/clock.ts';
 import { DeadlineExceededError, LimiterTimeoutError } from '../kernel/errors.ts';
 import { longestMs } from '../limiter/messages.ts';
+import type { Task } from '../task/message.ts';
+import type { TaskPorts } from '../task/ports.ts';
 
 export interface Patience {
   /** What is left, in ms; 0 or less: nothing. */
@@ -36,3 +38,10 @@ export const patience = (
         : new LimiterTimeoutError(`${waitedFor} did not come within maxWait, ${maxWaitMs} ms`),
   };
 };
+
+/** That of a call for this task. */
+export const patienceOf = (
+  { clock, queue }: Pick<TaskPorts, 'clock' | 'queue'>,
+  { deadlineAt }: Pick<Task, 'deadlineAt'>,
+  maxWaitMs: number | undefined,
+): Patience => patience(clock, () => queue.now(), { maxWaitMs, deadlineAt });

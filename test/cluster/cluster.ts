@@ -29,6 +29,8 @@ export interface Cluster {
   node(name: string): Promise<NodeProcess>;
   /** Submits jobs `<prefix>-0` and so on, or with ids that the client makes; all are accepted. */
   submit(count: number, prefix?: string | null): Promise<void>;
+  /** Submits so many, and holds them between their steps until the ledger lets go. */
+  hold(count: number): Promise<void>;
 }
 
 export interface Row {
@@ -75,6 +77,13 @@ export const cluster = async ({ nodes, database, ackWait = '2s' }: ClusterOption
   const running = await Promise.all(names.map(node));
   const client = await createClient({ nats: nats.url, app });
   onTestFinished(() => client.close());
+  const submit = async (count: number, prefix: string | null = 'job'): Promise<void> => {
+    const items = Array.from({ length: count }, (_, n) => ({
+      ...(prefix !== null && { id: `${prefix}-${n}` }),
+      input: { n },
+    }));
+    expect(await client.submitMany(job, items)).toEqual({ accepted: count, duplicates: 0, refused: [] });
+  };
   return {
     nats,
     ledger,
@@ -82,12 +91,11 @@ export const cluster = async ({ nodes, database, ackWait = '2s' }: ClusterOption
     records: await follow(nats.url),
     rows: () => rowsIn(url),
     node,
-    submit: async (count, prefix = 'job') => {
-      const items = Array.from({ length: count }, (_, n) => ({
-        ...(prefix !== null && { id: `${prefix}-${n}` }),
-        input: { n },
-      }));
-      expect(await client.submitMany(job, items)).toEqual({ accepted: count, duplicates: 0, refused: [] });
+    submit,
+    hold: async (count) => {
+      ledger.hold('between');
+      await submit(count);
+      await ledger.held(count);
     },
   };
 };

@@ -46,14 +46,18 @@ test('while Postgres is down tasks end as ever, and when it is back it learns of
   await expectWhole(company, 600);
 });
 
-test('a promise that a handler leaves behind is told of when it is rejected, and takes nobody with it', async () => {
+/** A node in the middle of five jobs, and a client for what happens beside them. */
+const besideFive = async () => {
   const company = await cluster({ nodes: 1 });
-  const { ledger, records, nodes } = company;
   const client = await createClient({ nats: company.nats.url, app });
   onTestFinished(() => client.close());
-  ledger.hold('between');
-  await company.submit(5);
-  await ledger.held(5);
+  await company.hold(5);
+  return { company, client };
+};
+
+test('a promise that a handler leaves behind is told of when it is rejected, and takes nobody with it', async () => {
+  const { company, client } = await besideFive();
+  const { ledger, records, nodes } = company;
   await (await client.submit(careless, null)).result();
   await nodes[0]?.logged('a promise was rejected and nobody handles that');
   ledger.release();
@@ -62,13 +66,8 @@ test('a promise that a handler leaves behind is told of when it is rejected, and
 });
 
 test('an exception that a handler throws where nobody catches it costs its task an attempt, and those beside it none', async () => {
-  const company = await cluster({ nodes: 1 });
+  const { company, client } = await besideFive();
   const { ledger, records, nodes } = company;
-  const client = await createClient({ nats: company.nats.url, app });
-  onTestFinished(() => client.close());
-  ledger.hold('between');
-  await company.submit(5);
-  await ledger.held(5);
   const run = await client.submit(reckless, null);
   await nodes[0]?.logged('its attempt has failed, and the node stops');
   ledger.release();

@@ -7,9 +7,7 @@ vi.setConfig({ testTimeout: 60_000 });
 test('the tasks of a node that is killed start elsewhere after the ack wait, and go on from their last step', async () => {
   const company = await cluster({ nodes: 1 });
   const { ledger, records, nodes } = company;
-  ledger.hold('between');
-  await company.submit(10);
-  await ledger.held(10);
+  await company.hold(10);
   await company.node('node-2');
 
   const killedMs = systemClock.monotonic();
@@ -35,9 +33,7 @@ test('the tasks of a node that is killed start elsewhere after the ack wait, and
 test('a node that stood still for longer than the ack wait runs no step that another has run meanwhile', async () => {
   const company = await cluster({ nodes: 1 });
   const { ledger, records, nodes } = company;
-  ledger.hold('between');
-  await company.submit(10);
-  await ledger.held(10);
+  await company.hold(10);
   await company.node('node-2');
   nodes[0]?.kill('SIGSTOP');
   await ledger.held(20);

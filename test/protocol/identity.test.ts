@@ -10,26 +10,32 @@ import { memoryGround, natsGround, onBothGrounds } from './grounds.ts';
 describe('a message that is older than its task’s record', () => {
   const hour = 3_600_000;
 
-  /** The task is done and its record forgotten, and a second message of it comes out of a queue that stood still. */
-  const forgotten = async () => {
+  /** The task `x`, submitted so often, is done and in the history, and its node has stopped. */
+  const done = async (...submissions: readonly Submit[]) => {
     let ran = 0;
     const ground = memoryGround();
     const setting = await world(ground, { run: async () => (ran += 1) });
     const first = await setting.boot('a');
-    await setting.submit('x', { input: 1 });
+    for (const each of submissions) await setting.submit('x', each);
     await setting.becomes('x');
     await setting.until(
       () => setting.store.task('t', 'x'),
       (row) => row?.status === 'completed',
     );
     await first.stop();
+    return { ...setting, ground, ran: () => ran };
+  };
+
+  /** The task is done and its record forgotten, and a second message of it comes out of a queue that stood still. */
+  const forgotten = async () => {
+    const setting = await done({ input: 1 });
     // As a door may have stored it that did not see the record yet.
     const { hash, payload } = outgoing(setting, { id: 'x', input: 1 });
     const late = subjects.work('main', { pool: 'default', lane: 'low', partition: '0' }, 't.x');
     await setting.queue.publish(late, payload, { headers: { 'Troupe-Hash': hash } });
-    await ground.clock.advance(2 * hour);
+    await setting.ground.clock.advance(2 * hour);
     expect(await setting.record('x')).toBeUndefined();
-    return { ...setting, ran: () => ran };
+    return setting;
   };
 
   test('asks the history, and is dropped if that knows its end', async () => {
@@ -43,17 +49,7 @@ describe('a message that is older than its task’s record', () => {
     ['delayed', { delayMs: 4 * hour }],
     ['in a queue that stood still', {}],
   ])('is another task’s, where the earlier one was forgotten before it was submitted: %s', async (_, envelope) => {
-    let ran = 0;
-    const ground = memoryGround();
-    const { boot, submit, becomes, until, store } = await world(ground, { run: async () => (ran += 1) });
-    const first = await boot('a');
-    await submit('x', { input: 1 });
-    await becomes('x');
-    await until(
-      () => store.task('t', 'x'),
-      (row) => row?.status === 'completed',
-    );
-    await first.stop();
+    const { boot, submit, becomes, ground } = await done({ input: 1 });
     await ground.clock.advance(2 * hour);
     await submit('x', { input: 2, envelope });
     await ground.clock.advance(5 * hour);
@@ -83,22 +79,11 @@ describe('a message that is older than its task’s record', () => {
   });
 
   test('and was delayed for longer than a record lives asks too: another of its id may have come and gone', async () => {
-    let ran = 0;
-    const ground = memoryGround();
-    const { boot, submit, becomes, until, store, drained } = await world(ground, { run: async () => (ran += 1) });
-    const first = await boot('a');
-    await submit('x', { envelope: { delayMs: 3 * hour } });
-    await submit('x');
-    await becomes('x');
-    await until(
-      () => store.task('t', 'x'),
-      (row) => row?.status === 'completed',
-    );
-    await first.stop();
+    const { boot, drained, ground, ran } = await done({ envelope: { delayMs: 3 * hour } }, {});
     await ground.clock.advance(3 * hour);
     await boot('b');
     await drained();
-    expect(ran).toBe(1);
+    expect(ran()).toBe(1);
   });
 });
 
