@@ -5,7 +5,7 @@ import { registry } from './app/registry.ts';
 import { resolveApp } from './app/resolve.ts';
 import type { AnyTask } from './app/task.ts';
 import { connectNats } from './bus/nats/connection.ts';
-import { client, type Edge } from './client/client.ts';
+import { client } from './client/client.ts';
 import type { Client } from './client/types.ts';
 import { systemClock } from './kernel/clock.ts';
 import { silentLog } from './kernel/log.ts';
@@ -31,19 +31,14 @@ export const createClient = async <A extends App<AnyTask> = App>({
   app,
   tenant,
 }: ClientSettings<A> = {}): Promise<Client<A>> => {
-  const edge = app && edgeOf(app);
+  const known = app && admission(registry(resolveApp(app)));
   const parts = { clock: systemClock, random: systemRandom, log: silentLog };
   const ports = await connectNats({ ...parts, servers: nats, name: 'client' });
   return client<A>({
     ...parts,
     ...ports,
     region: 'main',
-    ...(edge && { edge }),
+    ...(known && { admission: known }),
     ...(tenant !== undefined && { tenant }),
   });
-};
-
-const edgeOf = (app: App<AnyTask>): Edge => {
-  const resolved = resolveApp(app);
-  return { admission: admission(registry(resolved)), pools: [...resolved.pools.keys()] };
 };

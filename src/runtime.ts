@@ -15,7 +15,7 @@ import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
 import { pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
-import { provision, renewal } from './actors/provisioner.ts';
+import { provision, renewal, tellUnserved } from './actors/provisioner.ts';
 import { sweeper } from './actors/sweeper.ts';
 import { admission } from './app/admission.ts';
 import { executor } from './app/executor.ts';
@@ -104,10 +104,9 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     options,
     ports,
     admission: admission(names),
-    pools: [...app.pools.keys()],
     onEvent: (event) => report(log, metrics, event),
   };
-  const answering = doors({ ports, store, admission: parts.admission, pools: parts.pools });
+  const answering = doors({ ports, store, admission: parts.admission });
   const projecting = [
     child('projector', afterMigration(options, projection.start)),
     child('gatekeeper', gatekeeper({ ...options, behind })),
@@ -120,6 +119,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
 
   const start: Start = async (signal) => {
     await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers(options.ackWaitMs)] });
+    await tellUnserved(queue, log, { ...plan, region: options.region });
     await setSchedules(queue, app.schedules);
     tellNeverFull(log, app, workersOf);
     const life = new AbortController();
@@ -156,9 +156,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       child('cancel hints', cancelHints(options.bus, pools)),
       child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),
       // All at once with the node, whichever it comes to first: none takes anything more while another one drains.
-      ...pools.map(({ start: startPool }, index) =>
-        child(`pool ${parts.pools[index] ?? index}`, stoppedBy(signal, startPool), options.graceMs),
-      ),
+      ...pools.map((each) => child(`pool ${each.name}`, stoppedBy(signal, each.start), options.graceMs)),
       child('sweeper', sweeper(ports)),
       ...(await intakes(parts)),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),
@@ -183,7 +181,6 @@ interface Parts {
   readonly options: RuntimeOptions;
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  readonly pools: readonly string[];
   readonly onEvent: (event: SupervisorEvent) => void;
 }
 
@@ -211,13 +208,13 @@ const child = (id: string, start: Start, graceMs = 0): ChildSpec => ({
 });
 
 /** What reads INBOX and SCHED. Their incarnations are in the ids that are made from their sequences. */
-const intakes = async ({ options, ports, admission: admit, pools }: Parts): Promise<readonly ChildSpec[]> => {
+const intakes = async ({ options, ports, admission: admit }: Parts): Promise<readonly ChildSpec[]> => {
   const { queue, ackWaitMs } = options;
   const inbox = await queue.streamInfo(streams.inbox);
   const sched = await queue.streamInfo(streams.sched);
   const task = fromDue(ports);
-  const cron = fromCron({ ports, admission: admit, pools, incarnation: sched.incarnation });
-  const fromInboxOf = fromInbox({ ports, admission: admit, pools, incarnation: inbox.incarnation });
+  const cron = fromCron({ ports, admission: admit, incarnation: sched.incarnation });
+  const fromInboxOf = fromInbox({ ports, admission: admit, incarnation: inbox.incarnation });
   const read = { queue, clock: options.clock, log: options.log, ackWaitMs, concurrency: 256 };
   return [
     child('inbox', intake({ ...read, stream: streams.inbox, consumer: consumers.ingress, handle: fromInboxOf })),

@@ -61,7 +61,6 @@ export const setSchedules = async (queue: Queue, specs: readonly CronSpec[]): Pr
 export interface CronOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  readonly pools: readonly string[];
   /** Of the SCHED stream. */
   readonly incarnation: string;
 }
@@ -70,7 +69,7 @@ const scheduleOf = ({ subject }: Delivery): string => subject.slice(subjects.due
 const noSchedule = { reason: 'invalid_name', message: 'no schedule of an app has fired it' } as const;
 
 /** Settles one firing. */
-export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) => {
+export const fromCron = ({ ports, admission, incarnation }: CronOptions) => {
   const lastFirings = bucket(ports.queue, buckets.crons);
 
   /** The history need not be asked: what has not ended is in KV, or on its way there. */
@@ -83,7 +82,7 @@ export const fromCron = ({ ports, admission, pools, incarnation }: CronOptions) 
       if (record) return !isTerminal(record);
       // Nothing of it: not stored yet, unless it has had the time to end and be forgotten.
       const onItsWay = ports.queue.now() - at < Math.min(storingMs, ports.recordLifeMs());
-      return onItsWay || (await findQueued(ports, pools, key)) !== undefined;
+      return onItsWay || (await findQueued(ports, key)) !== undefined;
     } catch (error) {
       if (error instanceof InvalidNameError) return false; // Somebody else's writing.
       throw error;

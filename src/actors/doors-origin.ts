@@ -12,7 +12,7 @@ export const originOf = async (
   recordKey: string,
 ): Promise<Origin> => {
   const stored =
-    (await queue.last(streams.work(region, pool), subjects.workOfTask(region, pool, recordKey))) ??
+    (await queue.last(streams.work(region, pool), subjects.workOfTask(region, recordKey))) ??
     (await queue.last(streams.sched, subjects.schedOfTask(recordKey))) ??
     (await queue.last(streams.sched, subjects.dueOfTask(recordKey)));
   const headers = stored?.headers ?? {};

@@ -23,16 +23,15 @@ export interface DoorsOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
   /** Where tasks may wait. */
-  readonly pools: readonly string[];
   readonly store: Pick<Store, 'countByStatus'>;
 }
 
 type Find = (recordKey: string) => Promise<TaskStatus | undefined>;
 
-export const doors = ({ ports, admission, pools, store }: DoorsOptions): Doors => {
+export const doors = ({ ports, admission, store }: DoorsOptions): Doors => {
   const entry = gate(ports);
   const enter = submitDoor({ ports, admission, entry });
-  const find: Find = (recordKey) => findTask(ports, pools, recordKey);
+  const find: Find = (recordKey) => findTask(ports, recordKey);
   const known = async (type: string, id: string): Promise<TaskStatus> =>
     foundOr(await find(taskKey(type, id)), type, id);
   const waits = ends({ ports, find });

@@ -28,8 +28,6 @@ export interface Called {
 
 export interface Burying {
   readonly ports: TaskPorts;
-  /** Where tasks may wait. */
-  readonly pools: readonly string[];
   readonly delivery: Delivery;
 }
 
@@ -56,7 +54,7 @@ const buriedAsWished = async (
 ): Promise<TaskRecord | undefined> => {
   if (id === made || problem.reason === 'id_conflict' || !isToken(type) || !canBeNamed(type, id)) return undefined;
   // The id's own task may be well, and have no record yet: this one would be the end of it.
-  if (await findQueued(burying.ports, burying.pools, taskKey(type, id))) return undefined;
+  if (await findQueued(burying.ports, taskKey(type, id))) return undefined;
   return writeDead(burying, { type, id }, problem);
 };
 

@@ -27,8 +27,6 @@ import { bury, type Problem } from './ingress-dead.ts';
 export interface IngressOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  /** Where tasks may wait. */
-  readonly pools: readonly string[];
   /** Of the INBOX stream: made ids begin with it, so that those of a stream that was made anew are others. */
   readonly incarnation: string;
 }
@@ -38,12 +36,12 @@ const laterMs = 1_000;
 
 /** Settles one message of the inbox. */
 export const fromInbox =
-  ({ ports, admission, pools, incarnation }: IngressOptions) =>
+  ({ ports, admission, incarnation }: IngressOptions) =>
   async (delivery: Delivery): Promise<void> => {
     const type = delivery.subject.slice('tasks.'.length);
     const made = `${incarnation}-${delivery.seq}`;
     const prepared = await prepare(ports, admission, delivery, type, made);
-    if ('reason' in prepared) return bury({ ports, pools, delivery }, { type, id: prepared.id, made }, prepared);
+    if ('reason' in prepared) return bury({ ports, delivery }, { type, id: prepared.id, made }, prepared);
     try {
       await submitTask(ports, prepared.task, prepared.task.id !== made);
       ports.metrics.submitted.labels(type).inc();
@@ -51,7 +49,7 @@ export const fromInbox =
     } catch (error) {
       if (error instanceof IdConflictError)
         return bury(
-          { ports, pools, delivery },
+          { ports, delivery },
           { type, id: prepared.task.id, made },
           { reason: 'id_conflict', error: summarise(error) },
         );

@@ -45,6 +45,7 @@ export interface PoolOptions {
 }
 
 export interface Pool {
+  readonly name: string;
   readonly start: Start;
   /** Tells the worker that runs the task, if it is one of these, that it was cancelled. */
   cancel(recordKey: string): void;
@@ -133,7 +134,7 @@ export const pool = (options: PoolOptions): Pool => {
     running.cancel(recordKey);
     if (options.starts) feeding.send({ type: 'cancel', recordKey });
   };
-  return { start, cancel, runs: running.has };
+  return { name: spec.name, start, cancel, runs: running.has };
 };
 
 const gateOf = (

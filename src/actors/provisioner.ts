@@ -2,6 +2,7 @@
 import type { Bus } from '../bus/bus.ts';
 import type { Queue, StreamSpec } from '../bus/queue.ts';
 import { patientBackoffMs } from '../kernel/backoff.ts';
+import { subjects } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { ConfigurationError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
@@ -17,6 +18,23 @@ export const provision = async (queue: Queue, { streams, consumers }: Topology):
   await refuseTooSmall(queue, streams);
   for (const spec of streams) await queue.ensureStream(spec);
   for (const spec of consumers) await queue.ensureConsumer(spec);
+};
+
+/** Says where tasks wait that no node of this app will ever run: in pools that it has not, or has no more. */
+export const tellUnserved = async (
+  queue: Pick<Queue, 'streamsTaking' | 'streamInfo'>,
+  log: Log,
+  { streams, region }: Pick<Topology, 'streams'> & { readonly region: string },
+): Promise<void> => {
+  const served = new Set(streams.map(({ name }) => name));
+  for (const stream of await queue.streamsTaking(subjects.workOfRegion(region))) {
+    const { messages } = served.has(stream) ? { messages: 0 } : await queue.streamInfo(stream);
+    if (messages === 0) continue;
+    log.warn(
+      { stream, tasks: messages },
+      'tasks wait in a pool that this app does not have: they stay there until a node runs an app that has it, or the stream is deleted',
+    );
+  }
 };
 
 export interface RenewalOptions {

@@ -184,6 +184,8 @@ export interface Queue {
   ensureStream(spec: StreamSpec): Promise<StreamInfo>;
   /** Creates the consumer, or brings an existing one to this spec. Idempotent. */
   ensureConsumer(spec: ConsumerSpec): Promise<void>;
+  /** The names of the streams that take what is published to some subject that `filter` matches. */
+  streamsTaking(filter: string): Promise<readonly string[]>;
   /** Throws `NotFoundError`. */
   streamInfo(stream: string): Promise<StreamInfo>;
   /** Throws `NotFoundError`. */

@@ -83,11 +83,11 @@ export const subjects = {
   tasks: 'tasks.>',
   work: (region: string, { pool, lane, partition }: Route, key: string): string =>
     `work.${named('region', region)}.${named('pool', pool)}.${lane}.${partition}.${key}`,
+  workOfRegion: (region: string): string => `work.${named('region', region)}.>`,
   workOfLane: (region: string, pool: string, lane: Lane): string =>
     `work.${named('region', region)}.${named('pool', pool)}.${lane}.>`,
-  /** Wherever in a pool a task may be stored. */
-  workOfTask: (region: string, pool: string, key: string): string =>
-    `work.${named('region', region)}.${named('pool', pool)}.*.*.${key}`,
+  /** In whichever pool and lane the task may be stored. */
+  workOfTask: (region: string, key: string): string => `work.${named('region', region)}.*.*.*.${key}`,
   /** The timer of a task's `n`th wait; 0 is the delay it was submitted with. */
   sched: (key: string, n: number): string => `sched.task.${key}.${n}`,
   schedOfTask: (key: string): string => `sched.task.${key}.*`,

@@ -22,15 +22,9 @@ import type { Client, Run, Submitted } from './types.ts';
 
 export interface ClientOptions extends ClientPorts {
   /** Of the app, if it is known here. */
-  readonly edge?: Edge;
+  readonly admission?: Admission;
   /** On whose behalf tasks are submitted that say nothing else. */
   readonly tenant?: string;
-}
-
-export interface Edge {
-  readonly admission: Admission;
-  /** Where tasks may wait. */
-  readonly pools: readonly string[];
 }
 
 type AnyTask = string | { readonly name: string };
@@ -43,17 +37,15 @@ interface AnyClient extends Omit<Client, 'submit' | 'submitMany' | 'run'> {
 }
 
 /** Closing it closes the connection. */
-export const client = <A>({ edge, tenant, ...given }: ClientOptions): Client<A> => {
+export const client = <A>({ admission, tenant, ...given }: ClientOptions): Client<A> => {
   const ports = { ...given, records: bucket(given.queue, buckets.tasks) };
   const { life, endAll } = lives();
   const doors = ingress(ports.bus);
   const entry = gate(ports);
-  const find = finder(ports, doors, edge);
+  const find = finder(ports, doors, admission !== undefined);
   const waits = ends({ ports, find });
   const core: Core = { ports, doors, waits, find, life };
-  const enter = edge
-    ? submitAtEdge({ ports, admission: edge.admission, entry, tenant })
-    : submitThroughIngress({ doors, tenant });
+  const enter = admission ? submitAtEdge({ ports, admission, entry, tenant }) : submitThroughIngress({ doors, tenant });
 
   const begun = slots(Number.POSITIVE_INFINITY);
   let closing: Promise<void> | undefined;
@@ -90,10 +82,10 @@ export const client = <A>({ edge, tenant, ...given }: ClientOptions): Client<A> 
 const nameOf = (task: AnyTask): string => (typeof task === 'string' ? task : task.name);
 
 /** The record first; then, with an app, where the task may wait; then the ingress, which knows the history too. */
-const finder = (ports: Core['ports'], doors: Core['doors'], edge: Edge | undefined): Core['find'] => {
+const finder = (ports: Core['ports'], doors: Core['doors'], atEdge: boolean): Core['find'] => {
   const history = { task: () => Promise.resolve(undefined) };
   const here = async (recordKey: string): Promise<TaskStatus | undefined> => {
-    if (edge) return findTask({ ...ports, history }, edge.pools, recordKey);
+    if (atEdge) return findTask({ ...ports, history }, recordKey);
     const entry = await ports.records.get(recordKey);
     const record = entry && decodeRecord(entry.value);
     return record && statusOf(ports.blobs, record);

@@ -40,20 +40,18 @@ const noUsage: Usage = { inputTokens: 0, outputTokens: 0, usd: 0 };
 /** `undefined` where nobody knows the task. Throws `UnavailableError` when only the history could know and cannot be asked. */
 export const findTask = async (
   ports: Pick<TaskPorts, 'queue' | 'records' | 'blobs' | 'history' | 'region'>,
-  pools: Iterable<string>,
   recordKey: string,
 ): Promise<TaskStatus | undefined> =>
   (await inKv(ports, recordKey)) ??
-  (await findQueued(ports, pools, recordKey)) ??
+  (await findQueued(ports, recordKey)) ??
   (await inKv(ports, recordKey)) ??
   (await inHistory(ports, recordKey));
 
 /** A task that is stored to be run, and may have no record yet. */
 export const findQueued = async (
   ports: Pick<TaskPorts, 'queue' | 'region'>,
-  pools: Iterable<string>,
   recordKey: string,
-): Promise<TaskStatus | undefined> => (await inWork(ports, pools, recordKey)) ?? (await inSched(ports, recordKey));
+): Promise<TaskStatus | undefined> => (await inWork(ports, recordKey)) ?? (await inSched(ports, recordKey));
 
 const inKv = async (
   { records, blobs }: Pick<TaskPorts, 'records' | 'blobs'>,
@@ -104,15 +102,16 @@ const budgetDetail = ({ budget = '', node, until }: NonNullable<TaskRecord['wait
 
 const inWork = async (
   { queue, region }: Pick<TaskPorts, 'queue' | 'region'>,
-  pools: Iterable<string>,
   recordKey: string,
 ): Promise<TaskStatus | undefined> => {
-  for (const pool of pools) {
-    const stored = await queue.last(streams.work(region, pool), subjects.workOfTask(region, pool, recordKey));
+  const filter = subjects.workOfTask(region, recordKey);
+  for (const stream of await queue.streamsTaking(filter)) {
+    const stored = await queue.last(stream, filter);
     const parsed = stored && parseWork(stored.subject);
     if (!parsed) continue;
-    const info = await queue.consumerInfo(streams.work(region, pool), consumers.lane(pool, parsed.route.lane));
-    const held = handedOut(info, stored.seq) ? undefined : waitingInLane(info, pool, parsed.route.lane, stored.seq);
+    const { pool, lane } = parsed.route;
+    const info = await queue.consumerInfo(stream, consumers.lane(pool, lane));
+    const held = handedOut(info, stored.seq) ? undefined : waitingInLane(info, pool, lane, stored.seq);
     return queued(stored, parsed.route, recordKey, held);
   }
   return undefined;

@@ -75,9 +75,9 @@ export const testRuntime = async <A extends App>(app: A, options: TestOptions = 
   };
 
   let node = await boot();
-  const edge = { admission: admission(registry(tested)), pools: [...tested.pools.keys()] };
+  const admitting = admission(registry(tested));
   const { bus, queue, blobs } = broker.connect();
-  const producer = client({ bus, queue, blobs, clock, random, log: silentLog, region: 'main', edge });
+  const producer = client({ bus, queue, blobs, clock, random, log: silentLog, region: 'main', admission: admitting });
 
   const close = async (): Promise<void> => {
     await producer.close();

@@ -48,7 +48,7 @@ const opened = async (options: Partial<PoolWorldOptions> = {}, hold = true) => {
       const entry = await world.ports.records.get(key(id));
       return entry && decodeRecord(entry.value);
     },
-    status: (id: string) => findTask(world.ports, world.pools, key(id)),
+    status: (id: string) => findTask(world.ports, key(id)),
     cancelTask: async (id: string): Promise<void> => {
       const origin = { id, type: 'limited', route: { pool: 'default', lane: 'normal', partition: '0' } } as const;
       await world.eventually(

@@ -72,9 +72,9 @@ test('a firing is skipped while the last one’s task has not ended, and only th
 });
 
 test('of firings that come all at once, to several nodes, one makes a task', async () => {
-  const { next, cron, node, pools, admitting, eventually, inWork, left } = await opened({ ...hourly, when: secondly });
+  const { next, cron, node, admitting, eventually, inWork, left } = await opened({ ...hourly, when: secondly });
   const { ports } = node('another');
-  const elsewhere = fromCron({ ports, admission: admitting, pools, incarnation: 'sched' });
+  const elsewhere = fromCron({ ports, admission: admitting, incarnation: 'sched' });
   const held: Delivery[] = [];
   for (let n = 0; n < 6; n += 1) held.push(await eventually(next('SCHED', 'due')));
   await eventually(Promise.all(held.map((delivery, n) => (n % 2 === 0 ? cron(delivery) : elsewhere(delivery)))));

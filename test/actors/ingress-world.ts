@@ -24,13 +24,13 @@ const note = defineTask({
 
 export const ingressWorld = async (options?: WorldOptions) => {
   const world = await open(options);
-  const { queue, ports, pools } = world;
+  const { queue, ports } = world;
   const app = resolveApp(defineApp({ tasks: [mail, note], pools: { slow: {} } }));
   const admitting = admission(registry(app));
   const incarnation = (await queue.streamInfo('INBOX')).incarnation;
-  const inbox = fromInbox({ ports, admission: admitting, pools, incarnation });
+  const inbox = fromInbox({ ports, admission: admitting, incarnation });
   const due = fromDue(ports);
-  const cron = fromCron({ ports, admission: admitting, pools, incarnation: 'sched' });
+  const cron = fromCron({ ports, admission: admitting, incarnation: 'sched' });
 
   /** The next delivery of a consumer. */
   const next = (stream: string, consumer: string): Promise<Delivery> =>

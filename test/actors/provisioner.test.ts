@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { provision, renewal } from '../../src/actors/provisioner.ts';
+import { provision, renewal, tellUnserved } from '../../src/actors/provisioner.ts';
 import { memoryBroker } from '../../src/bus/memory/broker.ts';
 import type { Queue } from '../../src/bus/queue.ts';
 import { UnavailableError } from '../../src/kernel/errors.ts';
@@ -77,6 +77,21 @@ test('an account that could not hold all limits together, with room to spare, is
   expect(made).toEqual([]);
   await provision(limited(sum * 1.31), plan);
   expect(made.length).toBe(plan.streams.length);
+});
+
+test('tasks that wait in a pool of another app, or of an earlier version, are told of with their number', async () => {
+  const { queue } = await open();
+  const plan = { ...topology(options), region: 'main' };
+  const told: unknown[] = [];
+  const log = { ...silentLog, warn: (...what: unknown[]) => void told.push(what) };
+  await tellUnserved(queue, log, plan);
+  expect(told).toEqual([]);
+  for (const subject of ['work.main.slow.low.0.t.a', 'work.main.slow.low.0.t.b', 'work.main.default.low.0.t.c'])
+    await queue.publish(subject, bytes('1'));
+  await tellUnserved(queue, log, plan);
+  expect(told).toEqual([
+    [{ stream: 'WORK_slow', tasks: 2 }, expect.stringContaining('pool that this app does not have')],
+  ]);
 });
 
 test('what the server kept in memory is made again when it is back, however long that takes, and nothing else', async () => {

@@ -48,6 +48,25 @@ export const streamsContract = (make: Make): void => {
     await expect(clash).rejects.toMatchObject({ code: 'refused' });
   });
 
+  test('the streams that take a subject are found by it, as many as some wildcard may mean', async () => {
+    const { connect } = await make();
+    const { queue } = await connect();
+    expect(await queue.streamsTaking('>')).toEqual([]);
+    for (const pool of ['a', 'b'])
+      await queue.ensureStream({
+        ...work,
+        name: `WORK_${pool}`,
+        subjects: [`work.${pool}.high.>`, `work.${pool}.low.>`],
+      });
+    await queue.ensureStream(log);
+    const taking = async (filter: string): Promise<readonly string[]> => (await queue.streamsTaking(filter)).toSorted();
+    expect(await taking('work.a.low.x')).toEqual(['WORK_a']);
+    expect(await taking('work.*.*.x')).toEqual(['WORK_a', 'WORK_b']);
+    expect(await taking('work.*.none.x')).toEqual([]);
+    expect(await taking('work.a')).toEqual([]);
+    expect(await taking('>')).toEqual(['LOG', 'WORK_a', 'WORK_b']);
+  });
+
   test('a log forgets by age', async () => {
     const { connect, eventually, clock } = await make();
     const { queue } = await connect();

@@ -32,8 +32,15 @@ export const limitedWorld = async <A extends App>(given: A, log: Log = silentLog
     queueBytes: 64 * 1024 * 1024,
   });
   const { exit } = await start(life.signal);
-  const edge = { admission: admission(registry(app)), pools: ['default'] };
-  const producer = client<A>({ ...broker.connect(), clock, random, log: silentLog, region: 'main', edge });
+  const admitting = admission(registry(app));
+  const producer = client<A>({
+    ...broker.connect(),
+    clock,
+    random,
+    log: silentLog,
+    region: 'main',
+    admission: admitting,
+  });
   onTestFinished(async () => {
     await producer.close();
     life.abort();

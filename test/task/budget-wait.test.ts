@@ -11,7 +11,7 @@ const crm = { budget: 'crm', node: 'n1' };
 const opened = async () => {
   const world = await open();
   const done = app(async () => completed());
-  return { ...world, done, status: (id: string) => findTask(world.ports, world.pools, `t.${id}`) };
+  return { ...world, done, status: (id: string) => findTask(world.ports, `t.${id}`) };
 };
 
 describe('a task that has not begun', () => {

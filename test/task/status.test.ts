@@ -5,7 +5,7 @@ import { app, bytes, completed, failed, open } from './world.ts';
 
 const opened = async () => {
   const world = await open();
-  const status = (id: string, type = 't') => findTask(world.ports, world.pools, `${type}.${id}`);
+  const status = (id: string, type = 't') => findTask(world.ports, `${type}.${id}`);
   return { ...world, status };
 };
 
@@ -131,7 +131,7 @@ test('what is no record in the bucket is no task', async () => {
 });
 
 test('a task that ends between the looks is found, though the history has not heard of it yet', async () => {
-  const { submit, take, run, ports, pools, clock } = await opened();
+  const { submit, take, run, ports, clock } = await opened();
   await submit({ id: 'a' });
   const queue = {
     ...ports.queue,
@@ -147,5 +147,5 @@ test('a task that ends between the looks is found, though the history has not he
       return ports.queue.last(...where);
     },
   };
-  expect(await findTask({ ...ports, queue }, pools, 't.a')).toMatchObject({ status: 'completed' });
+  expect(await findTask({ ...ports, queue }, 't.a')).toMatchObject({ status: 'completed' });
 });

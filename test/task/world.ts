@@ -149,7 +149,7 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
     workBytes,
   });
   await provision(first.queue, plan);
-  return { clock, broker, store, pools, node, eventually, ...first };
+  return { clock, broker, store, node, eventually, ...first };
 };
 
 export type World = Awaited<ReturnType<typeof open>>;

@@ -87,8 +87,8 @@ export const storm = async (seed: number, tasks: number): Promise<Storm> => {
   const nodes = [await start('a-0'), await start('b-0')];
 
   const { bus, queue, blobs } = broker.connect();
-  const edge = { admission: admission(registry(app)), pools: ['default'] };
-  const producer = client({ bus, queue, blobs, clock, random, log: silentLog, region: 'main', edge });
+  const admitting = admission(registry(app));
+  const producer = client({ bus, queue, blobs, clock, random, log: silentLog, region: 'main', admission: admitting });
   const ids = Array.from({ length: tasks }, (_, n) => `t${n}`);
   const history = await follow(broker.connect().queue);
   broker.setRates(faults);

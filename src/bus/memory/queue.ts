@@ -57,6 +57,7 @@ export const memoryQueue = (client: Client): Queue => {
     ...reads(client),
     ensureStream: (spec) => client.call(`stream "${spec.name}"`, () => server.ensureStream(spec), write),
     ensureConsumer: (spec) => client.call(`consumer "${spec.name}"`, () => server.ensureConsumer(spec), write),
+    streamsTaking: (filter) => client.call('streams', () => server.allTaking(filter)),
     streamInfo: (stream) => client.call(`stream "${stream}"`, () => server.stream(stream).info()),
     consumerInfo: (stream, name) => client.call(`consumer "${name}"`, () => server.consumer(stream, name).info()),
     storageLimit: () => client.call('account', () => undefined),

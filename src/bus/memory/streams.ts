@@ -15,6 +15,8 @@ export interface Streams {
   consumer(stream: string, name: string): MemoryConsumer;
   /** The stream that stores what is published to a subject. */
   taking(subject: string): Stream | undefined;
+  /** The names of those that store what some subject matching `filter` is published to. */
+  allTaking(filter: string): readonly string[];
   ensureStream(spec: StreamSpec): StreamInfo;
   ensureConsumer(spec: ConsumerSpec): void;
   /** Streams in memory are gone; by a crash also what consumers had not written down. */
@@ -67,6 +69,10 @@ export const memoryStreams = (clock: Clock, random: Random): Streams => {
       if (!found) throw new NotFoundError(`consumer "${consumer}" of stream "${name}" not found`);
       return found;
     },
+    allTaking: (filter) =>
+      [...all.values()]
+        .filter(({ stream: { spec } }) => spec.subjects.some((subject) => overlaps(subject, filter)))
+        .map(({ stream: { name } }) => name),
     taking: (subject) => [...all.values()].find((each) => each.stream.takes(subject))?.stream,
     ensureStream,
     ensureConsumer,

@@ -64,6 +64,7 @@ export const natsQueue = (options: NatsQueueOptions): NatsQueue => {
     publish: streamPublish(requests),
     ...readsOf(api, requests),
     ensureStream: (spec) => persist(clock, () => streams.ensure(spec)),
+    streamsTaking: streams.taking,
     streamInfo: streams.info,
     ensureConsumer: (spec) => persist(clock, () => consumers.ensure(spec)),
     consumerInfo: consumers.info,

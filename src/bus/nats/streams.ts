@@ -20,6 +20,11 @@ interface StreamConfig extends Config {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
+interface NamesAnswer {
+  readonly streams: readonly string[] | null;
+  readonly total: number;
+}
+
 interface InfoAnswer {
   readonly config: StreamConfig;
   readonly created: string;
@@ -29,6 +34,7 @@ interface InfoAnswer {
 export interface Streams {
   ensure(spec: StreamSpec): Promise<StreamInfo>;
   info(stream: string): Promise<StreamInfo>;
+  taking(filter: string): Promise<readonly string[]>;
 }
 
 export const streamsOf = (
@@ -79,6 +85,14 @@ export const streamsOf = (
       return infoOf(made ?? (await update(await read(spec.name), spec)));
     },
     info: async (stream) => infoOf(await read(stream)),
+    taking: async (filter) => {
+      const names: string[] = [];
+      for (;;) {
+        const { streams, total } = await api<NamesAnswer>('STREAM.NAMES', { subject: filter, offset: names.length });
+        names.push(...(streams ?? []));
+        if (!streams?.length || names.length >= total) return names;
+      }
+    },
   };
 };
 
