@@ -1,5 +1,6 @@
 /** What all parts of one client share. */
 import { UnavailableError } from '../kernel/errors.ts';
+import { linked } from '../kernel/signal.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import type { Ends } from '../task/ends.ts';
 import type { TaskStatus } from '../task/status.ts';
@@ -13,8 +14,8 @@ export interface Core {
   readonly waits: Ends;
   /** Where a task is; `undefined` where nobody knows it. */
   readonly find: (recordKey: string) => Promise<TaskStatus | undefined>;
-  /** A signal that aborts with the client's end, with `also`, or when `end` is called: call it in any case. */
-  readonly life: (also: AbortSignal | undefined) => Life;
+  /** A signal that aborts with the client's end, with one of `also`, or when `end` is called: call it in any case. */
+  readonly life: (...also: readonly (AbortSignal | undefined)[]) => Life;
 }
 
 export interface Life {
@@ -28,17 +29,13 @@ export const closed = (): UnavailableError => new UnavailableError('the client i
 export const lives = () => {
   const open = new Set<AbortController>();
   return {
-    life: (also: AbortSignal | undefined): Life => {
-      const controller = new AbortController();
-      const follow = (): void => end();
+    life: (...also: readonly (AbortSignal | undefined)[]): Life => {
+      const controller = linked(...also);
+      open.add(controller);
       const end = (): void => {
         open.delete(controller);
-        also?.removeEventListener('abort', follow);
         controller.abort();
       };
-      open.add(controller);
-      if (also?.aborted) end();
-      else also?.addEventListener('abort', follow, { once: true });
       return { signal: controller.signal, end };
     },
     endAll: (): void => {

@@ -6,7 +6,8 @@ import { mailbox } from '../kernel/mailbox.ts';
 import { header } from '../task/headers.ts';
 import { decodeRecord, isTerminal } from '../task/record.ts';
 import { statusOf } from '../task/status.ts';
-import type { Core } from './core.ts';
+import type { Core, Life } from './core.ts';
+import { leaving } from './leaving.ts';
 import { decodeToken, endOf } from './story.ts';
 import type { RunEvent } from './types.ts';
 
@@ -21,12 +22,12 @@ export interface EventFilter {
 /** Kept for a reader; what comes on top of it is dropped. */
 const unreadMost = 10_000;
 
-export async function* clientEvents(
-  core: Core,
-  { type, tenant, abortSignal }: EventFilter,
-): AsyncGenerator<ClientEvent> {
+export const clientEvents = (core: Core, filter: EventFilter): AsyncGenerator<ClientEvent> =>
+  leaving(core, filter.abortSignal, (begin) => eventsOf(core, filter, begin));
+
+async function* eventsOf(core: Core, { type, tenant }: EventFilter, begin: () => Life): AsyncGenerator<ClientEvent> {
   const { bus } = core.ports;
-  const life = core.life(abortSignal);
+  const life = begin();
   const seen = mailbox<Message>(life.signal, { capacity: unreadMost });
   const keep = (message: Message): void => {
     try {

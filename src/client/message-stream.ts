@@ -4,16 +4,14 @@
  * when another attempt takes over. The steps before it, which that attempt gives again from its record, are left out.
  */
 import type { Chunk } from '../app/stream-types.ts';
-import { linked } from '../kernel/signal.ts';
 import type { Follow, RunEvent } from './types.ts';
 
 export const messageStream = (
   follow: (options: Follow) => AsyncGenerator<RunEvent>,
-  { from = 0, abortSignal }: Follow,
+  { from = 0, ...following }: Follow,
 ): ReadableStream<Chunk> => {
-  const life = linked(abortSignal);
   // From the beginning in any case: what is told anew depends on what was told before.
-  const events = untilItsEnd(life, follow({ abortSignal: life.signal }));
+  const events = follow(following);
   const told = message();
   return new ReadableStream<Chunk>({
     pull: async (controller) => {
@@ -27,22 +25,9 @@ export const messageStream = (
         }
       }
     },
-    cancel: async () => {
-      // First: a generator returns only after the event that it is waiting for.
-      life.abort();
-      await events.return(undefined);
-    },
+    cancel: async () => void (await events.return(undefined)),
   });
 };
-
-/** Lets go of the caller's signal at the end, whichever it is. */
-async function* untilItsEnd(life: AbortController, events: AsyncIterable<RunEvent>): AsyncGenerator<RunEvent> {
-  try {
-    yield* events;
-  } finally {
-    life.abort();
-  }
-}
 
 /** What of the attempts before is left out: up to and with so many beginnings, or ends, of steps. */
 interface Skip {

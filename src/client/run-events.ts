@@ -8,7 +8,8 @@ import { type Mailbox, mailbox } from '../kernel/mailbox.ts';
 import type { Entry } from '../kv/kv.ts';
 import { decodeRecord, isTerminal } from '../task/record.ts';
 import { statusOf, type TaskStatus } from '../task/status.ts';
-import type { Core } from './core.ts';
+import type { Core, Life } from './core.ts';
+import { leaving } from './leaving.ts';
 import { story } from './story.ts';
 import type { Follow, RunEvent } from './types.ts';
 
@@ -49,13 +50,15 @@ const lateMs = 2_000;
 /** After a restart of the server its streams in memory are gone, until a node makes them again. */
 const absentMs = 1_000;
 
-export async function* runEvents(
+export const runEvents = (
   core: Core,
   followed: Followed,
   { from = 0, abortSignal }: Follow,
-): AsyncGenerator<RunEvent> {
+): AsyncGenerator<RunEvent> => leaving(core, abortSignal, (begin) => eventsFrom(core, followed, from, begin));
+
+async function* eventsFrom(core: Core, followed: Followed, from: number, begin: () => Life): AsyncGenerator<RunEvent> {
   const { clock, queue } = core.ports;
-  const life = core.life(abortSignal);
+  const life = begin();
   const seen = mailbox<Seen>(life.signal);
   const tokens = tokensOf(core, followed.recordKey, seen);
   let records: Subscription | undefined;

@@ -9,6 +9,7 @@ import {
   TaskCancelledError,
   TaskFailedError,
 } from '../kernel/errors.ts';
+import { linked } from '../kernel/signal.ts';
 import type { TaskStatus, WaitingFor } from '../task/status.ts';
 import type { Core } from './core.ts';
 import { messageStream } from './message-stream.ts';
@@ -63,10 +64,7 @@ const endOf = async (
   { timeout, abortSignal }: Patience = {},
 ): Promise<TaskStatus | undefined> => {
   if (timeout === undefined && abortSignal === undefined) return waits.of(recordKey, { fresh });
-  const life = new AbortController();
-  const abort = (): void => life.abort(abortSignal?.reason);
-  if (abortSignal?.aborted) abort();
-  else abortSignal?.addEventListener('abort', abort, { once: true });
+  const life = linked(abortSignal);
   const timer =
     timeout === undefined
       ? undefined
@@ -75,7 +73,7 @@ const endOf = async (
     return await waits.of(recordKey, { fresh, signal: life.signal });
   } finally {
     timer?.cancel();
-    abortSignal?.removeEventListener('abort', abort);
+    life.abort();
   }
 };
 

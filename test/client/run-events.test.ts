@@ -1,3 +1,4 @@
+import { ReadableStream } from 'node:stream/web';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { type App, defineApp, defineTask } from '../../src/index.ts';
@@ -43,4 +44,18 @@ test('a message stream that is cancelled ends at once, also while it waits for t
   await idle();
   await reader.cancel();
   expect(await reading).toEqual({ done: true, value: undefined });
+});
+
+test('who leaves the events of a run, or of all, is let go at once, also while nothing happens', async () => {
+  const { client, idle } = await open(defineApp({ tasks: [shows] }));
+  const run = await client.submit(shows, { count: 1 }, { delay: '1h' });
+  for (const events of [run.events(), client.events()]) {
+    const stream = ReadableStream.from<unknown>(events);
+    const reader = stream.getReader();
+    const read = reader.read().then(({ value }) => value);
+    await idle();
+    const next = reader.read();
+    await reader.cancel();
+    await Promise.all([read, next]);
+  }
 });
