@@ -29,7 +29,7 @@ const keyOf = ({ type, id }: TaskRecord): string | undefined => {
 
 export interface Values {
   readonly text: Texts;
-  /** Told of a value that is gone: its row is written without it. */
+  /** Told of a value that is gone or damaged: its row is written without it. */
   readonly gone: (blob: string) => void;
 }
 

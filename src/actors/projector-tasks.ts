@@ -110,7 +110,8 @@ async function* chunks(
   { deliveries, source: { incarnation }, chunkRows }: Batch,
   refuse: Refuse,
 ) {
-  const gone = (blob: string): void => options.log.warn({ blob }, 'a value is gone: its task is projected without it');
+  const gone = (blob: string): void =>
+    options.log.warn({ blob }, 'a value is gone or damaged: its task is projected without it');
   const load = async (delivery: Delivery): Promise<Loaded | undefined> => {
     const decoded = decodeEntry(keyOf(delivery), delivery.data);
     if (decoded.type === 'garbage') {

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Blobs } from '../bus/blobs.ts';
 import { RefusedError, UnavailableError } from '../kernel/errors.ts';
 
-/** The text of a blob; undefined for one that is gone. Throws `UnavailableError` and `TimeoutError`: it can be read later. */
+/** The text of a blob; undefined for one that is gone or damaged. Throws `UnavailableError` and `TimeoutError`: it can be read later. */
 export type Texts = (blob: string) => Promise<string | undefined>;
 
 const keptChars = 16 * 1024 * 1024;

@@ -2,7 +2,10 @@
 export interface Blobs {
   /** Throws `RefusedError` or `UnavailableError`; writing the same name again replaces the whole value. */
   put(name: string, value: Uint8Array): Promise<void>;
-  /** Throws `RefusedError`, `UnavailableError` or `TimeoutError`: it can be read later. */
+  /**
+   * `undefined` where there is none, or it is not what was written. Throws `RefusedError`, `UnavailableError` or
+   * `TimeoutError`: it can be read later.
+   */
   get(name: string): Promise<Uint8Array | undefined>;
   /** No error where there is none. */
   remove(name: string): Promise<void>;

@@ -72,7 +72,7 @@ const blobFor = async (
   return name;
 };
 
-/** A value that may stand elsewhere. Throws `RefusedError`'s kin of the port, or `RangeError` where the blob is gone. */
+/** A value that may stand elsewhere. Throws `RefusedError`'s kin of the port, or `RangeError` where the blob is gone or damaged. */
 export const valueOf = async (
   ports: Pick<TaskPorts, 'blobs'>,
   inline: Json | undefined,
@@ -80,6 +80,6 @@ export const valueOf = async (
 ): Promise<Json | undefined> => {
   if (ref === undefined) return inline;
   const bytes = await ports.blobs.get(ref);
-  if (!bytes) throw new RangeError(`blob ${ref} is gone`);
+  if (!bytes) throw new RangeError(`blob ${ref} is gone, or is not what was written`);
   return JSON.parse(new TextDecoder().decode(bytes));
 };

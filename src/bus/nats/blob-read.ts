@@ -3,7 +3,7 @@
  * library makes a consumer for each read, which lives on for minutes, and a stream has only so many.
  */
 import { createHash } from 'node:crypto';
-import { NotFoundError, UnavailableError } from '../../kernel/errors.ts';
+import { NotFoundError } from '../../kernel/errors.ts';
 import { slots } from '../../kernel/slots.ts';
 import type { Stored } from '../queue.ts';
 import type { Api } from './api.ts';
@@ -31,7 +31,7 @@ interface Info {
 export const infoSubject = (name: string): string =>
   `$O.${blobBucket}.M.${Buffer.from(name, 'latin1').toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
 
-/** Throws `UnavailableError`, also where it was removed or replaced while it was read, and `TimeoutError`. */
+/** Throws `UnavailableError` and `TimeoutError`. */
 export const blobRead = (api: Api, requests: Mux) => {
   const { last, next } = readsOf(api, requests);
   const places = slots(readsMost);
@@ -70,14 +70,14 @@ export const blobRead = (api: Api, requests: Mux) => {
   };
 
   const read = async (name: string): Promise<Uint8Array | undefined> => {
-    const info = await infoOf(name);
-    if (!info || info.deleted) return undefined;
-    const chunks = await chunksOf(info);
-    const value = Buffer.concat(chunks);
-    if (value.length === info.size && isDigest(info.digest, value)) return value;
-    throw new UnavailableError(
-      `blob ${name} is not what was written: it was replaced while it was read, or is damaged`,
-    );
+    for (let before: string | undefined; ; ) {
+      const info = await infoOf(name);
+      // What is read twice, and is not what was written, is damaged; at first it may have been replaced meanwhile.
+      if (!info || info.deleted || info.nuid === before) return undefined;
+      const value = Buffer.concat(await chunksOf(info));
+      if (value.length === info.size && isDigest(info.digest, value)) return value;
+      before = info.nuid;
+    }
   };
 
   return async (name: string): Promise<Uint8Array | undefined> => {
