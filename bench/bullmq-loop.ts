@@ -1,6 +1,7 @@
 /** BullMQ doing the same, with its defaults but for the concurrency. */
 import { Queue, Worker } from 'bullmq';
-import { jobOf, sayReady, sayResult } from './script.ts';
+import { bullQueue } from './bull-queue.ts';
+import { jobOf, sayReady, sayResult, told } from './script.ts';
 import type { Drained } from './watch.ts';
 import { atOnce, input, perSecond, pipelined } from './work.ts';
 
@@ -12,10 +13,11 @@ export type BullJob =
       readonly warmUp: number;
       readonly tasks: number;
     }
+  /** Is ready with `warmUp` jobs added in bulk; adds the others when told to. */
+  | { readonly does: 'flow'; readonly port: number; readonly warmUp: number; readonly tasks: number }
   /** Answers `Drained`. */
   | { readonly does: 'work'; readonly port: number; readonly warmUp: number; readonly tasks: number };
 
-const name = 'bench';
 /** Jobs that one `addBulk` takes; the best of 100, 500, 1,000 and 5,000. */
 const bulk = 1_000;
 
@@ -37,7 +39,7 @@ const work = (warmUp: number, tasks: number): Promise<Drained> =>
     let first = 0;
     let warm = 0;
     let before = process.cpuUsage();
-    const worker = new Worker<typeof input>(name, async ({ data }) => ({ x: data.x.slice(0, 100) }), {
+    const worker = new Worker<typeof input>(bullQueue, async ({ data }) => ({ x: data.x.slice(0, 100) }), {
       connection,
       concurrency: atOnce,
     });
@@ -62,8 +64,15 @@ const work = (warmUp: number, tasks: number): Promise<Drained> =>
 
 if (job.does === 'work') {
   sayResult(await work(job.warmUp, job.tasks));
+} else if (job.does === 'flow') {
+  const queue = new Queue(bullQueue, { connection });
+  await addBulk(queue, job.warmUp);
+  sayReady();
+  await told();
+  await addBulk(queue, job.tasks);
+  sayResult(undefined);
 } else {
-  const queue = new Queue(name, { connection });
+  const queue = new Queue(bullQueue, { connection });
   const submit = job.does === 'add' ? add : addBulk;
   await submit(queue, job.warmUp);
   const from = performance.now();

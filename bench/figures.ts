@@ -29,6 +29,8 @@ export const newFigures = () => ({
   cpu_us: { raw: cpu(), troupe: cpu(), troupe_projected: cpu(), bullmq: cpu() },
   /** Tasks per second of one producer process. `single`: one call for each. */
   submit: { lazy: submit(), always: submit() },
+  /** Tasks per second from submit to record, a producer and a worker process at once, sync lazy. */
+  flow: { raw: rate(), troupe: rate(), bullmq: rate() },
   /** From just before the submit, at 200 a second. */
   latency: { raw_p50_ms: ms(), raw_p99_ms: ms(), troupe_p50_ms: ms(), troupe_p99_ms: ms(), result_p50_ms: ms() },
   /** From the kill of a node with 10 tasks until the last of them runs elsewhere. */

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { environmentOf } from './environment.ts';
 import { newFigures } from './figures.ts';
+import { flow } from './flow.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { type Options, parseOptions, type Section, usage } from './options.ts';
@@ -32,6 +33,7 @@ const measure = ({ only, tasks, rounds }: Options): Promise<Measured> =>
     const options = { tasks, warmUp: tasks, rounds, redis: redis !== undefined, history, say };
     const run: Record<Section, () => Promise<void>> = {
       throughput: () => throughput(figures, options),
+      flow: () => flow(figures, options),
       submit: () => submit(figures, options),
       latency: () => latency(figures, options),
       recovery: () => recovery(figures, say),

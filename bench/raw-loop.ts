@@ -6,12 +6,14 @@
 import { AckPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { connect, headers, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { rawStreams } from './raw-streams.ts';
-import { jobOf, sayReady, sayResult } from './script.ts';
+import { jobOf, sayReady, sayResult, told } from './script.ts';
 import { atOnce, input, msSince, nowNs, paced, perSecond, pipelined } from './work.ts';
 
 export type RawJob =
   /** Makes the streams; publishes as fast as it can. Answers publishes per second. */
   | { readonly does: 'publish'; readonly url: string; readonly warmUp: number; readonly tasks: number }
+  /** Makes the streams, is ready with `warmUp` messages published; publishes the others when told to. */
+  | { readonly does: 'flow'; readonly url: string; readonly warmUp: number; readonly tasks: number }
   /** Publishes at the steady rate. */
   | { readonly does: 'pace'; readonly url: string; readonly tasks: number }
   /** Answers how long after their publishing messages were here, in ms. */
@@ -143,6 +145,15 @@ if (job.does === 'publish') {
   const from = performance.now();
   await pipelined(job.tasks, (index) => publish(`t${index}`, data));
   sayResult(perSecond(job.tasks, performance.now() - from));
+} else if (job.does === 'flow') {
+  await makeStreams(nc);
+  const publish = publisher(nc);
+  const data = JSON.stringify(input);
+  await pipelined(job.warmUp, (index) => publish(`w${index}`, data));
+  sayReady();
+  await told();
+  await pipelined(job.tasks, (index) => publish(`t${index}`, data));
+  sayResult(undefined);
 } else if (job.does === 'pace') {
   const publish = publisher(nc);
   await paced(job.tasks, (index) => publish(`t${index}`, JSON.stringify({ at: String(nowNs()), ...input })));

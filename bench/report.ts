@@ -77,6 +77,7 @@ const tablesOf = ({
   throughput,
   throughput_new,
   cpu_us: cpu,
+  flow,
   submit,
   latency,
   recovery,
@@ -94,6 +95,15 @@ const tablesOf = ({
       ['Troupe, projected elsewhere', cpu.troupe],
       ['Troupe, its node projecting into Postgres', cpu.troupe_projected],
       ['BullMQ', cpu.bullmq],
+    ],
+  ),
+  table(
+    'Tasks per second, submitted and done at once',
+    ['sync 1 s'],
+    [
+      ['raw JetStream loop', flow.raw],
+      ['Troupe, submitMany, projected elsewhere', flow.troupe],
+      ['BullMQ, addBulk', flow.bullmq],
     ],
   ),
   table(

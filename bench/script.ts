@@ -1,4 +1,4 @@
-/** Contestants are processes of their own: `node <script>.ts <job>`, which tell over IPC when they are ready and what came out. */
+/** Contestants are processes of their own: `node <script>.ts <job>`; by IPC they tell when they are ready, are told to go on, and tell what came out. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -10,6 +10,8 @@ export interface Script<Result> {
   readonly ready: Promise<void>;
   /** What it says at its end; rejects when it ends without a word. */
   readonly result: Promise<Result>;
+  /** Lets it go on that is ready, and waits for that. */
+  goOn(): void;
   kill(): Promise<void>;
 }
 
@@ -34,6 +36,7 @@ export const startScript = <Job, Result>(name: string, job: Job): Script<Result>
     pid: child.pid ?? 0,
     ready: ready.promise,
     result: result.promise,
+    goOn: () => void child.send('go on'),
     kill: async () => {
       child.kill('SIGKILL');
       await ended;
@@ -53,6 +56,9 @@ export const runScript = async <Job, Result>(name: string, job: Job): Promise<Re
 
 /** In the script: its job. */
 export const jobOf = <Job>(): Job => JSON.parse(process.argv[2] ?? '{}');
+
+/** In the script: resolves when it is told to go on. */
+export const told = (): Promise<void> => new Promise((resolve) => process.once('message', () => resolve()));
 
 /** In the script. */
 export const sayReady = (): void => void process.send?.({ type: 'ready' });

@@ -11,7 +11,15 @@ export interface Target {
   readonly median: number | null;
 }
 
-export const targetsOf = ({ throughput, submit, latency, memory, permits, model }: Figures): readonly Target[] => [
+export const targetsOf = ({
+  throughput,
+  flow,
+  submit,
+  latency,
+  memory,
+  permits,
+  model,
+}: Figures): readonly Target[] => [
   ratio('tasks_lazy_to_raw', 'tasks/s, sync 1 s: Troupe to raw', throughput.lazy.troupe, throughput.lazy.raw, {
     least: 0.6,
   }),
@@ -21,6 +29,8 @@ export const targetsOf = ({ throughput, submit, latency, memory, permits, model 
   ratio('tasks_lazy_to_bullmq', 'tasks/s, sync 1 s: Troupe to BullMQ', throughput.lazy.troupe, throughput.lazy.bullmq, {
     least: 2,
   }),
+  ratio('flow_to_raw', 'the same, submitted meanwhile: Troupe to raw', flow.troupe, flow.raw, { least: 0.6 }),
+  ratio('flow_to_bullmq', 'the same, submitted meanwhile: Troupe to BullMQ', flow.troupe, flow.bullmq, { least: 2 }),
   ratio(
     'submit_lazy_to_bullmq',
     'submits/s, sync 1 s, many: Troupe to BullMQ',

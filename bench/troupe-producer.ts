@@ -1,7 +1,7 @@
 /** Troupe's producer: a client as any program has one. */
 import { createClient } from 'troupe';
 import app, { hold, noop, stamp } from './app.ts';
-import { jobOf, sayReady, sayResult } from './script.ts';
+import { jobOf, sayReady, sayResult, told } from './script.ts';
 import { input, msSince, nowNs, paced, perSecond, pipelined } from './work.ts';
 
 export type ProducerJob =
@@ -12,6 +12,8 @@ export type ProducerJob =
       readonly warmUp: number;
       readonly tasks: number;
     }
+  /** Is ready with `warmUp` tasks submitted; submits the others when told to. */
+  | { readonly does: 'flow'; readonly url: string; readonly warmUp: number; readonly tasks: number }
   /** Submits at the steady rate, and awaits each result. Answers `Latencies`. */
   | { readonly does: 'pace'; readonly url: string; readonly tasks: number }
   /** Submits tasks that hold their workers and note their starts in `file`. */
@@ -56,13 +58,19 @@ const flood = async (send: (tasks: number) => Promise<void>, warmUp: number, tas
   return perSecond(tasks, performance.now() - from);
 };
 
-sayReady();
 switch (job.does) {
   case 'submitMany':
     sayResult(await flood(submitMany, job.warmUp, job.tasks));
     break;
   case 'submit':
     sayResult(await flood(submit, job.warmUp, job.tasks));
+    break;
+  case 'flow':
+    await submitMany(job.warmUp);
+    sayReady();
+    await told();
+    await submitMany(job.tasks);
+    sayResult(undefined);
     break;
   case 'pace':
     sayResult(await pace(job.tasks));

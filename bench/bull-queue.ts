@@ -1,0 +1,2 @@
+/** BullMQ's queue. */
+export const bullQueue = 'bench';
