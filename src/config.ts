@@ -34,7 +34,7 @@ const mb = 1024 * 1024;
 const environment = z.object({
   /** Several of one cluster by commas. */
   NATS_URL: address(/^(nats|tls|ws|wss):\/\//, 'nats://127.0.0.1:4222').optional(),
-  /** `none`: this node neither projects nor asks the history; others must. */
+  /** `none`: this node keeps no history, and asks others for it. */
   DATABASE_URL: z
     .union([
       z.literal('none'),

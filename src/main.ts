@@ -2,6 +2,7 @@
 import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { historyElsewhere } from './actors/history.ts';
 import { resolveApp } from './app/resolve.ts';
 import type { ResolvedApp } from './app/resolved.ts';
 import { connectNats } from './bus/nats/connection.ts';
@@ -121,7 +122,9 @@ const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Pr
   const { node } = config;
   const nats = await connectNats({ servers: servers.nats, name: `node/${node}`, clock, random, log });
   const projects = servers.database !== 'none';
-  const store = projects ? postgresStore({ url: servers.database, log }) : noStore;
+  const store = projects
+    ? postgresStore({ url: servers.database, log })
+    : { ...noStore, ...historyElsewhere(nats.bus) };
 
   const { start, doors } = runtime({
     ...nats,
@@ -179,7 +182,7 @@ const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Pr
 };
 
 const withoutHistory =
-  'DATABASE_URL=none: this node keeps no history and cannot look into it; what has ended is known until its record expires, and some other node has to have a Postgres';
+  'DATABASE_URL=none: this node keeps no history, and asks other nodes for it; one at least has to have a Postgres';
 
 /** What a node is connected to. */
 interface Servers {

@@ -9,6 +9,7 @@ import { doors } from './actors/doors.ts';
 import { doorsService } from './actors/doors-service.ts';
 import { fromDue } from './actors/due.ts';
 import { gatekeeper } from './actors/gatekeeper.ts';
+import { answerHistory } from './actors/history.ts';
 import { fromInbox } from './actors/ingress.ts';
 import { intake } from './actors/intake.ts';
 import { limiter } from './actors/limiter.ts';
@@ -97,6 +98,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     ...options,
     records: bucket(queue, buckets.tasks),
     history: store,
+    shortestLifeMs: options.recordLifeMs,
     recordLifeMs: () => (behind() ? longLifeMs : options.recordLifeMs),
   };
   const names = registry(app);
@@ -154,6 +156,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       child('renewal', renewal(options, plan)),
       ...limits.children,
       child('cancel hints', cancelHints(options.bus, pools)),
+      ...(options.projects ? [child('history', answerHistory(options))] : []),
       child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),
       // All at once with the node, whichever it comes to first: none takes anything more while another one drains.
       ...pools.map((each) => child(`pool ${each.name}`, stoppedBy(signal, each.start), options.graceMs)),

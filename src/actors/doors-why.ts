@@ -29,4 +29,4 @@ const waitOf = ({ budget, waitedMs, why }: Whereabouts['waits'][number]): string
   `it has waited ${(waitedMs / 1_000).toFixed(1)} s for a permit of budget "${budget}": ${why}`;
 
 const whyNowhere = (attempt: number): string =>
-  `no node says that it runs attempt ${attempt}: a worker is about to be given it, or was lost with it, and then it starts again after the ack wait`;
+  `no node says that it runs attempt ${attempt}: a worker is about to be given it, or was lost with it, and then it starts again after the ack wait; or it has waited so long that the history is asked first whether it has ended, and does not answer`;

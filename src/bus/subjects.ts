@@ -110,6 +110,7 @@ export const subjects = {
   cancels: 'ctl.cancel.>',
   where: (key: string): string => `ctl.where.${key}`,
   wheres: 'ctl.where.>',
+  history: 'ctl.history',
   limiter: (budget: string, verb: 'acquire' | 'settle' | 'penalize' | 'status'): string =>
     `limiter.${named('budget', budget)}.${verb}`,
   actor: (name: string): string => `actors.${named('actor', name)}`,

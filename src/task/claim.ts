@@ -36,7 +36,7 @@ export interface Situation {
   readonly claimedFirst?: boolean;
   /** Server's clock, epoch ms. */
   readonly now: number;
-  /** How long a terminal record lives in KV, in ms. */
+  /** The least that a terminal record lives in KV, in ms. */
   readonly lifeMs: number;
   /** Whether the message that the record names is still in its stream; absent until it was asked. */
   readonly heldIsStored?: boolean;

@@ -17,8 +17,8 @@ export const giveBack = async (ports: TaskPorts, delivery: Delivery): Promise<vo
 };
 
 /** Nobody can have a record of it but by another message. */
-const isNew = ({ queue, recordLifeMs }: TaskPorts, { deliveries }: Delivery, task: Task): boolean =>
-  deliveries === 1 && task.resume === 0 && !mayBeForgotten({ task, now: queue.now(), lifeMs: recordLifeMs() });
+const isNew = ({ queue, shortestLifeMs }: TaskPorts, { deliveries }: Delivery, task: Task): boolean =>
+  deliveries === 1 && task.resume === 0 && !mayBeForgotten({ task, now: queue.now(), lifeMs: shortestLifeMs });
 
 const note = async ({ queue, records, random }: TaskPorts, { stream, seq }: Delivery, task: Task): Promise<void> => {
   const record = { ...handedBack(firstRecord(task), queue.now()), held: { stream, seq }, w: random.nonce() };

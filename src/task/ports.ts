@@ -24,4 +24,6 @@ export interface TaskPorts {
   readonly region: string;
   /** How long a record stays in KV once it is terminal, in ms; 1 h, longer while the projection is behind. */
   readonly recordLifeMs: () => number;
+  /** The shortest that `recordLifeMs` has been: what ended longer ago may be forgotten. */
+  readonly shortestLifeMs: number;
 }

@@ -48,7 +48,7 @@ export const runDelivery = async (options: RunOptions): Promise<void> => {
   const runnable = executor.task(task.type) ?? unknownTask(task.type);
   const now = ports.queue.now();
 
-  if (!permit && isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.recordLifeMs() })) {
+  if (!permit && isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.shortestLifeMs })) {
     const record = begun(firstRecord(task), delivery, worker, now);
     const ran = await runClaimed(options, settling, runnable, { record, revision: 0 }, lookUp(task.recordKey));
     if (ran === 'settled') return;

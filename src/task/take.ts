@@ -64,7 +64,7 @@ export const decideInformed = async (
   let known: Pick<Situation, 'heldIsStored' | 'forgotten'> = {};
   for (;;) {
     const now = ports.queue.now();
-    const decision = decide(record, { delivery, task, ...claimant, now, lifeMs: ports.recordLifeMs(), ...known });
+    const decision = decide(record, { delivery, task, ...claimant, now, lifeMs: ports.shortestLifeMs, ...known });
     if (decision.type !== 'ask') return decision;
     const answer = await ask(settling, decision);
     if (!answer) return undefined;
@@ -116,7 +116,7 @@ const ask = async (
     const { type, id } = splitTaskKey(recordKey);
     const row = await ports.history.task(type, id);
     // What KV had forgotten when this one was submitted was an earlier task, and the id free again.
-    const freeAt = submittedAt - ports.recordLifeMs();
+    const freeAt = submittedAt - ports.shortestLifeMs;
     return { forgotten: row?.finishedAt !== undefined && Date.parse(row.finishedAt) > freeAt };
   } catch (error) {
     if (error instanceof UnavailableError || error instanceof TimeoutError) return undefined;

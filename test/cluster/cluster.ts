@@ -25,8 +25,8 @@ export interface Cluster {
   rows(): Promise<readonly Row[]>;
   /** Those that run from the beginning. */
   readonly nodes: readonly NodeProcess[];
-  /** Resolves when the node takes work. */
-  node(name: string): Promise<NodeProcess>;
+  /** Resolves when the node takes work. `env`: what it is given beside, or instead. */
+  node(name: string, env?: Readonly<Record<string, string>>): Promise<NodeProcess>;
   /** Submits jobs `<prefix>-0` and so on, or with ids that the client makes; all are accepted. */
   submit(count: number, prefix?: string | null): Promise<void>;
   /** Submits so many, and holds them between their steps until the ledger lets go. */
@@ -68,13 +68,13 @@ export const cluster = async ({ nodes, database, ackWait = '2s' }: ClusterOption
     HTTP_PORT: '0',
     LEDGER_URL: ledger.url,
   };
-  const node = async (name: string): Promise<NodeProcess> => {
-    const started = spawnNode({ ...env, TROUPE_NODE: name });
+  const node: Cluster['node'] = async (name, own = {}) => {
+    const started = spawnNode({ ...env, TROUPE_NODE: name, ...own });
     await started.logged('the node runs');
     return started;
   };
   const names = Array.from({ length: nodes }, (_, index) => `node-${index + 1}`);
-  const running = await Promise.all(names.map(node));
+  const running = await Promise.all(names.map((name) => node(name)));
   const client = await createClient({ nats: nats.url, app });
   onTestFinished(() => client.close());
   const submit = async (count: number, prefix: string | null = 'job'): Promise<void> => {

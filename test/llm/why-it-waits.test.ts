@@ -61,6 +61,6 @@ test('one that is at work says where, and one whose node is gone that it is nowh
     encodeRecord(begun(lost, { stream: 'WORK_default', seq: 1, deliveries: 1 }, 'gone.default.1', 0)),
   );
   expect((await doors.why('twice', 'lost')).why).toBe(
-    'no node says that it runs attempt 1: a worker is about to be given it, or was lost with it, and then it starts again after the ack wait',
+    'no node says that it runs attempt 1: a worker is about to be given it, or was lost with it, and then it starts again after the ack wait; or it has waited so long that the history is asked first whether it has ended, and does not answer',
   );
 });

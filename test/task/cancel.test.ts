@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { cancelTask, finishCancel } from '../../src/task/cancel.ts';
+import { runDelivery } from '../../src/task/run.ts';
 import { encodeRecord } from '../../src/task/record.ts';
 import { cancelled, firstRecord, type Origin } from '../../src/task/transitions.ts';
 import { row } from '../store/rows.ts';
-import { app, completed, failed, open, outgoing, type Submission, text } from './world.ts';
+import { answering, app, completed, failed, open, outgoing, type Submission, text } from './world.ts';
 
 const opened = async () => {
   const world = await open();
@@ -27,8 +28,11 @@ test('a queued task that is cancelled never runs, and leaves a record that says 
   expect(await record('a')).toMatchObject({ status: 'cancelled', attempt: 0, error: { code: 'task_cancelled' } });
 });
 
-test('its message, delivered when the record is long forgotten, is answered by the history', async () => {
-  const { submit, cancel, run, take, store, clock, messages, eventually, ports } = await opened();
+test.each([
+  ['', 3_600_000],
+  [', also while the projection is behind and records live longer', 7 * 86_400_000],
+])('its message, delivered when the record is long forgotten, is answered by the history%s', async (_when, lifeMs) => {
+  const { submit, cancel, take, store, clock, messages, eventually, ports, lives } = await opened();
   await submit({ id: 'a' });
   const { createdAt, finishedAt } = await cancel('a');
   await store.project([row({ type: 't', id: 'a', status: 'cancelled', createdAt, finishedAt })]);
@@ -39,7 +43,15 @@ test('its message, delivered when the record is long forgotten, is answered by t
     ran += 1;
     return completed();
   });
-  await run(counting, await take());
+  await runDelivery({
+    ports: { ...ports, recordLifeMs: () => lifeMs },
+    executor: counting,
+    delivery: await take(),
+    worker: 'node',
+    lives,
+    lookUp: answering('absent'),
+    over: () => {},
+  });
   await clock.settle(); // The ack is on its way.
   expect([ran, await messages('WORK_default')]).toEqual([0, 0]);
 });

@@ -106,6 +106,7 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
       metrics: createMetrics(),
       region: 'main',
       recordLifeMs: () => recordLifeMs,
+      shortestLifeMs: recordLifeMs,
     };
     const working = lives();
     const record = async (id: string): Promise<TaskRecord | undefined> => {
