@@ -48,6 +48,8 @@ const environment = z.object({
   TROUPE_REGION: name.default('main'),
   /** 0: no HTTP. */
   HTTP_PORT: number(0, 65_535).optional(),
+  /** For other machines, on every interface: whether it is well, and its metrics, and no more. 0: not at all. */
+  PROBE_PORT: number(0, 65_535).default(0),
   LOG_LEVEL: z.enum([...levels, 'silent']).default('info'),
   /** Where the servers of `--dev` keep their files; one node at a time. */
   TROUPE_DEV_DIR: z.string().min(1).default('.troupe/dev'),
@@ -80,10 +82,11 @@ export const usage = `node dist/node.js [--app FILE] [--dev]
 Environment, with defaults:
   NATS_URL=nats://127.0.0.1:4222   DATABASE_URL (needed without --dev; none: no history here)
   TROUPE_NODE=<host>-<pid>         TROUPE_REGION=main
-  HTTP_PORT=8080 (0: off)          LOG_LEVEL=info (debug, warn, error, silent)
+  HTTP_PORT=8080 (0: off)          PROBE_PORT=0 (off)
   TROUPE_ACK_WAIT=30s              TROUPE_GRACE=25s
   TROUPE_RECORD_LIFE=1h            TROUPE_REPLICAS=1
-  TROUPE_QUEUE_BYTES=536870912     TROUPE_DEV_DIR=.troupe/dev (of --dev: data, logs, postgres.url)
+  TROUPE_QUEUE_BYTES=536870912     LOG_LEVEL=info (debug, warn, error, silent)
+  TROUPE_DEV_DIR=.troupe/dev (of --dev: data, logs, postgres.url)
 `;
 
 /** Throws `ConfigurationError` with every mistake there is. */

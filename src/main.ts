@@ -18,7 +18,9 @@ import { runtime } from './runtime.ts';
 import { noStore } from './store/none.ts';
 import { postgresStore } from './store/postgres.ts';
 import { supervisor } from './supervisor/supervisor.ts';
+import { readiness } from './web/health.ts';
 import { httpDoor } from './web/http.ts';
+import { probeDoor } from './web/probes.ts';
 
 export interface MainOptions {
   /** With `--dev` it is given what is started for it, so that the app, which is loaded later, finds it there. */
@@ -144,20 +146,19 @@ const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Pr
     replicas: config.TROUPE_REPLICAS,
     queueBytes: config.TROUPE_QUEUE_BYTES,
   });
+  const watched = { metrics, clock, log, ready: readiness(nats.bus, store, clock) };
   const http = httpDoor({
+    ...watched,
     port: config.HTTP_PORT ?? 8080,
     nextFree: config.dev && config.HTTP_PORT === undefined,
     doors,
-    bus: nats.bus,
-    store,
-    metrics,
-    clock,
-    log,
   });
+  const probing = probeDoor({ ...watched, port: config.PROBE_PORT });
   const stopMs = config.TROUPE_GRACE + 30_000;
   const children = [
     { id: 'runtime', start, restart: 'permanent', shutdownMs: stopMs } as const,
     { id: 'http', start: http, restart: 'permanent', shutdownMs: 5_000 } as const,
+    { id: 'probes', start: probing, restart: 'permanent', shutdownMs: 5_000 } as const,
   ];
   const onEvent = (event: { readonly type: string; readonly child: string; readonly error?: unknown }): void =>
     log.error({ child: event.child, ...('error' in event ? { err: event.error } : {}) }, `child ${event.type}`);

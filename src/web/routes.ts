@@ -10,6 +10,7 @@ import type { TaskPorts } from '../task/ports.ts';
 import { type Problem, statusOfProblem } from '../task/problem.ts';
 import { guard, safeHeaders } from './guard.ts';
 import type { Readiness } from './health.ts';
+import { probes } from './probes.ts';
 import { bodyOf, taskHeaders } from './request.ts';
 
 export interface RoutesOptions {
@@ -29,13 +30,7 @@ export const routes = ({ doors, ports, ready, signal }: RoutesOptions): Hono => 
     for (const [name, value] of Object.entries(safeHeaders)) c.res.headers.set(name, value);
   });
 
-  web.get('/livez', (c) => c.text('ok\n'));
-  web.get('/readyz', async (c) => {
-    const state = await ready();
-    return c.json(state, state.ready ? 200 : 503);
-  });
-  const scraped = shared(() => ports.metrics.text());
-  web.get('/metrics', async (c) => c.body(await scraped(), 200, { 'content-type': ports.metrics.contentType }));
+  web.route('/', probes({ metrics: ports.metrics, ready }));
 
   web.post('/tasks/:type', async (c) => {
     const answer = await doors.submit(c.req.param('type'), await bodyOf(c.req.raw), taskHeaders(c.req.raw.headers));
@@ -78,15 +73,6 @@ const named = (c: Context): readonly [type: string, id: string] => [c.req.param(
 /** None for the ids that no path can name: whoever sends a request takes `.` and `%2E` alike out of it before. */
 const locationOf = ({ type, id }: { readonly type: string; readonly id: string }): Readonly<Record<string, string>> =>
   id === '.' || id === '..' ? {} : { location: `/tasks/${type}/${encodeURIComponent(id)}` };
-
-/** Everybody who asks while it is made gets the same one. */
-const shared = <Value>(make: () => Promise<Value>): (() => Promise<Value>) => {
-  let making: Promise<Value> | undefined;
-  return () =>
-    (making ??= make().finally(() => {
-      making = undefined;
-    }));
-};
 
 const refuse = (c: Context, ports: RoutesOptions['ports'], error: Error): Response => {
   const [, , type = ''] = c.req.path.split('/', 3);

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { defineApp, defineTask } from '../../src/index.ts';
 import { systemClock as clock } from '../../src/kernel/clock.ts';
 import { silentLog as log } from '../../src/kernel/log.ts';
+import { readiness } from '../../src/web/health.ts';
 import { httpDoor, type HttpDoorOptions } from '../../src/web/http.ts';
 import { startWorld } from '../client/world.ts';
 
@@ -50,8 +51,7 @@ const openDoor = async ({ node, store, metrics }: Parts, options: Partial<HttpDo
     port: await freePort(),
     nextFree: true,
     doors: node.doors,
-    bus: node.bus,
-    store,
+    ready: readiness(node.bus, store, clock),
     metrics,
     clock,
     log,
@@ -301,8 +301,7 @@ describe('the HTTP door', () => {
       port: 0,
       nextFree: false,
       doors: node.doors,
-      bus: node.bus,
-      store,
+      ready: readiness(node.bus, store, clock),
       metrics,
       clock,
       log,

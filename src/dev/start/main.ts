@@ -162,7 +162,9 @@ const ground = async (options: StartOptions, env: NodeJS.ProcessEnv, closers: Cl
 /** Of the environment only what chooses a model, and what is none of ours: everything else here is our own. */
 const ownEnv = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(
-    Object.entries(env).filter(([name]) => !/^(TROUPE_.*|NATS_URL|DATABASE_URL|HTTP_PORT|LOG_LEVEL)$/.test(name)),
+    Object.entries(env).filter(
+      ([name]) => !/^(TROUPE_.*|NATS_URL|DATABASE_URL|HTTP_PORT|PROBE_PORT|LOG_LEVEL)$/.test(name),
+    ),
   );
 
 const modelLines = ({ model }: Embedded, env: NodeJS.ProcessEnv): readonly string[] => {
