@@ -42,8 +42,8 @@ export interface Bus {
   publish(subject: string, data: Uint8Array, options?: PublishOptions): void;
 
   /**
-   * Asks and waits for one answer. Throws `UnavailableError` when nobody listens, `TimeoutError` when
-   * no answer came: whether the request was acted upon is then unknown.
+   * Asks and waits for one answer. Throws `UnavailableError` when nobody listens, `ConfigurationError` where this user may
+   * not ask, `TimeoutError` when no answer came: whether the request was acted upon is then unknown.
    */
   request(subject: string, data: Uint8Array, options?: RequestOptions): Promise<Message>;
 

@@ -26,11 +26,13 @@ export const keptLog = () => {
 
 export interface WorldOptions {
   readonly queueBytes?: number;
+  /** Of the nats-server, beside what it has in any case. */
+  readonly config?: string;
 }
 
 /** In `beforeAll`, or within a test: everything ends with the file or the test. */
-export const startWorld = async <A extends App>(app: A, { queueBytes = 64 * mb }: WorldOptions = {}) => {
-  const server = await freshNats();
+export const startWorld = async <A extends App>(app: A, { queueBytes = 64 * mb, config }: WorldOptions = {}) => {
+  const server = await freshNats(config === undefined ? {} : { config });
   const { url } = server;
   const { log, lines } = keptLog();
   const metrics = createMetrics();

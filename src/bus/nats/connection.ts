@@ -1,4 +1,5 @@
 /** One connection to NATS, and the ports over it. */
+import { errors } from '@nats-io/nats-core';
 import { connect, type ConnectionOptions, type NatsConnection as Client } from '@nats-io/transport-node';
 import { atMost, type Clock } from '../../kernel/clock.ts';
 import { ConfigurationError, UnavailableError } from '../../kernel/errors.ts';
@@ -72,6 +73,10 @@ export const connectNats = async (options: NatsOptions): Promise<NatsConnection>
     closed: () => {
       queue.close();
       requests.close();
+    },
+    reported: (error) => {
+      if (error instanceof errors.PermissionViolationError && error.operation === 'publish')
+        requests.denied(error.subject);
     },
   });
 
@@ -155,7 +160,7 @@ interface Life {
 const lifeOf = (
   client: Client,
   log: Log,
-  own: { readonly connected: () => void; readonly disconnected: () => void; readonly closed: () => void },
+  own: Readonly<Record<Connection, () => void>> & { readonly reported: (error: Error) => void },
 ): Life => {
   const listeners = new Set<(connection: Connection) => void>();
   let state: Connection = 'connected';
@@ -181,7 +186,10 @@ const lifeOf = (
       } else if (status.type === 'reconnect') {
         log.info({ server: status.server }, 'connected to NATS again');
         become('connected');
-      } else if (status.type === 'error') log.warn({ err: status.error }, 'the NATS server reports an error');
+      } else if (status.type === 'error') {
+        log.warn({ err: status.error }, 'the NATS server reports an error');
+        own.reported(status.error);
+      }
     }
   };
   void watch().catch((error: unknown) => log.error({ err: error }, 'the connection is no longer watched'));

@@ -8,7 +8,7 @@
  */
 import type { Msg, MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 import type { Clock } from '../../kernel/clock.ts';
-import { TimeoutError, UnavailableError } from '../../kernel/errors.ts';
+import { ConfigurationError, TimeoutError, UnavailableError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import { numbered } from '../../kernel/numbered.ts';
 import { sendFailure } from './errors.ts';
@@ -36,6 +36,8 @@ export interface MuxRequest {
 
 export interface Mux {
   send(request: MuxRequest, waiter: Waiter): void;
+  /** The server does not let this user publish to `subject`: what was sent there was not done. */
+  denied(subject: string): void;
   /** The connection is gone: answers to what was prompt will not come any more. */
   disconnected(): void;
   /** It is back: sends what was held. */
@@ -73,9 +75,30 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
     }
   };
 
+  const end = (which: (entry: Waiting) => boolean, errorOf: (entry: Waiting) => Error): void => {
+    for (const [id, entry] of waiting.entries()) {
+      if (!which(entry)) continue;
+      waiting.remove(id);
+      entry.waiter.failed(errorOf(entry));
+    }
+  };
+
+  const fail = (why: string, which: (entry: Waiting) => boolean): void =>
+    end(which, ({ request: { subject }, sent }) =>
+      sent
+        ? new TimeoutError(`${subject}: ${why}; whether it was done is unknown`)
+        : new UnavailableError(`${subject}: ${why}, nothing was sent: there is no connection to NATS`),
+    );
+
+  const refuse = (why: string, which: (entry: Waiting) => boolean): void =>
+    end(which, ({ request: { subject } }) => new ConfigurationError([`NATS_URL: ${subject}: ${why}`]));
+
   const subscription = connection.subscribe(`${prefix}*`, {
     callback: (error, message) => {
-      if (error) return log.error({ err: error }, 'the inbox subscription failed');
+      if (error) {
+        log.error({ err: error }, 'the inbox subscription failed');
+        return refuse(`no answer can come: ${error.message}`, () => true);
+      }
       const id = Number(message.subject.slice(prefix.length));
       const entry = waiting.get(id);
       if (!entry) return;
@@ -94,19 +117,6 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
     },
   });
 
-  const fail = (why: string, which: (entry: Waiting) => boolean): void => {
-    for (const [id, entry] of waiting.entries()) {
-      if (!which(entry)) continue;
-      waiting.remove(id);
-      const message = `${entry.request.subject}: ${why}`;
-      entry.waiter.failed(
-        entry.sent
-          ? new TimeoutError(`${message}; whether it was done is unknown`)
-          : new UnavailableError(`${message}, nothing was sent: there is no connection to NATS`),
-      );
-    }
-  };
-
   const sweep = clock.every(sweepMs, () => {
     const nowMs = clock.monotonic();
     fail('no answer in time', (entry) => entry.dueMs <= nowMs);
@@ -120,6 +130,11 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
       const id = waiting.add(entry);
       if (online) transmit(id, entry);
     },
+    denied: (subject) =>
+      refuse(
+        'the NATS server does not let this user publish there: give it the permission (deploy/nats.conf has those that clients need)',
+        (entry) => entry.request.subject === subject,
+      ),
     disconnected: () => {
       online = false;
       fail('the connection was lost before the answer', (entry) => entry.sent && entry.request.prompt);

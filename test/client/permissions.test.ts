@@ -1,0 +1,53 @@
+import { readFile } from 'node:fs/promises';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import { createClient, defineApp, defineTask } from '../../src/index.ts';
+import { startWorld } from './world.ts';
+
+const hello = defineTask({ name: 'hello', input: z.object({}), output: z.string(), run: async () => 'hello' });
+const app = defineApp({ tasks: [hello] });
+
+/** The users that our configuration offers, with passwords that are their names. */
+const users = async (): Promise<string> => {
+  const text = await readFile(new URL('../../deploy/nats.conf', import.meta.url), 'utf8');
+  const [block = ''] = /^# authorization \{\n(?:# .*\n)*?# \}$/m.exec(text) ?? [];
+  return block.replaceAll(/^# /gm, '').replaceAll(/\$TROUPE_(\w+)_PASSWORD/g, (_, user: string) => user.toLowerCase());
+};
+
+const open = async () => startWorld(app, { config: `${await users()}\nno_auth_user: node` });
+let world: Awaited<ReturnType<typeof open>>;
+beforeAll(async () => {
+  world = await open();
+});
+
+const connect = async (user: string, known: { readonly app?: typeof app } = {}) => {
+  const client = await createClient<typeof app>({ nats: world.url.replace('://', `://${user}:${user}@`), ...known });
+  onTestFinished(() => client.close());
+  return client;
+};
+
+test.each([
+  ['client', 'without the app', {}],
+  ['edge', 'with the app', { app }],
+] as const)('what deploy/nats.conf lets a %s do is all that a client does, %s', async (user, _how, known) => {
+  const client = await connect(user, known);
+  const run = await client.submit(hello, {}, { id: `a-${user}`, group: user });
+  expect(await run.result()).toBe('hello');
+  for await (const event of run.events()) if (event.type === 'completed') break;
+  expect(await run.status()).toMatchObject({ status: 'completed' });
+  await expect.poll(() => client.group(user).counts()).toMatchObject({ completed: 1 });
+  expect(await client.submitMany(hello, [{ input: {} }])).toMatchObject({ accepted: 1 });
+  const delayed = await client.submit(hello, {}, { delay: '1h' });
+  expect(await delayed.status()).toMatchObject({ waitingFor: { reason: 'due' } });
+  await delayed.cancel();
+  expect(await delayed.status()).toMatchObject({ status: 'cancelled' });
+  expect(world.lines).toEqual([]);
+});
+
+test('what a user may not do is refused at once, by the subject that the permissions lack', async () => {
+  const client = await connect('submitter', { app });
+  await expect(client.submit(hello, {})).rejects.toMatchObject({
+    code: 'configuration',
+    message: expect.stringMatching(/work\.main\.default\.normal\.0\.hello\..*does not let this user publish there/),
+  });
+});
