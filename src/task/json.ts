@@ -47,8 +47,9 @@ export const decodeJson = (bytes: Uint8Array, text?: string): Decoded => {
   }
 };
 
-/** The parser's message quotes its input. */
-const shortened = (message: string): string => message.replace(/["'].*$/s, '…').slice(0, 100);
+/** What the parser says without what it quotes of the input; where it tells a place, it quotes none. */
+const shortened = (message: string): string =>
+  message.includes(' in JSON at position ') ? message : message.replace(/, (?:\.\.\.)?".*$/s, ', …');
 
 const quote = 0x22;
 const backslash = 0x5c;

@@ -92,6 +92,16 @@ const good: readonly (readonly [title: string, text: string])[] = [
   ['spaces around', ' \n{ "a" : [ 1 , 2 ] } '],
 ];
 
+test.each([
+  ['{"key": "hunter2",}', 'no JSON: Expected double-quoted property name in JSON at position 18 (line 1 column 19)'],
+  ['{key: "hunter2"}', "no JSON: Expected property name or '}' in JSON at position 1 (line 1 column 2)"],
+  ['{"key": hunter2}', "no JSON: Unexpected token 'h', …"],
+  [`${'hunter2, '.repeat(20)}`, "no JSON: Unexpected token 'h', …"],
+  ['{"key": "hunter2"', "no JSON: Expected ',' or '}' after property value in JSON at position 17 (line 1 column 18)"],
+])('what is wrong with %s is said, and where, and nothing of what it holds', (text, message) => {
+  expect(decodeJson(bytes(text))).toEqual({ type: 'bad', reason: 'invalid_json', message });
+});
+
 describe('input that is taken as JSON has it', () => {
   test.each(good)('%s', (_title, text) => {
     expect(decodeJson(bytes(text))).toEqual({ type: 'json', value: JSON.parse(text) });
