@@ -4,7 +4,7 @@
  */
 import { cancelHints } from './actors/cancel-hints.ts';
 import { answerWhereabouts } from './actors/whereabouts.ts';
-import { fromCron, setSchedules } from './actors/cron.ts';
+import { fromCron } from './actors/cron.ts';
 import { doors } from './actors/doors.ts';
 import { doorsService } from './actors/doors-service.ts';
 import { fromDue } from './actors/due.ts';
@@ -17,6 +17,7 @@ import { afterMigration } from './actors/migration.ts';
 import { pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
 import { provision, renewal, tellUnserved } from './actors/provisioner.ts';
+import { schedules } from './actors/schedules.ts';
 import { sweeper } from './actors/sweeper.ts';
 import { admission } from './app/admission.ts';
 import { executor } from './app/executor.ts';
@@ -122,7 +123,6 @@ export const runtime = (options: RuntimeOptions): Runtime => {
   const start: Start = async (signal) => {
     await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers(options.ackWaitMs)] });
     await tellUnserved(queue, log, { ...plan, region: options.region });
-    await setSchedules(queue, app.schedules);
     tellNeverFull(log, app, workersOf);
     const life = new AbortController();
     const deps = (): Promise<unknown> => app.deps(life.signal);
@@ -160,6 +160,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),
       // All at once with the node, whichever it comes to first: none takes anything more while another one drains.
       ...pools.map((each) => child(`pool ${each.name}`, stoppedBy(signal, each.start), options.graceMs)),
+      child('schedules', schedules(options, app.schedules)),
       child('sweeper', sweeper(ports)),
       ...(await intakes(parts)),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),

@@ -2,8 +2,8 @@
  * Schedules: the server fires them, this makes tasks of the firings. A firing's id is made from its place in SCHED, so
  * that a firing that is handed out twice is one task.
  */
-import type { Delivery, Queue, ScheduleSpec } from '../bus/queue.ts';
-import { buckets, isToken, splitTaskKey, streams, subjects, taskKey } from '../bus/subjects.ts';
+import type { Delivery } from '../bus/queue.ts';
+import { buckets, isToken, splitTaskKey, subjects, taskKey } from '../bus/subjects.ts';
 import {
   ConflictError,
   InvalidInputError,
@@ -16,47 +16,18 @@ import {
 import { bucket } from '../kv/bucket.ts';
 import type { Entry } from '../kv/kv.ts';
 import type { Admission } from '../task/admission.ts';
-import { decodeJson, encodeJson } from '../task/json.ts';
+import { decodeJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { decodeRecord, isTerminal } from '../task/record.ts';
 import { findQueued } from '../task/status.ts';
 import { settleStranger } from '../task/stranger.ts';
 import { submitTask } from '../task/submit.ts';
+import { cronHeader } from './schedules.ts';
 
-/** One schedule of the app. */
-export interface CronSpec {
-  readonly name: string;
-  readonly task: string;
-  readonly when: ScheduleSpec;
-  readonly input: unknown;
-  /** `skip`: no new task while the last firing's has not ended. */
-  readonly overlap: 'skip' | 'allow';
-}
-
-const cronHeader = { task: 'Troupe-Cron-Task', overlap: 'Troupe-Cron-Overlap', spec: 'Troupe-Cron-Spec' } as const;
-const prefix = subjects.cron('x').slice(0, -1);
 const laterMs = 1_000;
 /** Within this a firing's task is stored, or will be: longer than accepting one may take. */
 const storingMs = 60_000;
-
-/** Sets the app's schedules and removes those that it no longer has. One that has not changed keeps its phase. */
-export const setSchedules = async (queue: Queue, specs: readonly CronSpec[]): Promise<void> => {
-  const wanted = new Set(specs.map(({ name }) => subjects.cron(name)));
-  for (const subject of (await queue.subjects(streams.sched, `${prefix}>`)).keys())
-    if (!wanted.has(subject)) await queue.purge(streams.sched, subject);
-
-  for (const { name, task, when, input, overlap } of specs) {
-    const subject = subjects.cron(name);
-    const spec = JSON.stringify({ task, when, input, overlap });
-    const stored = await queue.last(streams.sched, subject);
-    if (stored?.headers[cronHeader.spec] === spec) continue;
-    await queue.publish(subject, encodeJson(input ?? null), {
-      headers: { [cronHeader.task]: task, [cronHeader.overlap]: overlap, [cronHeader.spec]: spec },
-      schedule: { when, target: subjects.dueCron(name) },
-    });
-  }
-};
 
 export interface CronOptions {
   readonly ports: TaskPorts;

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { type CronSpec, fromCron, setSchedules } from '../../src/actors/cron.ts';
+import { fromCron } from '../../src/actors/cron.ts';
+import { type CronSpec, schedules, setSchedules } from '../../src/actors/schedules.ts';
 import type { Delivery } from '../../src/bus/queue.ts';
+import { silentLog } from '../../src/kernel/log.ts';
 import { bucket } from '../../src/kv/bucket.ts';
 import { encodeRecord } from '../../src/task/record.ts';
 import { dead, firstRecord } from '../../src/task/transitions.ts';
@@ -133,4 +135,19 @@ test('schedules are set as the app has them, and those that have not changed kee
     { ...hourly, name: 'new' },
   ]);
   expect(text((await queue.last('SCHED', 'sched.cron.digest'))?.data)).toBe('{"to":"b"}');
+});
+
+test('a schedule that a node of another version has removed is back within minutes, and who removes one says so', async () => {
+  const { queue, clock, scheduled } = await opened(hourly);
+  const told: unknown[] = [];
+  const log = { ...silentLog, info: (...what: unknown[]) => void told.push(what) };
+  const life = new AbortController();
+  const { exit } = await schedules({ queue, clock, log }, [hourly])(life.signal);
+  expect(await setSchedules(queue, [{ ...hourly, name: 'before' }])).toEqual(['digest']);
+  expect(await scheduled()).toEqual(['sched.cron.before']);
+  await clock.advance(300_000);
+  expect(await scheduled()).toEqual(['sched.cron.digest']);
+  expect(told).toEqual([[{ schedule: 'before' }, 'removed a schedule that this app does not have']]);
+  life.abort();
+  await exit;
 });
