@@ -10,6 +10,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { unlessAborted } from '../kernel/signal.ts';
 import type { Bucket } from '../kv/kv.ts';
+import type { Attempt } from '../task/executor.ts';
 import { decodeJson, encodeJson } from '../task/json.ts';
 import type { Json } from '../task/record.ts';
 
@@ -52,6 +53,13 @@ export interface Cache {
   /** Rejects with the signal's reason, and with nothing else. */
   find(asked: Asked): Promise<Found>;
 }
+
+/**
+ * Whether nothing that is kept will do for the attempt: what a later one, or a redriven task, has no record of may have
+ * been forgotten for being wrong, and be in the cache still.
+ */
+export const asksAnew = ({ number, task }: Pick<Attempt, 'number' | 'task'>): boolean =>
+  number > 1 || task.redriveOf !== undefined;
 
 interface Kept {
   readonly value: Json;

@@ -7,6 +7,7 @@ import { ModelUnavailableError } from '../kernel/errors.ts';
 import { linked } from '../kernel/signal.ts';
 import type { Underway } from '../task/journal.ts';
 import { throughJson } from '../task/json.ts';
+import { asksAnew } from './cache.ts';
 import { type Answer, answerOf, type Recorded, recall } from './content.ts';
 import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
 import { callHash } from './key.ts';
@@ -65,8 +66,7 @@ const cached = async (one: Call, underway: Underway): Promise<Recorded> => {
   const providers = route(scope.providers, all.permits, waiting.leftMs());
   const ttlMs = scope.cacheMs ?? providers[0]?.cacheMs ?? false;
   if (ttlMs === false || !all.cache) return firstOf(one, providers, underway);
-  // What a later attempt has no record of may have been forgotten for being wrong, and be in the cache still.
-  const anew = scope.attempt.number > 1;
+  const anew = asksAnew(scope.attempt);
   const found = await all.cache.find({ model, key, ttlMs, anew, waitMs: waiting.leftMs(), signal });
   if (found.type === 'hit') {
     const { number: attempt } = scope.attempt;

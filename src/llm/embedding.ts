@@ -9,7 +9,7 @@ import { linked } from '../kernel/signal.ts';
 import type { Attempt } from '../task/executor.ts';
 import { throughJson } from '../task/json.ts';
 import { breaker } from './breaker.ts';
-import type { Cache } from './cache.ts';
+import { asksAnew, type Cache } from './cache.ts';
 import { asV4, type Embedder, type Embeddings } from './embedding-entry.ts';
 import type { EmbeddingPorts, EmbeddingRequest } from './embedding-call.ts';
 import { type Embed, embeddingPool } from './embedding-pool.ts';
@@ -119,8 +119,7 @@ const cached = async (
 ): Promise<Recorded> => {
   const { cacheMs = all.embedders[0]?.cacheMs ?? false } = all.options;
   if (cacheMs === false || !all.cache) return firstOf(all, params, signal);
-  // What a later attempt has no record of may have been forgotten for being wrong, and be in the cache still.
-  const anew = all.attempt.number > 1;
+  const anew = asksAnew(all.attempt);
   const waitMs = patienceOf(all.ports, all.attempt.task, all.options.maxWaitMs).leftMs();
   const found = await all.cache.find({ model: all.name, key, ttlMs: cacheMs, anew, waitMs, signal });
   if (found.type === 'hit') return { ...recall(found.value, `embedding:${all.name}`), billed: noBill };

@@ -108,3 +108,22 @@ test('a later attempt is given what the cache gave the one before, though the ca
   expect(await run.result()).toEqual({ said: 'hi!' });
   expect(asked).toEqual(['hi']);
 });
+
+test('a redriven task is not given what it was told to forget from the cache, and its own answer takes the place there', async () => {
+  const words = ['wrong', 'right'];
+  const model = new MockLanguageModelV4({ doGenerate: async () => said(words.shift() ?? 'once more') });
+  const { client, ask, idle } = await world(
+    { fast: [{ model, budget: 'big', cache: '1h' }] },
+    async (ctx) => {
+      const { text } = await generateText({ model: ctx.model('fast'), prompt: 'hi' });
+      if (text === 'wrong') throw new Error('found fault with it');
+      return text;
+    },
+    { retry: { max: 1 } },
+  );
+  const dead = await client.submit(ask, {}, { id: 'a' });
+  await idle();
+  const { id } = await dead.retry({ forget: ['model:fast'] });
+  expect(await client.run(ask, id).result()).toEqual({ said: 'right' });
+  expect(await (await client.submit(ask, {}, { id: 'b' })).result()).toEqual({ said: 'right' });
+});

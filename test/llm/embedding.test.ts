@@ -197,6 +197,26 @@ test('an embedding that was forgotten does not come back from the cache', async 
   expect(asked).toHaveLength(2);
 });
 
+test('nor does one that a redriven task was told to forget', async () => {
+  const { model, asked } = provider();
+  let well = false;
+  const { submit, task, client, idle, clock } = await world(
+    [{ model, budget: 'b', cache: '1h' }],
+    async (ctx, texts) => {
+      const { embeddings } = await embedMany({ model: ctx.embedding('vectors'), values: [...texts] });
+      if (!well) throw new Error('found fault with them');
+      return embeddings;
+    },
+  );
+  const dead = await submit('a');
+  await idle();
+  await clock.advance('2s');
+  well = true;
+  const { id } = await dead.retry({ forget: ['embedding:vectors'] });
+  expect(await client.run(task, id).result()).toEqual([[1, 0.5]]);
+  expect(asked).toHaveLength(2);
+});
+
 test('one that is refused takes no other with it', async () => {
   const { model, asked } = provider((values) => {
     if (values.includes('bad')) throw refusal(400);
