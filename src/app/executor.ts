@@ -175,7 +175,7 @@ const submitChild = async (
   const hash = inputHash(input);
   const admitted = await admission.admit(type, input, envelopeOf(submitOptions), payload.length);
   const id = admitted.id ?? childId(task.recordKey, type, hash);
-  await journal.step(`submit ${type}`.slice(0, 128), id.slice(0, 256), async () => {
+  await journal.step(`submit ${type}`.slice(0, 128), submissionKey(id), async () => {
     const { route, envelope } = admitted;
     const outgoing = {
       type,
@@ -196,3 +196,12 @@ const submitChild = async (
 /** 26 characters of base64url. Two equal children of one task need ids of their own. */
 const childId = (parent: string, type: string, hash: string): string =>
   createHash('sha256').update(`${parent}\n${type}\n${hash}`).digest('base64url').slice(0, 26);
+
+const keyMax = 256;
+
+/** Long ids, such as URLs, may differ in their ends alone. */
+const submissionKey = (id: string): string => {
+  if (id.length <= keyMax) return id;
+  const end = `.${createHash('sha256').update(id).digest('base64url')}`;
+  return id.slice(0, keyMax - end.length) + end;
+};

@@ -167,6 +167,25 @@ describe('a task that submits another', () => {
     expect(await queue.last('WORK_default', 'work.*.*.*.*.child.*')).toBeUndefined();
   });
 
+  test('tells long ids apart by their ends, and keeps short ones as they are', async () => {
+    const url = (length: number): string => 'https://example.org/?q='.padEnd(length, 'x');
+    const given = [url(256), `${url(300)}&page=1`, `${url(300)}&page=2`];
+    const attempts: (readonly string[])[] = [];
+    const { once, run, made, take, eventually, record } = await setup(async (ctx) => {
+      const children = [];
+      for (const id of given) children.push((await ctx.submit(child, { n: 1 }, { id })).id);
+      attempts.push(children);
+      if (ctx.attempt === 1) throw new Error('again');
+    });
+    const { steps = [] } = (await once()) ?? {};
+    expect(steps.map(({ key }) => key?.length)).toEqual([256, 256, 256]);
+    expect(steps[0]?.key).toBe(given[0]);
+    for (const _ of given) expect(await take()).toBeDefined();
+    await run(made, await eventually(take()), 'present');
+    expect(attempts).toEqual([given, given]);
+    expect(await record('a')).toMatchObject({ status: 'completed', steps });
+  });
+
   test('is refused what is wrong with it, for good', async () => {
     const { once } = await setup(async (ctx) => {
       await ctx.submit(child, { n: 'one' } as never);
