@@ -1,5 +1,6 @@
 /** `ctx.tools`: what a model asks a tool to do is done once, whatever happens to the attempt. */
 import type { ToolExecutionOptions, ToolSet } from 'ai';
+import { hashOf } from '../llm/key.ts';
 import type { StepInput, StepOptions } from './context-types.ts';
 
 type Step = (name: string, fn: (step: StepInput) => unknown, options?: StepOptions) => Promise<unknown>;
@@ -17,9 +18,19 @@ const journaledTool = (step: Step, name: string, tool: AnyTool): AnyTool => {
   if (execute === undefined) return tool;
   const once = (input: unknown, options: Options): Promise<unknown> =>
     step(`tool:${name}`, (given) => lastOf(execute.call(tool, input, completed(options, given))), {
-      key: options.toolCallId,
+      key: keyOf(options),
     });
   return { ...tool, execute: once };
+};
+
+/**
+ * Some servers number the calls of each answer anew. Of those with one id, what the earlier ones gave tells the later
+ * ones apart: an order would not, as conversations run beside each other, and go another way after a tool has failed.
+ */
+const keyOf = ({ toolCallId, messages }: Options): string => {
+  const results = messages.flatMap((message) => (message.role === 'tool' ? message.content : []));
+  const earlier = results.filter((part) => part.type === 'tool-result' && part.toolCallId === toolCallId);
+  return earlier.length === 0 ? toolCallId : `${toolCallId}.${hashOf(toolCallId, earlier)}`;
 };
 
 /** With the task's signal beside the call's, and a key that no other task's call has. */

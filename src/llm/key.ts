@@ -16,8 +16,11 @@ const settingsOf = ({
  * Of the app's name for the model, the settings and the prompt. A stream and an answer in one piece are the same call:
  * one may be replayed as the other.
  */
-export const callHash = (model: string, call: LanguageModelV4CallOptions): string =>
-  hash('sha256', `${model}\n${canonical(plain(settingsOf(call)))}`, 'base64url');
+export const callHash = (model: string, call: LanguageModelV4CallOptions): string => hashOf(model, settingsOf(call));
+
+/** Letters, digits, `_` and `-`; 43 of them. */
+export const hashOf = (name: string, value: unknown): string =>
+  hash('sha256', `${name}\n${canonical(plain(value))}`, 'base64url');
 
 /** As JSON sees it; bytes count by what they are, not by how they are kept. */
 const plain = (value: unknown): Json => {

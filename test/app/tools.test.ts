@@ -1,8 +1,10 @@
+import type { LanguageModelV4CallOptions, LanguageModelV4GenerateResult } from '@ai-sdk/provider';
 import { generateText, isStepCount, type ToolExecutionOptions, type ToolSet, tool } from 'ai';
 import { MockLanguageModelV4 } from 'ai/test';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { defineApp, defineTask, type RunEvent, type TaskCtx, testRuntime } from '../../src/index.ts';
+import { said } from '../llm/models-world.ts';
 
 const open = async (run: (ctx: TaskCtx) => Promise<unknown>) => {
   const task = defineTask({
@@ -75,6 +77,67 @@ test('a tool that a model has called is not run again by a later attempt', async
     { name: 'tool:search', key: 'call-1', replayed: false, attempt: 1 },
     { name: 'tool:search', key: 'call-1', replayed: true, attempt: 2 },
   ]);
+});
+
+/** Numbers the calls of each answer from 0. Asks for `orders`, one an answer, and ends with what it was told. */
+const numbering = (...orders: readonly string[]) => {
+  const answer = ({ prompt }: LanguageModelV4CallOptions): LanguageModelV4GenerateResult => {
+    const results = prompt.flatMap(({ role, content }) => (role === 'tool' ? content : []));
+    const order = orders[results.length];
+    return order === undefined
+      ? said(JSON.stringify(results))
+      : {
+          ...said(''),
+          content: [{ type: 'tool-call', toolCallId: '0', toolName: 'refund', input: JSON.stringify({ order }) }],
+          finishReason: { unified: 'tool-calls', raw: 'tool_calls' },
+        };
+  };
+  return new MockLanguageModelV4({ doGenerate: async (call) => answer(call) });
+};
+
+/** Pays once an order; `failing` throws at first. */
+const refunding = (failing?: string) => {
+  const ran: string[] = [];
+  const refund = tool({
+    inputSchema: z.object({ order: z.string() }),
+    execute: async ({ order }) => {
+      ran.push(order);
+      if (order === failing && ran.length === 1) throw new Error('not now');
+      return { refunded: order };
+    },
+  });
+  return { ran, refund };
+};
+
+const allOf = async (tools: ToolSet, model: MockLanguageModelV4): Promise<string> =>
+  (await generateText({ model, tools, prompt: 'refund all', stopWhen: isStepCount(5) })).text;
+
+test('calls that a server gives the same id in several answers are each executed, once', async () => {
+  const { ran, refund } = refunding();
+  const { run, clock, idle } = await open(async (ctx) => {
+    const told = await allOf(ctx.tools({ refund }), numbering('o1', 'o2', 'o3'));
+    if (ctx.attempt === 1) throw new Error('after the tools');
+    return told;
+  });
+  await idle();
+  await clock.advance('5s');
+  const told = String(await run.result());
+  for (const order of ['o1', 'o2', 'o3']) expect(told).toContain(`{"refunded":"${order}"}`);
+  expect(told).not.toContain('error');
+  expect(ran).toEqual(['o1', 'o2', 'o3']);
+});
+
+test('after a tool that failed has done better, no call of the same id is given what another was', async () => {
+  const { ran, refund } = refunding('o1');
+  const { run, clock, idle } = await open(async (ctx) => {
+    const told = await allOf(ctx.tools({ refund }), numbering('o1', ctx.attempt === 1 ? 'o2' : 'o3'));
+    if (ctx.attempt === 1) throw new Error('after the tools');
+    return told;
+  });
+  await idle();
+  await clock.advance('5s');
+  expect(await run.result()).toContain('{"refunded":"o3"}');
+  expect(ran).toEqual(['o1', 'o2', 'o1', 'o3']);
 });
 
 test('of a tool that streams the last value counts', async () => {
