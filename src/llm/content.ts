@@ -1,16 +1,18 @@
 /** A model's answer as the journal keeps it: JSON, whatever the provider gave. */
-import type {
-  LanguageModelV4Content,
-  LanguageModelV4FinishReason,
-  LanguageModelV4GenerateResult,
-  LanguageModelV4Usage,
-  SharedV4ProviderMetadata,
-  SharedV4Warning,
+import {
+  InvalidResponseDataError,
+  type LanguageModelV4Content,
+  type LanguageModelV4FinishReason,
+  type LanguageModelV4GenerateResult,
+  type LanguageModelV4Usage,
+  type SharedV4ProviderMetadata,
+  type SharedV4Warning,
 } from '@ai-sdk/provider';
 import { z } from 'zod';
 import { NonRetryableError } from '../kernel/errors.ts';
 import { optional } from '../kernel/optional.ts';
 import type { Usage } from '../task/record.ts';
+import { asJson } from './as-json.ts';
 import { credible } from './usage.ts';
 
 /** What came back, from an answer in one piece or from a stream. */
@@ -61,7 +63,7 @@ export interface Origin {
   readonly billed: Usage;
 }
 
-/** It has been paid for, so nothing throws here: what cannot be written is left out. */
+/** It has been paid for: what cannot be written is left out. Throws `InvalidResponseDataError` for what is no answer. */
 export const record = (answer: Answer, { by, requestId, attempt, waitedMs, billed }: Origin): Recorded => {
   const { response, content, warnings, usage, ...rest } = answer;
   const kept = {
@@ -72,7 +74,7 @@ export const record = (answer: Answer, { by, requestId, attempt, waitedMs, bille
     waitedMs: Math.round(waitedMs),
     billed,
     content: content.map(written),
-    warnings: [...warnings],
+    warnings,
     response: optional({
       id: response.id,
       modelId: response.modelId,
@@ -80,23 +82,13 @@ export const record = (answer: Answer, { by, requestId, attempt, waitedMs, bille
     }),
     ...(requestId === undefined ? {} : { requestId }),
   };
-  // What a provider's package adds may be anything: here NaN is null, where the journal would refuse it.
-  return JSON.parse(jsonOf(kept));
+  const { data, error } = recorded.safeParse(asJson(kept));
+  if (data) return data;
+  throw new InvalidResponseDataError({ data: undefined, message: `it gave no answer: ${z.prettifyError(error)}` });
 };
 
 const dateText = (date: unknown): string | undefined =>
   date instanceof Date && !Number.isNaN(date.getTime()) ? date.toISOString() : undefined;
-
-/** What providers add of their own, wherever it is. */
-const additions: ReadonlySet<string> = new Set(['providerMetadata', 'raw']);
-
-const jsonOf = (kept: object): string => {
-  try {
-    return JSON.stringify(kept);
-  } catch {
-    return JSON.stringify(kept, (name, value: unknown) => (additions.has(name) ? undefined : value));
-  }
-};
 
 const written = (part: LanguageModelV4Content): LanguageModelV4Content => {
   if (part.type !== 'file' && part.type !== 'reasoning-file') return part;

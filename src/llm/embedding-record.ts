@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { NonRetryableError } from '../kernel/errors.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import { optional } from '../kernel/optional.ts';
+import { asJson } from './as-json.ts';
 import type { Embedded } from './embedding-call.ts';
 import type { Embedder } from './embedding-entry.ts';
 import { bill } from './usage.ts';
@@ -17,6 +18,8 @@ const recorded = z.object({
   warnings: z.array(z.custom<SharedV4Warning>()),
   billed: z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() }),
 });
+/** What it says beside the embeddings. */
+const additions = recorded.pick({ providerMetadata: true, warnings: true });
 export type Recorded = z.infer<typeof recorded>;
 
 /** Throws `NonRetryableError` for what is none. */
@@ -30,7 +33,8 @@ export const nameOf = ({ model }: Embedder): string => `${model.provider}/${mode
 
 /** What was paid for, counted under the app's name for the model. */
 export const paid = (metrics: Metrics, name: string, embedder: Embedder, answer: Embedded): Recorded => {
-  const { embeddings, warnings, tokens, providerMetadata } = answer;
+  const { embeddings, tokens, ...rest } = answer;
+  const added = additions.parse(asJson(rest));
   const used = {
     inputTokens: { total: tokens, noCache: tokens, cacheRead: 0, cacheWrite: 0 },
     outputTokens: { total: 0, text: 0, reasoning: 0 },
@@ -41,10 +45,10 @@ export const paid = (metrics: Metrics, name: string, embedder: Embedder, answer:
   metrics.modelTokens.labels(name, 'input').inc(billed.inputTokens);
   metrics.modelUsd.labels(name).inc(billed.usd);
   return {
-    ...optional({ tokens, providerMetadata }),
+    ...added,
+    ...optional({ tokens }),
     by: nameOf(embedder),
     embeddings: embeddings.map((each) => [...each]),
-    warnings: [...warnings],
     billed,
   };
 };

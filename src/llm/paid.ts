@@ -43,14 +43,15 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
     ({ usage }) => actual(usage),
   );
   const billed = bill(answer.usage, price);
+  const { number: attempt } = scope.attempt;
+  const recorded = record(answer, { by: nameOf(provider), requestId: noted.id(), attempt, waitedMs, billed });
   const { modelCalls, modelTokens, modelUncounted, modelUsd } = all.ports.metrics;
   if (!actual(answer.usage)) modelUncounted.labels(scope.name).inc();
   modelCalls.labels(scope.name, 'answered').inc();
   modelTokens.labels(scope.name, 'input').inc(billed.inputTokens);
   modelTokens.labels(scope.name, 'output').inc(billed.outputTokens);
   modelUsd.labels(scope.name).inc(billed.usd);
-  const { number: attempt } = scope.attempt;
-  return record(answer, { by: nameOf(provider), requestId: noted.id(), attempt, waitedMs, billed });
+  return recorded;
 };
 
 /** The provider's time begins here: waiting for the permits was not its own. */

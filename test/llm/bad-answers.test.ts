@@ -133,6 +133,9 @@ const circle: JSONObject = {};
 circle.self = circle;
 const invalid = new Date(Number.NaN);
 const text = said('fine');
+const named = { type: 'source', sourceType: 'url', id: 's', url: 'https://example.org' } as const;
+const source = { ...named, providerMetadata: { local: { signature: 'sig' } } };
+const strangeSource = { ...source, size: 1n };
 
 test.each<readonly [string, LanguageModelV4GenerateResult]>([
   ['a date that is none', { ...text, response: { id: 'r', timestamp: invalid } }],
@@ -143,6 +146,7 @@ test.each<readonly [string, LanguageModelV4GenerateResult]>([
     { ...text, content: [{ type: 'text', text: 'fine', providerMetadata: { circle } }] },
   ],
   ['a count of its own that is none', { ...text, usage: { ...usage(1, 1), raw: circle } }],
+  ['a part with a number that is no JSON', { ...text, content: [...text.content, strangeSource] }],
 ])('an answer that has been paid for, with %s, is good without that', async (_, answer) => {
   const model = new MockLanguageModelV4({ doGenerate: async () => answer });
   const noted = notedPermits();
@@ -152,6 +156,30 @@ test.each<readonly [string, LanguageModelV4GenerateResult]>([
   expect(noted.granted).toHaveLength(1);
   expect((await generateText({ model: (await attempt()).model(), prompt: 'hi' })).text).toBe('fine');
   expect(noted.granted).toHaveLength(1); // It is in the record.
+});
+
+test('what such an answer has beside that is kept', async () => {
+  const content = [...text.content, strangeSource];
+  const model = new MockLanguageModelV4({ doGenerate: async () => ({ ...text, content }) });
+  const { attempt } = await layerWorld([entryOf(model)], notedPermits());
+  const { sources } = await generateText({ model: (await attempt()).model(), prompt: 'hi' });
+  expect(sources).toEqual([source]);
+});
+
+test.each([
+  ['no finish reason', undefined],
+  ['a finish reason of an older specification', 'stop'],
+])('an answer with %s is none: another provider is asked', async (_, finishReason) => {
+  const strange = new MockLanguageModelV4({ doGenerate: async () => Object.assign({ ...text }, { finishReason }) });
+  const sound = new MockLanguageModelV4({ doGenerate: async () => said('sound') });
+  const noted = notedPermits();
+  const { attempt, ports, recordOf } = await layerWorld([entryOf(strange), entryOf(sound)], noted);
+  expect((await generateText({ model: (await attempt()).model(), prompt: 'hi' })).text).toBe('sound');
+  expect((await recordOf())?.steps).toHaveLength(1);
+  expect(noted.granted.map(({ fate }) => fate.at(-1))).toEqual(['settled', 'settled']);
+  const counts = await ports.metrics.text();
+  expect(counts).toContain('troupe_model_errors_total{model="fast",reason="invalid_answer"} 1');
+  expect(counts).toContain('troupe_model_calls_total{model="fast",outcome="answered"} 1');
 });
 
 test('an answer without a count of tokens is good, is counted as such, and its estimate stands', async () => {

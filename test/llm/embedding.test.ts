@@ -144,6 +144,19 @@ test('a later attempt is given what was recorded, and pays nothing', async () =>
   expect((await run.status()).usage).toMatchObject({ inputTokens: 1 });
 });
 
+test('metadata that are no JSON are left out: the embeddings have been paid for', async () => {
+  const { model, asked } = provider((values) => ({
+    ...lengths(values),
+    providerMetadata: { local: { region: 'eu', size: 1n, share: Number.NaN } },
+  }));
+  const { submit } = await world([{ model, budget: 'b' }], async (ctx, texts) => {
+    const { providerMetadata } = await embedMany({ model: ctx.embedding('vectors'), values: [...texts] });
+    return providerMetadata;
+  });
+  expect(await (await submit('a')).result()).toEqual({ local: { region: 'eu', share: null } });
+  expect(asked).toHaveLength(1);
+});
+
 test('an equal call is answered from the cache, and costs nothing', async () => {
   const { model, asked } = provider();
   const { submit } = await world([{ model, budget: 'b', cache: '1h' }]);
