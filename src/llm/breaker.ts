@@ -13,36 +13,37 @@ const probeMs = 5_000;
 export interface Breaker {
   /** How long until it may be tried, in ms; 0: now. */
   waitMs(): number;
-  /** Whether this call may go; while the breaker is half open, the first that asks is the probe. */
-  enter(): boolean;
+  /** The number of a call that may go; while the breaker is half open, the first that asks is the probe. */
+  enter(): number | undefined;
   /** A call that entered was answered. */
   succeeded(): void;
-  /** A call that entered was not. `counts`: whether that says that the provider is ill. */
-  failed(counts: boolean): void;
+  /** One was not, made for all of these numbers. `counts`: whether that says that the provider is ill. */
+  failed(calls: readonly number[], counts: boolean): void;
 }
 
 export const breaker = (clock: Pick<Clock, 'monotonic'>): Breaker => {
   let failures = 0;
   let openMs = 0;
   let openUntil = 0;
-  let probing = false;
+  let entered = 0;
+  let probe: number | undefined;
 
   const waitMs = (): number => (openMs === 0 ? 0 : Math.max(0, openUntil - clock.monotonic()));
 
   return {
-    waitMs: () => (probing ? Math.max(probeMs, waitMs()) : waitMs()),
+    waitMs: () => (probe !== undefined ? Math.max(probeMs, waitMs()) : waitMs()),
     enter: () => {
-      if (openMs === 0) return true;
-      if (probing || waitMs() > 0) return false;
-      probing = true;
-      return true;
+      if (openMs > 0 && (probe !== undefined || waitMs() > 0)) return undefined;
+      entered += 1;
+      if (openMs > 0) probe = entered;
+      return entered;
     },
     succeeded: () => {
-      [failures, openMs, probing] = [0, 0, false];
+      [failures, openMs, probe] = [0, 0, undefined];
     },
-    failed: (counts) => {
-      const probed = probing;
-      probing = false;
+    failed: (calls, counts) => {
+      const probed = probe !== undefined && calls.includes(probe);
+      if (probed) probe = undefined;
       if (!counts) return;
       failures += 1;
       // Calls that had left before it opened fail too: they say nothing new.

@@ -94,13 +94,14 @@ const firstOf = async (one: Call, providers: readonly Provider[], underway: Unde
   tellInterrupted(one, underway);
   for (const provider of providers) {
     const { breaker } = provider;
-    if (!breaker.enter()) continue;
+    const entered = breaker.enter();
+    if (entered === undefined) continue;
     try {
       const answer = await paid(one, provider, underway);
       breaker.succeeded();
       return answer;
     } catch (error) {
-      const failure = failed(one, provider, error);
+      const failure = failed(one, provider, entered, error);
       if (signal.aborted) throw signal.reason;
       failures.push(failure);
       // What has been shown cannot be taken back: from there on only another attempt helps.
@@ -125,11 +126,11 @@ const tellInterrupted = ({ all: { ports }, scope, key }: Call, { interrupted }: 
   );
 };
 
-const failed = (one: Call, provider: Provider, error: unknown): ModelFailure => {
+const failed = (one: Call, provider: Provider, entered: number, error: unknown): ModelFailure => {
   const { all, scope, signal } = one;
   const { metrics, queue, log } = all.ports;
   const failure = failureOf(error, queue.now());
-  provider.breaker.failed(failure.ill && !signal.aborted);
+  provider.breaker.failed([entered], failure.ill && !signal.aborted);
   metrics.modelCalls.labels(scope.name, signal.aborted ? 'aborted' : 'failed').inc();
   if (signal.aborted) return failure;
   metrics.modelErrors.labels(scope.name, failure.reason).inc();

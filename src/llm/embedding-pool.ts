@@ -11,11 +11,13 @@ import { failureOf, type ModelFailure } from './failure.ts';
 /** A request, and who waits for it. */
 interface Waiting {
   readonly request: EmbeddingRequest;
+  /** Its number at the breaker. */
+  readonly entered: number;
   readonly resolve: (embedded: Embedded) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export type Embed = (embedder: Embedder, request: EmbeddingRequest) => Promise<Embedded>;
+export type Embed = (embedder: Embedder, request: EmbeddingRequest, entered: number) => Promise<Embedded>;
 
 export const embeddingPool = (all: EmbeddingPorts): Embed => {
   const gathering = new Map<Embedder, Waiting[]>();
@@ -26,14 +28,14 @@ export const embeddingPool = (all: EmbeddingPorts): Embed => {
     for (const call of packed(waiting, embedder.most)) void together(all, embedder, call); // Never rejects.
   };
 
-  return (embedder, request) =>
+  return (embedder, request, entered) =>
     unlessAborted(
       request.signal,
       new Promise((resolve, reject) => {
         const waiting = gathering.get(embedder);
-        if (waiting) waiting.push({ request, resolve, reject });
+        if (waiting) waiting.push({ request, entered, resolve, reject });
         else {
-          gathering.set(embedder, [{ request, resolve, reject }]);
+          gathering.set(embedder, [{ request, entered, resolve, reject }]);
           all.ports.clock.immediate(() => go(embedder));
         }
       }),
@@ -75,7 +77,7 @@ const together = async (all: EmbeddingPorts, embedder: Embedder, waiting: readon
     }
   } catch (error) {
     const failure = failureOf(error, all.ports.queue.now());
-    if (call.some(({ request }) => !request.signal.aborted)) failed(all, embedder, failure);
+    if (call.some(({ request }) => !request.signal.aborted)) failed(all, embedder, call, failure);
     // Refused together: nobody knows for whose sake, so each asks for itself.
     if (call.length > 1 && !failure.elsewhere) for (const one of call) void together(all, embedder, [one]);
     else for (const { reject } of call) reject(error);
@@ -83,9 +85,17 @@ const together = async (all: EmbeddingPorts, embedder: Embedder, waiting: readon
 };
 
 /** What the provider's failure means for it: once, for however many have asked. */
-const failed = ({ permits }: EmbeddingPorts, embedder: Embedder, failure: ModelFailure): void => {
+const failed = (
+  { permits }: EmbeddingPorts,
+  embedder: Embedder,
+  call: readonly Waiting[],
+  failure: ModelFailure,
+): void => {
   const { ill, reason, retryAfterMs } = failure;
-  embedder.breaker.failed(ill);
+  embedder.breaker.failed(
+    call.map(({ entered }) => entered),
+    ill,
+  );
   if (reason !== 'busy' || retryAfterMs === undefined) return;
   for (const budget of embedder.budgets) permits.penalize(budget, retryAfterMs, `${nameOf(embedder)} is busy`);
 };

@@ -140,12 +140,16 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
   const failures: ModelFailure[] = [];
   const providers = route(embedders, permits, request.patience.leftMs());
   for (const embedder of providers) {
-    if (!embedder.breaker.enter()) continue;
+    const entered = embedder.breaker.enter();
+    if (entered === undefined) continue;
     try {
-      return paid(ports.metrics, name, embedder, await all.embed(embedder, request));
+      return paid(ports.metrics, name, embedder, await all.embed(embedder, request, entered));
     } catch (error) {
       const failure = failed(all, embedder, error, signal);
-      if (signal.aborted) throw signal.reason;
+      if (signal.aborted) {
+        embedder.breaker.failed([entered], false); // It may have been the probe, which is for another now.
+        throw signal.reason;
+      }
       failures.push(failure);
       if (!failure.elsewhere) break;
     }
@@ -181,7 +185,6 @@ const failed = (all: Calling, embedder: Embedder, error: unknown, signal: AbortS
   const { ports, name } = all;
   const failure = failureOf(error, ports.queue.now());
   const own = signal.aborted;
-  if (own) embedder.breaker.failed(false); // It may have been the probe, which is for another now.
   ports.metrics.modelCalls.labels(name, own ? 'aborted' : 'failed').inc();
   if (own) return failure;
   ports.metrics.modelErrors.labels(name, failure.reason).inc();
