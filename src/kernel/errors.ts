@@ -19,7 +19,7 @@ export class NonRetryableError extends TroupeError {
 
 export interface RetryAfterOptions extends Cause {
   readonly message?: string;
-  /** Recorded steps and calls to make anew. */
+  /** Recorded steps and calls to make anew, by `<name>`, which is all of that name, or `<name>:<key>`. */
   readonly forget?: readonly string[];
   /** Where the task's own backoff is longer, that counts; false. */
   readonly orLater?: boolean;

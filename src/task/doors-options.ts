@@ -13,7 +13,9 @@ export const awaitMs = (timeout: string | number | undefined): number =>
 
 const awaitOptions = z.strictObject({ timeout: z.union([z.string(), z.number()]).optional() });
 const cancelOptions = z.strictObject({ reason: z.string().min(1).max(500).optional() });
-const retryOptions = z.strictObject({ forget: z.array(z.string().max(128)).max(200).default([]) });
+/** A step's name, and its key. */
+const titleMax = 128 + ':'.length + 256;
+const retryOptions = z.strictObject({ forget: z.array(z.string().max(titleMax)).max(200).default([]) });
 
 /** From a body such as `{"timeout":"30s"}`, or none. Throws `BadInputError`, `InvalidDurationError`. */
 export const awaitMsOf = (body: Uint8Array): number => awaitMs(optionsOf(awaitOptions, body).timeout);

@@ -2,7 +2,7 @@
 import type { Random } from '../kernel/random.ts';
 import { backoffMs } from '../kernel/backoff.ts';
 import type { Outcome, Runnable } from './executor.ts';
-import type { Failure, Step, TaskRecord } from './record.ts';
+import { type Failure, isNamed, type TaskRecord } from './record.ts';
 import { charged, completed, dead, failed, rejected } from './transitions.ts';
 
 /** A longer wait goes through SCHED: a nak'ed message takes one of its consumer's places while it waits. */
@@ -47,10 +47,6 @@ const afterFailure = (
   const waiting = failed(alone ? { ...kept, alone } : kept, error, until, delayMs > nakMaxMs);
   return { ...waiting, failures };
 };
-
-/** By its name, which all its keys share, or by `<name>:<key>`. */
-const isNamed = ({ name, key }: Pick<Step, 'name' | 'key'>, names: readonly string[]): boolean =>
-  names.includes(name) || (key !== undefined && names.includes(`${name}:${key}`));
 
 const pastDeadline = ({ deadline }: TaskRecord, last: Failure): Failure => ({
   code: 'deadline_exceeded',

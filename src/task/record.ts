@@ -135,6 +135,10 @@ export const stepsMax = 200;
 export const isTerminal = ({ status }: { readonly status: string }): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'dead';
 
+/** By its name, which all its keys share, or by `<name>:<key>`. */
+export const isNamed = ({ name, key }: Pick<Step, 'name' | 'key'>, names: readonly string[]): boolean =>
+  names.includes(name) || (key !== undefined && names.includes(`${name}:${key}`));
+
 type Place = Pick<Held, 'stream' | 'seq'>;
 
 export const holds = (record: TaskRecord, { stream, seq }: Place): boolean =>

@@ -13,14 +13,14 @@ import { decodeEnvelope } from './envelope.ts';
 import { inputHash, type Outgoing } from './message.ts';
 import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, isTerminal, type Step } from './record.ts';
+import { decodeRecord, encodeRecord, isNamed, isTerminal, type Step } from './record.ts';
 import { failed, firstRecord } from './transitions.ts';
 import { submitTask } from './submit.ts';
 
 export interface RedriveOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  /** Names of recorded steps to make anew; none. */
+  /** Recorded steps to make anew, by `<name>` or `<name>:<key>`; none. */
   readonly forget?: readonly string[];
 }
 
@@ -53,7 +53,7 @@ export const redrive = async (
     nonce: ports.random.nonce(),
     redriveOf: id,
   };
-  const steps = (await stepsOf(ports, recordKey)).filter(({ name }) => !forget.includes(name));
+  const steps = (await stepsOf(ports, recordKey)).filter((step) => !isNamed(step, forget));
   const resume = await carryOver(ports, task, steps);
   await submitTask(ports, { ...task, resume }, true);
   return { id: next };

@@ -48,6 +48,33 @@ test('it makes anew what it is told to forget', async () => {
   expect(ran).toEqual(['charge', 'receipt', 'receipt']);
 });
 
+test('of a step with keys it makes one anew that is named with its key, and all by the name alone', async () => {
+  const ran: string[] = [];
+  const long = 'k'.repeat(256);
+  const fetch = defineTask({
+    name: 'fetch',
+    input: z.null(),
+    retry: { max: 1 },
+    run: async (ctx) => {
+      for (const key of ['one', 'two', long]) await ctx.step('page', () => void ran.push(key), { key });
+      throw new Error('not yet');
+    },
+  });
+  const { client, idle, close } = await testRuntime(defineApp({ tasks: [fetch] }));
+  onTestFinished(() => close());
+  let { id } = await client.submit(fetch, null);
+  await idle();
+  const redriven = async (...forget: readonly string[]): Promise<readonly string[]> => {
+    ran.length = 0;
+    ({ id } = await client.run(fetch, id).retry({ forget }));
+    await idle();
+    return [...ran];
+  };
+  expect(await redriven('page:two', `page:${long}`)).toEqual(['two', long]);
+  expect(await redriven('two')).toEqual([]);
+  expect(await redriven('page')).toEqual(['one', 'two', long]);
+});
+
 test('asking twice redrives once', async () => {
   const { client, pay, dead, ran, idle } = await world(2);
   const [first, second] = await Promise.all([dead.retry(), dead.retry()]);
