@@ -3,7 +3,6 @@
  * journal is asked first of all, for a call that is recorded needs nothing else.
  */
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider';
-import { ModelUnavailableError } from '../kernel/errors.ts';
 import { linked } from '../kernel/signal.ts';
 import type { Underway } from '../task/journal.ts';
 import { throughJson } from '../task/json.ts';
@@ -11,10 +10,11 @@ import { asksAnew } from './cache.ts';
 import { type Answer, answerOf, type Recorded, recall } from './content.ts';
 import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
 import { callHash } from './key.ts';
-import { nameOf, paid } from './paid.ts';
+import { paid } from './paid.ts';
 import type { Passage } from './passage.ts';
-import { type Provider, route } from './route.ts';
+import { nameOf, type Provider, route } from './route.ts';
 import type { Call, CallPorts, CallScope } from './scope.ts';
+import { blame, leftAlone } from './unanswered.ts';
 import { noBill } from './usage.ts';
 import { patienceOf } from './waiting.ts';
 
@@ -109,10 +109,7 @@ const firstOf = async (one: Call, providers: readonly Provider[], underway: Unde
     }
   }
   if (failures.length > 0) throw thrownFor(scope.name, failures);
-  one.all.ports.metrics.modelErrors.labels(scope.name, 'broken').inc();
-  const retryAfterMs = Math.min(...providers.map(({ breaker }) => breaker.waitMs()));
-  const message = `model "${scope.name}": its providers have failed too often; they are tried again in ${retryAfterMs} ms`;
-  throw new ModelUnavailableError(message, { retryAfterMs, untried: true });
+  throw leftAlone(one.all.ports.metrics, 'model', scope.name, providers);
 };
 
 /** The process that made the call is gone, and whether its provider ended it nobody knows: its log will tell. */
@@ -130,13 +127,14 @@ const failed = (one: Call, provider: Provider, entered: number, error: unknown):
   const { all, scope, signal } = one;
   const { metrics, queue, log } = all.ports;
   const failure = failureOf(error, queue.now());
-  provider.breaker.failed([entered], failure.ill && !signal.aborted);
   metrics.modelCalls.labels(scope.name, signal.aborted ? 'aborted' : 'failed').inc();
-  if (signal.aborted) return failure;
+  if (signal.aborted) {
+    provider.breaker.failed([entered], false); // It may have been the probe, which is for another now.
+    return failure;
+  }
+  blame(all.permits, provider, [entered], failure);
   metrics.modelErrors.labels(scope.name, failure.reason).inc();
   const by = nameOf(provider);
   log.debug({ err: error, model: scope.name, by, reason: failure.reason }, 'a call of a model failed');
-  if (failure.reason === 'busy' && failure.retryAfterMs !== undefined)
-    for (const budget of provider.budgets) all.permits.penalize(budget, failure.retryAfterMs, `${by} is busy`);
   return failure;
 };

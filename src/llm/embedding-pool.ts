@@ -5,8 +5,8 @@
 import { unlessAborted } from '../kernel/signal.ts';
 import { asked, type Embedded, type EmbeddingPorts, type EmbeddingRequest } from './embedding-call.ts';
 import type { Embedder } from './embedding-entry.ts';
-import { nameOf } from './embedding-record.ts';
-import { failureOf, type ModelFailure } from './failure.ts';
+import { failureOf } from './failure.ts';
+import { blame } from './unanswered.ts';
 
 /** A request, and who waits for it. */
 interface Waiting {
@@ -77,25 +77,10 @@ const together = async (all: EmbeddingPorts, embedder: Embedder, waiting: readon
     }
   } catch (error) {
     const failure = failureOf(error, all.ports.queue.now());
-    if (call.some(({ request }) => !request.signal.aborted)) failed(all, embedder, call, failure);
+    const entered = call.map((each) => each.entered);
+    if (call.some(({ request }) => !request.signal.aborted)) blame(all.permits, embedder, entered, failure);
     // Refused together: nobody knows for whose sake, so each asks for itself.
     if (call.length > 1 && !failure.elsewhere) for (const one of call) void together(all, embedder, [one]);
     else for (const { reject } of call) reject(error);
   }
-};
-
-/** What the provider's failure means for it: once, for however many have asked. */
-const failed = (
-  { permits }: EmbeddingPorts,
-  embedder: Embedder,
-  call: readonly Waiting[],
-  failure: ModelFailure,
-): void => {
-  const { ill, reason, retryAfterMs } = failure;
-  embedder.breaker.failed(
-    call.map(({ entered }) => entered),
-    ill,
-  );
-  if (reason !== 'busy' || retryAfterMs === undefined) return;
-  for (const budget of embedder.budgets) permits.penalize(budget, retryAfterMs, `${nameOf(embedder)} is busy`);
 };

@@ -7,6 +7,7 @@ import { optional } from '../kernel/optional.ts';
 import { asJson } from './as-json.ts';
 import type { Embedded } from './embedding-call.ts';
 import type { Embedder } from './embedding-entry.ts';
+import { nameOf } from './route.ts';
 import { bill } from './usage.ts';
 
 const recorded = z.object({
@@ -28,8 +29,6 @@ export const recall = (value: unknown, step: string): Recorded => {
   if (data) return data;
   throw new NonRetryableError(`step "${step}" is recorded, but not as embeddings`);
 };
-
-export const nameOf = ({ model }: Embedder): string => `${model.provider}/${model.modelId}`;
 
 /** What was paid for, counted under the app's name for the model. */
 export const paid = (metrics: Metrics, name: string, embedder: Embedder, answer: Embedded): Recorded => {

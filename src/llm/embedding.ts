@@ -3,7 +3,6 @@
  * calls of one moment put together on the way out.
  */
 import type { EmbeddingModelV4, EmbeddingModelV4CallOptions } from '@ai-sdk/provider';
-import { ModelUnavailableError } from '../kernel/errors.ts';
 import { optional } from '../kernel/optional.ts';
 import { linked } from '../kernel/signal.ts';
 import type { Attempt } from '../task/executor.ts';
@@ -13,12 +12,13 @@ import { asksAnew, type Cache } from './cache.ts';
 import { asV4, type Embedder, type Embeddings } from './embedding-entry.ts';
 import type { EmbeddingPorts, EmbeddingRequest } from './embedding-call.ts';
 import { type Embed, embeddingPool } from './embedding-pool.ts';
-import { nameOf, paid, recall, type Recorded } from './embedding-record.ts';
+import { paid, recall, type Recorded } from './embedding-record.ts';
 import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
 import { callHash, type Equals } from './key.ts';
 import type { ModelOptions } from './layer.ts';
-import { route } from './route.ts';
+import { nameOf, route } from './route.ts';
 import { providerTransport } from './transport.ts';
+import { leftAlone } from './unanswered.ts';
 import { noBill } from './usage.ts';
 import { patienceOf } from './waiting.ts';
 
@@ -155,10 +155,7 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
     }
   }
   if (failures.length > 0) throw thrownFor(name, failures);
-  ports.metrics.modelErrors.labels(name, 'broken').inc();
-  const retryAfterMs = Math.min(...providers.map((each) => each.breaker.waitMs()));
-  const message = `embedding model "${name}": its providers have failed too often; they are tried again in ${retryAfterMs} ms`;
-  throw new ModelUnavailableError(message, { retryAfterMs, untried: true });
+  throw leftAlone(ports.metrics, 'embedding model', name, providers);
 };
 
 const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: AbortSignal): EmbeddingRequest => {

@@ -5,12 +5,10 @@ import type { Underway } from '../task/journal.ts';
 import { type Answer, type Recorded, record } from './content.ts';
 import { permitted } from './permission.ts';
 import { generate, stream } from './provider.ts';
-import type { Provider } from './route.ts';
+import { nameOf, type Provider } from './route.ts';
 import type { Call } from './scope.ts';
 import { actual, bill } from './usage.ts';
 import type { AnswerHeaders, WireCall } from './wire-call.ts';
-
-export const nameOf = ({ model }: Provider): string => `${model.provider}/${model.modelId}`;
 
 /** Waits for the permits, asks the provider, settles. */
 export const paid = async (one: Call, provider: Provider, underway: Underway): Promise<Recorded> => {

@@ -12,6 +12,9 @@ export interface Provider extends Pick<ModelEntry, 'budgets' | 'price' | 'cacheM
   readonly transport: Transport;
 }
 
+export const nameOf = ({ model }: { readonly model: Pick<LanguageModelV4, 'provider' | 'modelId'> }): string =>
+  `${model.provider}/${model.modelId}`;
+
 /** Waits that differ by less are one: the order in the config decides. */
 const grainMs = 250;
 
