@@ -108,8 +108,9 @@ export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   cancel(reason?: string): Promise<void>;
   /**
    * Submits a dead task anew, from its dead letter, as a run of its own that is given the recorded steps, but for those
-   * named in `forget`, by `<name>` or `<name>:<key>`. Asking again answers the same new id. Throws NotFoundError for a run that is not dead,
-   * InvalidInputError where its input can never run.
+   * named in `forget`, by `<name>` or `<name>:<key>`. Asking again answers the same new id. Throws NotFoundError for a run
+   * that is not dead, InvalidInputError where its input can never run, IdConflictError while the redrive of an earlier task
+   * of this id is remembered.
    */
   retry(options?: { readonly forget?: readonly string[] }): Promise<{ readonly id: string }>;
 }

@@ -132,7 +132,7 @@ export class ModelUnavailableError extends TroupeError {
   }
 }
 
-/** The id is taken by a task with another input. */
+/** The id is taken by a task with another input, or that of a redrive by the redrive of an earlier task. */
 export class IdConflictError extends TroupeError {
   override readonly name = 'IdConflictError';
   override readonly code = 'id_conflict';

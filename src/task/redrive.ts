@@ -3,7 +3,7 @@
  * comes from. It goes through the door like any other, so what was unknown or misconfigured may be well by now.
  */
 import { encodeId, idBytesMax, splitTaskKey, taskKey } from '../bus/subjects.ts';
-import { InvalidInputError, NotFoundError } from '../kernel/errors.ts';
+import { IdConflictError, InvalidInputError, NotFoundError } from '../kernel/errors.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import type { Admission } from './admission.ts';
 import { type DeadLetter, inputOf, readDeadLetter } from './dead-letter.ts';
@@ -13,7 +13,7 @@ import { decodeEnvelope } from './envelope.ts';
 import { inputHash, type Outgoing } from './message.ts';
 import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, isNamed, isTerminal, type Step } from './record.ts';
+import { decodeRecord, encodeRecord, isNamed, isTerminal, type Step, type TaskRecord } from './record.ts';
 import { failed, firstRecord } from './transitions.ts';
 import { submitTask } from './submit.ts';
 
@@ -26,7 +26,8 @@ export interface RedriveOptions {
 
 /**
  * Each dead task is redriven once: asking again answers the same new id. Throws `NotFoundError` where there is no dead
- * letter, and what the door throws: `InvalidInputError`, `UnknownTaskError`, `OverloadedError`.
+ * letter, `IdConflictError` where the new id is that of an earlier death's redrive still, and what the door throws:
+ * `InvalidInputError`, `UnknownTaskError`, `OverloadedError`.
  */
 export const redrive = async (
   { ports, admission, forget = [] }: RedriveOptions,
@@ -54,23 +55,36 @@ export const redrive = async (
     redriveOf: id,
   };
   const steps = (await stepsOf(ports, recordKey)).filter((step) => !isNamed(step, forget));
-  const resume = await carryOver(ports, task, steps);
+  const resume = await carryOver(ports, task, steps, Date.parse(letter.deadAt));
   await submitTask(ports, { ...task, resume }, true);
   return { id: next };
 };
 
 /**
  * Submitted again, its handler would begin before the record could say that there is nothing to do. A record that may be
- * forgotten by now has left its end in the history.
+ * forgotten by now has left its end in the history, until the id is used again.
  */
-const hasEnded = async (ports: TaskPorts, recordKey: string, { deadAt }: DeadLetter): Promise<boolean> => {
+const hasEnded = async (ports: TaskPorts, recordKey: string, letter: DeadLetter): Promise<boolean> => {
   const entry = await ports.records.get(recordKey);
   const record = entry && decodeRecord(entry.value);
-  if (record) return isTerminal(record);
-  if (ports.queue.now() - Date.parse(deadAt) < ports.recordLifeMs() / 2) return false;
+  if (record) {
+    if (isOfEarlier(record, letter)) throw taken(record);
+    return isTerminal(record);
+  }
+  if (ports.queue.now() - Date.parse(letter.deadAt) < ports.recordLifeMs() / 2) return false;
   const { type, id } = splitTaskKey(recordKey);
-  return (await ports.history.task(type, id))?.finishedAt !== undefined;
+  const row = await ports.history.task(type, id);
+  return row?.finishedAt !== undefined && !isOfEarlier(row, letter);
 };
+
+/** Whether it is a redrive of a task that had the same id before this one, and died too. */
+const isOfEarlier = ({ createdAt }: Pick<TaskRecord, 'createdAt'>, { deadAt }: DeadLetter): boolean =>
+  Date.parse(createdAt) < Date.parse(deadAt);
+
+const taken = ({ type, id, status }: TaskRecord): IdConflictError =>
+  new IdConflictError(
+    `${type} "${id}" is ${status}, and was there before this task died; redrive it when that id is forgotten, an hour after its end by default`,
+  );
 
 /** `a`, `a-r1`, `a-r1-r1`: the lineage is in the name, and in `redriveOf`. */
 const successor = (id: string): string => {
@@ -115,10 +129,11 @@ const stepsOf = async (ports: TaskPorts, recordKey: string): Promise<readonly St
 
 /**
  * Writes the new task's record, waiting for the message that follows; answers the number of that wait. Where an earlier
- * redrive of the same task has written it, that one's steps stand, and its wait may still want a message.
+ * redrive of the same task has written it, that one's steps stand, and its wait may still want a message. It is never
+ * older than the death that it comes from, though that was written by another's clock.
  */
-const carryOver = async (ports: TaskPorts, task: Outgoing, steps: readonly Step[]): Promise<number> => {
-  const now = ports.queue.now();
+const carryOver = async (ports: TaskPorts, task: Outgoing, steps: readonly Step[], deadAt: number): Promise<number> => {
+  const now = Math.max(ports.queue.now(), deadAt);
   const { key, tenant, group, title, deadlineMs } = task.envelope;
   const origin = optional({
     id: task.id,

@@ -108,6 +108,68 @@ test('one that has ended is not redriven again, when its record is forgotten eit
   expect(handled).toEqual(['o1', id]);
 });
 
+/** A task that dies of each input but a mended one, and whose record lives for an hour. */
+const mendable = async () => {
+  const ran: number[] = [];
+  const mended = new Set<number>();
+  const pay = defineTask({
+    name: 'pay',
+    input: z.object({ n: z.number() }),
+    output: z.object({ n: z.number() }),
+    retry: { max: 1 },
+    run: async (_ctx, { n }) => {
+      ran.push(n);
+      if (!mended.has(n)) throw new Error('away');
+      return { n };
+    },
+  });
+  const { client, clock, idle, close } = await testRuntime(defineApp({ tasks: [pay] }));
+  onTestFinished(() => close());
+  const dies = async (n: number) => {
+    const run = await client.submit(pay, { n }, { id: 'a' });
+    await idle();
+    expect((await run.status()).status).toBe('dead');
+    return run;
+  };
+  const resultOf = (id: string) => client.run(pay, id).result();
+  return { dies, resultOf, ran, mended, clock };
+};
+
+test('an id that is used again, and dies again, is redriven again, however long after it died', async () => {
+  const { dies, resultOf, ran, mended, clock } = await mendable();
+  const first = await dies(1);
+  mended.add(1);
+  await resultOf((await first.retry()).id);
+  await clock.advance('1d');
+  const second = await dies(2);
+  mended.add(2);
+  await clock.advance('45m');
+  const { id } = await second.retry();
+  expect(await resultOf(id)).toEqual({ n: 2 });
+  await clock.advance('3h');
+  expect(await second.retry()).toEqual({ id });
+  expect(ran).toEqual([1, 1, 2, 2]);
+});
+
+test('while the redrive of an earlier task of its id is remembered, a dead one is told to wait', async () => {
+  const { dies, resultOf, ran, mended, clock } = await mendable();
+  const first = await dies(1);
+  await clock.advance('50m');
+  mended.add(1);
+  await resultOf((await first.retry()).id);
+  mended.delete(1);
+  await clock.advance('11m');
+  const second = await dies(1);
+  mended.add(1);
+  await expect(second.retry()).rejects.toMatchObject({
+    code: 'id_conflict',
+    message: expect.stringContaining('pay "a-r1" is completed, and was there before this task died'),
+  });
+  await clock.advance('1h');
+  await resultOf((await second.retry()).id);
+  expect(ran).toEqual([1, 1, 1, 1]);
+});
+
 test('asked for twice at once, with steps to forget and without, it runs', async () => {
   const { client, pay, dead } = await world(1);
   const [first, second] = await Promise.all([dead.retry(), dead.retry({ forget: ['charge', 'receipt'] })]);
