@@ -23,7 +23,7 @@ export interface DoorsOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
   /** Where tasks may wait. */
-  readonly store: Pick<Store, 'countByStatus'>;
+  readonly store: Pick<Store, 'countByStatus' | 'endedBefore'>;
 }
 
 type Find = (recordKey: string) => Promise<TaskStatus | undefined>;

@@ -2,7 +2,7 @@
 import { RefusedError, UnavailableError } from '../kernel/errors.ts';
 import { refusal } from './memory-refusal.ts';
 import { isLater, latest, taskName } from './rows.ts';
-import type { DeadLetterRow, Mark, Store, TaskRow } from './store.ts';
+import type { AskedTask, DeadLetterRow, Mark, Store, TaskName, TaskRow } from './store.ts';
 
 export interface MemoryStore extends Store {
   /** Whether it answers: false is a database that is down. What was stored stays. */
@@ -27,6 +27,13 @@ export const memoryStore = (): MemoryStore => {
       .filter((letter) => letter.type === type && letter.id === id)
       .toSorted((a, b) => (isLater(a, b) ? 1 : -1));
 
+  const hasEndedBefore = (name: TaskName, time: string): boolean => {
+    const ended = tasks.get(taskName(name))?.finishedAt;
+    return ended !== undefined && Date.parse(ended) < Date.parse(time);
+  };
+  const rowOf = ({ since, ...name }: AskedTask): TaskRow | undefined =>
+    since !== undefined && hasEndedBefore(name, since) ? undefined : tasks.get(taskName(name));
+
   return {
     project: (rows, mark) =>
       answer(() => {
@@ -45,7 +52,8 @@ export const memoryStore = (): MemoryStore => {
     mark: (stream) => answer(() => marks.get(stream)),
     task: (type, id) => answer(() => tasks.get(taskName({ type, id }))),
     deadLetters: (type, id) => answer(() => lettersOf(type, id)),
-    countByStatus: (asked) => answer(() => counted(asked.flatMap((task) => tasks.get(taskName(task)) ?? []))),
+    countByStatus: (asked) => answer(() => counted(asked.flatMap((task) => rowOf(task) ?? []))),
+    endedBefore: (asked, time) => answer(() => asked.filter((name) => hasEndedBefore(name, time))),
     migrate: () => answer(() => undefined),
     ready: () => Promise.resolve(available),
     close: async () => {

@@ -12,6 +12,7 @@ export const noStore: Store = {
   task: unavailable,
   deadLetters: unavailable,
   countByStatus: unavailable,
+  endedBefore: unavailable,
   migrate: unavailable,
   ready: () => Promise.resolve(true),
   close: () => Promise.resolve(),

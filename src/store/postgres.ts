@@ -10,12 +10,13 @@ import { deadLetters, marks, steps, tasks } from './schema.ts';
 import {
   countStatement,
   deadLettersStatement,
+  endedStatement,
   forgottenStatement,
   markStatement,
   stepsStatement,
   tasksStatement,
 } from './statements.ts';
-import type { Store, TaskRow } from './store.ts';
+import type { Store, TaskName, TaskRow } from './store.ts';
 import type { Statement } from './upsert.ts';
 
 export interface PostgresStoreOptions {
@@ -44,6 +45,8 @@ export const postgresStore = ({ url, log, poolSize = 4 }: PostgresStoreOptions):
     task: (type, id) => read((client) => readTask(client, type, id)),
     deadLetters: (type, id) => read((client) => readDeadLetters(client, type, id)),
     countByStatus: (asked) => read((client) => countByStatus(client, asked)),
+    endedBefore: (asked, time) =>
+      read(async (client) => (await execute<TaskName>(client, endedStatement(asked, time))).rows),
     migrate: () => migrate(url, log),
     ready: () =>
       read((client) => client.query('select 1')).then(

@@ -1,7 +1,7 @@
 /** What `project` sends. */
 import { inserter, type Statement } from './upsert.ts';
 import { deadLetters, marks, steps, tasks } from './schema.ts';
-import type { DeadLetterRow, Mark, TaskRow } from './store.ts';
+import type { AskedTask, DeadLetterRow, Mark, TaskName, TaskRow } from './store.ts';
 
 const later = (table: string) => (sets: string) =>
   `update set ${sets} where (excluded.incarnation, excluded.revision) > (${table}.incarnation, ${table}.revision)`;
@@ -24,10 +24,17 @@ export const deadLettersStatement = (rows: readonly DeadLetterRow[]): Statement 
 export const markStatement = (mark: Mark): Statement => upsertMark([mark]);
 
 /** Arrays, as a statement takes no more than 65,535 parameters, and a group may be larger. */
-export const countStatement = (asked: readonly Pick<TaskRow, 'type' | 'id'>[]): Statement => ({
+export const countStatement = (asked: readonly AskedTask[]): Statement => ({
   text: `select status, count(*)::int as tasks
-    from unnest($1::text[], $2::text[]) as asked (type, id) join tasks using (type, id) group by status`,
-  values: [asked.map(({ type }) => type), asked.map(({ id }) => id)],
+    from unnest($1::text[], $2::text[], $3::timestamptz[]) as asked (type, id, since) join tasks using (type, id)
+    where since is null or finished_at is null or finished_at >= since group by status`,
+  values: [asked.map(({ type }) => type), asked.map(({ id }) => id), asked.map(({ since }) => since ?? null)],
+});
+
+export const endedStatement = (asked: readonly TaskName[], time: string): Statement => ({
+  text: `select type, id from unnest($1::text[], $2::text[]) as asked (type, id) join tasks using (type, id)
+    where finished_at < $3`,
+  values: [asked.map(({ type }) => type), asked.map(({ id }) => id), time],
 });
 
 const flat = (rows: readonly TaskRow[]) =>

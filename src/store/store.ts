@@ -79,6 +79,13 @@ export interface Mark {
   readonly digest: string;
 }
 
+export type TaskName = Pick<TaskRow, 'type' | 'id'>;
+
+export interface AskedTask extends TaskName {
+  /** ISO 8601. What ended before it was another task of the same id. */
+  readonly since?: string;
+}
+
 export interface Store {
   /**
    * Writes a batch, and its mark, in one transaction. A row of an older or equal `(incarnation, revision)` than the
@@ -96,7 +103,9 @@ export interface Store {
   /** Oldest first. Throws `UnavailableError`. */
   deadLetters(type: string, id: string): Promise<readonly DeadLetterRow[]>;
   /** How many of these tasks have which status; those that it does not know have none. Throws `UnavailableError`. */
-  countByStatus(tasks: readonly Pick<TaskRow, 'type' | 'id'>[]): Promise<Readonly<Record<string, number>>>;
+  countByStatus(tasks: readonly AskedTask[]): Promise<Readonly<Record<string, number>>>;
+  /** Those of these tasks that ended before a time, ISO 8601. Throws `UnavailableError`. */
+  endedBefore(tasks: readonly TaskName[], time: string): Promise<readonly TaskName[]>;
   /** Brings the schema up to date, one migrator at a time. Throws `UnavailableError`, or what the database says. */
   migrate(): Promise<void>;
   /** Whether the database answers now. Never throws. */

@@ -2,9 +2,11 @@
  * Tasks that are counted together: one key a task, whatever door it came by. The key is there before the task is
  * accepted, so that a full bucket refuses the task and not its member; it goes by itself unless the task is accepted.
  */
+import { z } from 'zod';
 import { buckets, encodeId, streams } from '../bus/subjects.ts';
 import { bucket } from '../kv/bucket.ts';
 import { ConflictError, OverloadedError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { encodeJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
 
 /** How long a group remembers a task, from when it is submitted or due. */
@@ -14,27 +16,35 @@ const announcedLifeMs = 120_000;
 const retryMs = 250;
 const giveUpAfterMs = 30_000;
 const overloadedRetryMs = 1_000;
-const member = new TextEncoder().encode('{}');
-/** Larger than a member with its longer TTL, which a full bucket then takes in its place. */
-const announced = new TextEncoder().encode('{"accepted":false}');
+const readsAtOnce = 8_192;
+/** What a key says. */
+const told = z.object({ submittedAt: z.int().min(0).max(8.64e15) });
 
 type GroupPorts = Pick<TaskPorts, 'queue' | 'clock' | 'random'> & Partial<Pick<TaskPorts, 'log'>>;
 
 export interface Member {
   readonly group: string;
   readonly recordKey: string;
-  /** Epoch ms, where it is delayed. */
+  /** Epoch ms. */
+  readonly submittedAt: number;
+  /** Likewise, where it is delayed. */
   readonly dueAt: number | undefined;
 }
 
 /**
- * Accepts a task as a member of its group. Throws `OverloadedError` where the group takes no more, and `TimeoutError` or
- * `UnavailableError` after 30 s; it may be accepted then, and the same again is safe.
+ * Accepts a task as a member of its group; one that is known already, as submitted when `accept` says that it was. Throws
+ * `OverloadedError` where the group takes no more, and `TimeoutError` or `UnavailableError` after 30 s; it may be accepted
+ * then, and the same again is safe.
  */
-export const acceptAsMember = async <T>(ports: GroupPorts, joining: Member, accept: () => Promise<T>): Promise<T> => {
+export const acceptAsMember = async <T extends Partial<Pick<Member, 'submittedAt'>>>(
+  ports: GroupPorts,
+  joining: Member,
+  accept: () => Promise<T>,
+): Promise<T> => {
   await persist(ports, () => announce(ports, joining));
   const accepted = await accept();
-  await persist(ports, () => join(ports, joining));
+  const { submittedAt = joining.submittedAt } = accepted;
+  await persist(ports, () => join(ports, { ...joining, submittedAt }));
   return accepted;
 };
 
@@ -42,6 +52,8 @@ const groupsOf = ({ queue }: GroupPorts) => bucket(queue, buckets.groups);
 const keyOf = ({ group, recordKey }: Member): string => `${encodeId(group)}.${recordKey}`;
 
 const announce = async (ports: GroupPorts, joining: Member): Promise<void> => {
+  // Larger than a member with its longer TTL, which a full bucket then takes in its place.
+  const announced = encodeJson({ submittedAt: joining.submittedAt, accepted: false });
   try {
     await groupsOf(ports).update(keyOf(joining), announced, 0, { ttlMs: announcedLifeMs });
   } catch (error) {
@@ -57,7 +69,7 @@ const announce = async (ports: GroupPorts, joining: Member): Promise<void> => {
 const join = async (ports: GroupPorts, joining: Member): Promise<void> => {
   const ttlMs = memberLifeMs + Math.max(0, (joining.dueAt ?? 0) - ports.queue.now());
   try {
-    await groupsOf(ports).put(keyOf(joining), member, { ttlMs });
+    await groupsOf(ports).put(keyOf(joining), encodeJson({ submittedAt: joining.submittedAt }), { ttlMs });
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     // Replicas may have no room even for what takes the place of more. Its task is accepted, and must not be submitted twice.
@@ -79,9 +91,39 @@ const persist = async ({ clock, random }: GroupPorts, write: () => Promise<void>
   }
 };
 
+const prefixOf = (group: string): string => `$KV.${buckets.groups}.${encodeId(group)}.`;
+
 /** The record keys of all that were submitted as `group`. */
 export const membersOf = async ({ queue }: Pick<TaskPorts, 'queue'>, group: string): Promise<readonly string[]> => {
-  const prefix = `$KV.${buckets.groups}.${encodeId(group)}.`;
+  const prefix = prefixOf(group);
   const found = await queue.subjects(streams.bucket(buckets.groups), `${prefix}>`);
   return [...found.keys()].map((subject) => subject.slice(prefix.length));
+};
+
+/** When these members were submitted, epoch ms, by record key; those are absent that nobody knows that of. */
+export const submissionsOf = async (
+  { queue }: Pick<TaskPorts, 'queue'>,
+  group: string,
+  members: readonly string[],
+): Promise<ReadonlyMap<string, number>> => {
+  const prefix = prefixOf(group);
+  const submissions = new Map<string, number>();
+  for (let read = 0; read < members.length; read += readsAtOnce) {
+    const subjects = members.slice(read, read + readsAtOnce).map((recordKey) => prefix + recordKey);
+    for (const { subject, data } of (await queue.lastOfEach(streams.bucket(buckets.groups), subjects)).values()) {
+      const submittedAt = submittedAtOf(data);
+      if (submittedAt !== undefined) submissions.set(subject.slice(prefix.length), submittedAt);
+    }
+  }
+  return submissions;
+};
+
+const decoder = new TextDecoder();
+
+const submittedAtOf = (data: Uint8Array): number | undefined => {
+  try {
+    return told.parse(JSON.parse(decoder.decode(data))).submittedAt;
+  } catch {
+    return undefined; // Written by an earlier version, or by hand.
+  }
 };

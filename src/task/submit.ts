@@ -2,6 +2,7 @@
 import { streams, subjects, taskKey } from '../bus/subjects.ts';
 import type { StreamPublishOptions } from '../bus/queue.ts';
 import { IdConflictError, OverloadedError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { optional } from '../kernel/optional.ts';
 import { acceptAsMember } from './group.ts';
 import { encodeHeaders, inputHashOf, type Outgoing } from './message.ts';
 import { header } from './headers.ts';
@@ -16,6 +17,8 @@ export type SubmitPorts = Pick<TaskPorts, 'queue' | 'records' | 'clock' | 'rando
 export interface Accepted {
   /** The id was known, with the same input: this is the earlier task. */
   readonly duplicate: boolean;
+  /** When that was submitted, epoch ms, if it has a record. */
+  readonly submittedAt?: number;
 }
 
 /** How long to go on asking a server that does not answer. */
@@ -32,7 +35,8 @@ const overloadedRetryMs = 1_000;
 export const submitTask = (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
   const { group } = task.envelope;
   if (group === undefined) return accept(ports, task, givenId);
-  const joining = { group, recordKey: taskKey(task.type, task.id), dueAt: dueOf(ports, task) };
+  const { submittedAt = ports.queue.now() } = task;
+  const joining = { group, recordKey: taskKey(task.type, task.id), submittedAt, dueAt: dueOf(ports, task) };
   return acceptAsMember(ports, joining, () => accept(ports, task, givenId));
 };
 
@@ -40,7 +44,7 @@ const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Pro
   const recordKey = taskKey(task.type, task.id);
   // Of a task that has ended nothing must be stored: a worker would begin with it before it finds that out.
   const ended = givenId ? await peek(ports, recordKey) : undefined;
-  if (ended) return asDuplicate(task, ended.inputHash);
+  if (ended) return asDuplicate(task, ended);
   // The message first, the record then: whatever becomes of an earlier task meanwhile, one of the two shows it.
   const place = placeOf(ports, task, recordKey);
   const storing = store(ports, task, place);
@@ -55,7 +59,7 @@ const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Pro
     }));
   const record = known && decodeRecord(known.value);
   if (record && seq !== undefined && holds(record, { stream: place.stream, seq })) return { duplicate: false };
-  if (record) return asDuplicate(task, record.inputHash);
+  if (record) return asDuplicate(task, record);
   return seq === undefined ? compareStored(ports, task, place, recordKey) : { duplicate: false };
 };
 
@@ -120,13 +124,17 @@ const compareStored = async (
 ): Promise<Accepted> => {
   const stored = await queue.last(stream, subject);
   if (stored?.headers[header.nonce] === task.nonce) return { duplicate: false };
-  if (stored) return asDuplicate(task, inputHashOf(stored));
+  if (stored) return asDuplicate(task, { inputHash: inputHashOf(stored) });
   const entry = await records.get(recordKey); // It has been settled since.
-  return asDuplicate(task, entry && decodeRecord(entry.value)?.inputHash);
+  return asDuplicate(task, entry && decodeRecord(entry.value));
 };
 
-const asDuplicate = (task: Outgoing, hash: string | undefined): Accepted => {
-  if (hash === undefined || hash === task.hash) return { duplicate: true };
+const asDuplicate = (
+  task: Outgoing,
+  { inputHash, createdAt }: Partial<Pick<TaskRecord, 'inputHash' | 'createdAt'>> = {},
+): Accepted => {
+  if (inputHash === undefined || inputHash === task.hash)
+    return optional({ duplicate: true, submittedAt: createdAt === undefined ? undefined : Date.parse(createdAt) });
   throw new IdConflictError(
     `id "${task.id}" belongs to an earlier "${task.type}" with another input; give this one another id`,
   );

@@ -96,7 +96,7 @@ onBothGrounds((make) => {
     await submit('x', { input: 1 });
     await becomes('x');
     await expect(submit('x', { input: 2 })).rejects.toMatchObject({ code: 'id_conflict' });
-    expect(await submit('x', { input: 1 })).toEqual({ duplicate: true });
+    expect(await submit('x', { input: 1 })).toEqual({ duplicate: true, submittedAt: expect.any(Number) });
     const post = (body: string) => eventually(queue.publish('tasks.t', bytes(body), { headers: { 'Troupe-Id': 'x' } }));
     for (const body of ['2', '3', '1']) await post(body);
     await drained();

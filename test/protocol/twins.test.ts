@@ -33,7 +33,7 @@ onBothGrounds((make) => {
     await boot('b');
     await submit('x');
     await inside.promise;
-    expect(await submit('x', { lane: 'high' })).toEqual({ duplicate: true });
+    expect(await submit('x', { lane: 'high' })).toEqual({ duplicate: true, submittedAt: expect.any(Number) });
     await submit('x', { pool: 'other' });
     await until(
       () => messages(streams.work('main', 'other')),

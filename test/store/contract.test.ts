@@ -187,6 +187,19 @@ describe.each(Object.entries(stores))('%s', (_name, open) => {
     expect(await store.countByStatus([...rows, one({})])).toEqual({ completed: 2, dead: 1, running: 1 });
   });
 
+  test('a task that ended before the time asked for is another one, and is not counted', async () => {
+    const [at, before, since] = ['2026-01-01T10:00:00.001Z', '2026-01-01T10:00:00.002Z', '2026-01-01T10:00:00.003Z'];
+    const ended = (finishedAt: string) => one({ status: 'completed', finishedAt });
+    const rows = [ended(at), ended(before), ended(since), one({ status: 'running' })];
+    await store.project(rows);
+    expect(await store.countByStatus(rows.map((each) => ({ ...each, since })))).toEqual({ completed: 1, running: 1 });
+    expect(await store.countByStatus(rows)).toEqual({ completed: 3, running: 1 });
+    const early = rows.slice(0, 2).map(({ type, id }) => expect.objectContaining({ type, id }));
+    const found = await store.endedBefore(rows, since);
+    expect(found).toHaveLength(2);
+    expect(found).toEqual(expect.arrayContaining(early));
+  });
+
   test('whatever the order and the batches, each task ends at its latest revision', async () => {
     const change = fc.record({
       id: fc.constantFrom('a', 'b', 'c'),

@@ -73,13 +73,13 @@ describe('a submit', () => {
   });
 
   test('of an id whose task is done is its duplicate, or a conflict, as long as the record lives', async () => {
-    const { submit, run, take, inWork } = await opened();
+    const { submit, run, take, inWork, queue } = await opened();
     await submit({ id: 'a', input: 1 });
     await run(
       app(async () => completed()),
       await take(),
     );
-    expect(await submit({ id: 'a', input: 1 })).toEqual({ duplicate: true });
+    expect(await submit({ id: 'a', input: 1 })).toEqual({ duplicate: true, submittedAt: queue.now() });
     await expect(submit({ id: 'a', input: 2 })).rejects.toMatchObject({ code: 'id_conflict' });
     expect(await inWork()).toBe(0);
   });
@@ -130,7 +130,7 @@ describe('a submit', () => {
     );
     done.resolve();
     expect(await submitted).toEqual({ duplicate: false });
-    expect(await submit({ id: 'a' })).toEqual({ duplicate: true });
+    expect(await submit({ id: 'a' })).toEqual({ duplicate: true, submittedAt: ports.queue.now() });
   });
 
   test('that is delayed waits in SCHED with when it was submitted, and is in its pool when it is due', async () => {
@@ -180,7 +180,8 @@ describe('a submit', () => {
   test('in a group that has room for this one alone is accepted, and stays its member', async () => {
     const { submit, ports, queue, clock } = await opened();
     const groups = bucket(queue, 'groups');
-    await groups.update('g.t.a', bytes('{"accepted":false}'), 0, { ttlMs: 120_000 });
+    const announced = JSON.stringify({ submittedAt: queue.now(), accepted: false });
+    await groups.update('g.t.a', bytes(announced), 0, { ttlMs: 120_000 });
     await fillGroups(queue);
     await groups.remove('g.t.a');
     await submit({ id: 'a', envelope: { group: 'g', delayMs: 366 * 86_400_000 } });
