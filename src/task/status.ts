@@ -1,6 +1,6 @@
 /**
- * Where a task is, and what it waits for: its record, else its pool's stream, else SCHED, else the history. Its record once
- * more before that: it may have ended between the first two looks, and the history learns of it later.
+ * Where a task is, and what it waits for: its record, else its pool's stream, else SCHED, else the history. Its pool and its
+ * record once more before that: it may have fallen due, or ended, between the looks, and the history learns of it later.
  */
 import type { ConsumerInfo, Stored } from '../bus/queue.ts';
 import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects } from '../bus/subjects.ts';
@@ -47,11 +47,12 @@ export const findTask = async (
   (await inKv(ports, recordKey)) ??
   (await inHistory(ports, recordKey));
 
-/** A task that is stored to be run, and may have no record yet. */
+/** A task that is stored to be run, and may have no record yet. It goes from SCHED to its pool, and is in both meanwhile. */
 export const findQueued = async (
   ports: Pick<TaskPorts, 'queue' | 'region'>,
   recordKey: string,
-): Promise<TaskStatus | undefined> => (await inWork(ports, recordKey)) ?? (await inSched(ports, recordKey));
+): Promise<TaskStatus | undefined> =>
+  (await inWork(ports, recordKey)) ?? (await inSched(ports, recordKey)) ?? (await inWork(ports, recordKey));
 
 const inKv = async (
   { records, blobs }: Pick<TaskPorts, 'records' | 'blobs'>,

@@ -149,3 +149,19 @@ test('a task that ends between the looks is found, though the history has not he
   };
   expect(await findTask({ ...ports, queue }, 't.a')).toMatchObject({ status: 'completed' });
 });
+
+test('a delayed task that goes to its pool between the looks is found there', async () => {
+  const { submit, ports } = await opened();
+  let moved = false;
+  const queue = {
+    ...ports.queue,
+    last: async (...[stream, subject]: Parameters<typeof ports.queue.last>) => {
+      if (stream === 'SCHED' && !moved) {
+        moved = true;
+        await submit({ id: 'a' });
+      }
+      return ports.queue.last(stream, subject);
+    },
+  };
+  expect(await findTask({ ...ports, queue }, 't.a')).toMatchObject({ status: 'queued', pool: 'default' });
+});
