@@ -39,12 +39,12 @@ interface AnyClient extends Omit<Client, 'submit' | 'submitMany' | 'run'> {
 /** Closing it closes the connection. */
 export const client = <A>({ admission, tenant, ...given }: ClientOptions): Client<A> => {
   const ports = { ...given, records: bucket(given.queue, buckets.tasks) };
-  const { life, endAll } = lives();
-  const doors = ingress(ports.bus);
+  const { life, alive, endAll } = lives();
+  const doors = ingress(ports.bus, alive);
   const entry = gate(ports);
   const find = finder(ports, doors, admission !== undefined);
   const waits = ends({ ports, find });
-  const core: Core = { ports, doors, waits, find, life };
+  const core: Core = { ports, doors, waits, find, life, alive };
   const enter = admission ? submitAtEdge({ ports, admission, entry, tenant }) : submitThroughIngress({ doors, tenant });
 
   const begun = slots(Number.POSITIVE_INFINITY);

@@ -16,6 +16,8 @@ export interface Core {
   readonly find: (recordKey: string) => Promise<TaskStatus | undefined>;
   /** A signal that aborts with the client's end, with one of `also`, or when `end` is called: call it in any case. */
   readonly life: (...also: readonly (AbortSignal | undefined)[]) => Life;
+  /** Throws `closed()` after the client's end; so does `life`. */
+  readonly alive: () => void;
 }
 
 export interface Life {
@@ -28,8 +30,14 @@ export const closed = (): UnavailableError => new UnavailableError('the client i
 /** All that goes on in a client, to be ended together. */
 export const lives = () => {
   const open = new Set<AbortController>();
+  let over = false;
+  const alive = (): void => {
+    if (over) throw closed();
+  };
   return {
+    alive,
     life: (...also: readonly (AbortSignal | undefined)[]): Life => {
+      alive();
       const controller = linked(...also);
       open.add(controller);
       const end = (): void => {
@@ -39,6 +47,7 @@ export const lives = () => {
       return { signal: controller.signal, end };
     },
     endAll: (): void => {
+      over = true;
       for (const controller of open) controller.abort(closed());
       open.clear();
     },

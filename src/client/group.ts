@@ -49,6 +49,7 @@ const done = async (core: Core, name: string, timeout: Duration | undefined): Pr
 
 /** A task that ends meanwhile, or is forgotten, needs no cancelling. */
 const cancelAll = async (core: Core, name: string): Promise<number> => {
+  core.alive();
   const places = slots(cancelsAtOnce);
   let cancelled = 0;
   let failure: { readonly error: unknown } | undefined;

@@ -32,13 +32,15 @@ const submitMs = 35_000;
 const askMs = 10_000;
 const nothing = new Uint8Array();
 
-export const ingress = (bus: Bus): Ingress => {
+/** `alive` throws where nothing more is to be asked. */
+export const ingress = (bus: Bus, alive: () => void): Ingress => {
   const ask = async <Answer>(
     subject: string,
     shape: z.ZodType<Answer>,
     data: Uint8Array = nothing,
     options: { readonly headers?: Headers; readonly timeoutMs?: number } = {},
   ): Promise<Answer> => {
+    alive();
     const message = await bus.request(subject, data, { timeoutMs: askMs, ...options }).catch((error: unknown) => {
       throw isTroupeError(error, 'unavailable') ? nobody(subject, error) : error;
     });

@@ -37,7 +37,10 @@ export const runOf = (core: Core, identity: RunIdentity): Run => {
       const status = await endOf(core, recordKey, fresh, options);
       return outputOf(identity, status ?? unknown(identity));
     },
-    status: async () => stateOf((await core.find(recordKey)) ?? unknown(identity)),
+    status: async () => {
+      core.alive();
+      return stateOf((await core.find(recordKey)) ?? unknown(identity));
+    },
     events: (options = {}) => runEvents(core, followed, options),
     uiMessageStream: (options = {}) => messageStream((follow) => runEvents(core, followed, follow), options),
     cancel: async (reason) => void (await core.doors.cancel(recordKey, reason)),
@@ -58,11 +61,12 @@ interface Patience {
 }
 
 const endOf = async (
-  { waits, ports: { clock } }: Core,
+  { waits, alive, ports: { clock } }: Core,
   recordKey: string,
   fresh: boolean,
   { timeout, abortSignal }: Patience = {},
 ): Promise<TaskStatus | undefined> => {
+  alive();
   if (timeout === undefined && abortSignal === undefined) return waits.of(recordKey, { fresh });
   const life = linked(abortSignal);
   const timer =

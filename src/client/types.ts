@@ -189,6 +189,6 @@ export interface Client<A = App> {
   }): AsyncIterable<{ readonly task: string; readonly id: string } & RunEvent>;
   /** A group by name, whether or not anything is in it yet. */
   group(name: string): Group;
-  /** Waits for what was begun, then disconnects. Idempotent. */
+  /** Waits for submits that were begun, ends what else goes on, then disconnects. Idempotent. */
   close(): Promise<void>;
 }

@@ -341,4 +341,26 @@ describe.each([
     await closed;
     await expect(client.submit('add', { a: 1 })).rejects.toMatchObject({ code: 'unavailable' });
   });
+
+  test('when it is closed, says so at once to whatever is asked', async () => {
+    const client = await createClient<TheApp>({ nats: world.url, ...options });
+    const [run, group] = [client.run('add', 'a'), client.group('g')];
+    await client.close();
+    const answers: readonly Promise<unknown>[] = [
+      client.submit('add', { a: 1 }),
+      run.result(),
+      run.result({ timeout: '1s' }),
+      run.status(),
+      run.cancel(),
+      run.retry(),
+      collect(run.events()),
+      run.uiMessageStream().getReader().read(),
+      collect(client.events()),
+      group.counts(),
+      group.done(),
+      group.cancel(),
+    ];
+    const said = { code: 'unavailable', message: 'the client is closed' };
+    await Promise.all(answers.map((answer) => expect(answer).rejects.toMatchObject(said)));
+  });
 });
