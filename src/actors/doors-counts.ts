@@ -3,15 +3,10 @@ import { encodeId, splitTaskKey, taskKey } from '../bus/subjects.ts';
 import { iso } from '../kernel/iso.ts';
 import type { AskedTask, Store } from '../store/store.ts';
 import { membersOf, submissionsOf } from '../task/group.ts';
+import { clocksApartMs } from '../task/record.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import type { CountsAnswer } from '../task/doors.ts';
 import { nextOfGroup } from './doors-next.ts';
-
-/**
- * An id is free again when the record of its last task is forgotten, ten seconds after that one's end at the earliest. So
- * half of them are left to servers whose clocks differ.
- */
-const clocksApartMs = 5_000;
 
 const begun = ['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead'] as const;
 

@@ -1,6 +1,7 @@
 /** What a task is that has no record yet, from the message that waits for it. */
 import { streams, subjects } from '../bus/subjects.ts';
 import { header } from '../task/headers.ts';
+import { submittedAtOf } from '../task/message.ts';
 import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import type { Origin } from '../task/transitions.ts';
@@ -16,7 +17,6 @@ export const originOf = async (
     (await queue.last(streams.sched, subjects.schedOfTask(recordKey))) ??
     (await queue.last(streams.sched, subjects.dueOfTask(recordKey)));
   const headers = stored?.headers ?? {};
-  const submitted = Number(headers[header.submitted] ?? Number.NaN);
   return optional({
     type,
     id,
@@ -27,6 +27,6 @@ export const originOf = async (
     group: headers[header.group],
     parent: headers[header.parent],
     redriveOf: headers[header.redriveOf],
-    submittedAt: Number.isFinite(submitted) ? submitted : (stored?.at ?? queue.now()),
+    submittedAt: stored ? submittedAtOf(stored) : queue.now(),
   });
 };

@@ -134,6 +134,7 @@ const found = z.object({
   error: z.object({ code: z.string(), message: z.string() }).exactOptional(),
   usage: z.object({ inputTokens: z.number(), outputTokens: z.number(), usd: z.number() }),
   inputHash: z.string(),
+  submittedAt: z.iso.datetime().exactOptional(),
 });
 
 const headersOf = (envelope: Envelope): Headers => {

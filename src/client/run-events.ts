@@ -10,6 +10,7 @@ import { decodeRecord, isTerminal } from '../task/record.ts';
 import { statusOf, type TaskStatus } from '../task/status.ts';
 import type { Core, Life } from './core.ts';
 import { leaving } from './leaving.ts';
+import { lastShown, nothingShown, reached, type Shown, shownSince } from './shown.ts';
 import { story } from './story.ts';
 import type { Follow, RunEvent } from './types.ts';
 
@@ -30,19 +31,12 @@ type Seen =
   /** What the run has shown before its end, and did not arrive, had its time. */
   | { readonly type: 'late' };
 
-/** A message that the run has shown. */
-type Shown = Pick<Stored, 'seq' | 'at'>;
-
 interface End {
   readonly status: TaskStatus;
   readonly at: Date;
   /** The last one. */
   readonly shown: Shown;
 }
-
-const nothingShown: Shown = { seq: 0, at: 0 };
-/** By its time too: a stream that was made anew counts from 1 again. */
-const reached = (told: Shown, shown: Shown): boolean => told.seq >= shown.seq && told.at >= shown.at;
 
 /** With more than this unread, reading stops until the reader has caught up. */
 const unreadMost = 2_000;
@@ -67,6 +61,7 @@ async function* eventsFrom(core: Core, followed: Followed, from: number, begin: 
   try {
     const first = await valid(core, from);
     const told = story(first);
+    const since = await shownSince(core, followed.recordKey);
     await tokens.read(Math.max(1, first));
     records = await watchRecord(core, followed.recordKey, seen);
     let last: Shown = { seq: first - 1, at: Number.POSITIVE_INFINITY };
@@ -74,7 +69,7 @@ async function* eventsFrom(core: Core, followed: Followed, from: number, begin: 
       if (each.type === 'token') {
         late?.cancel();
         late = undefined;
-        yield* told.token(each.stored);
+        if (each.stored.at >= since) yield* told.token(each.stored);
         last = each.stored;
       } else if (each.type === 'record') yield* told.record(each.entry);
       if (!end && (each.type === 'record' || each.type === 'recordless')) {
@@ -148,15 +143,6 @@ const endBy = async (
   const status = await core.find(recordKey);
   if (!status) throw missing();
   return isTerminal(status) ? { status, at: new Date(ports.queue.now()), shown: nothingShown } : undefined;
-};
-
-const lastShown = async ({ ports: { queue } }: Core, recordKey: string): Promise<Shown> => {
-  try {
-    return (await queue.last(streams.tokens, subjects.tokens(recordKey))) ?? nothingShown;
-  } catch (error) {
-    if (error instanceof NotFoundError) return nothingShown;
-    throw error;
-  }
 };
 
 /** Reads what a run shows, but never much further than its reader. */

@@ -80,13 +80,17 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     parent: headers[header.parent],
     redriveOf: headers[header.redriveOf],
     deadlineAt: deadlineOf(headers[header.deadline], delivery.at),
-    submittedAt: instant(Number(headers[header.submitted] ?? Number.NaN)) ?? delivery.at,
+    submittedAt: submittedAtOf(delivery),
     resume: count(headers[header.resume]),
     depth: count(headers[header.depth]),
     headers,
     payload: delivery.data,
   };
 };
+
+/** Epoch ms. */
+export const submittedAtOf = ({ headers, at }: Pick<Delivery, 'headers' | 'at'>): number =>
+  instant(Number(headers[header.submitted] ?? Number.NaN)) ?? at;
 
 /** What came past the doors, published or scheduled by hand, does not say; where its payload is no input, empty. */
 export const inputHashOf = ({ headers, data }: Pick<Delivery, 'headers' | 'data'>): string => {

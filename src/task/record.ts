@@ -132,6 +132,12 @@ export const lostMax = 5;
 export const recordBytesMax = 256 * 1024;
 export const stepsMax = 200;
 
+/**
+ * What is older than a task by more than this may be an earlier one's of its id, which is free again ten seconds after that
+ * one's end at the earliest: half of them are left to servers whose clocks differ.
+ */
+export const clocksApartMs = 5_000;
+
 export const isTerminal = ({ status }: { readonly status: string }): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled' || status === 'dead';
 

@@ -4,8 +4,9 @@
  */
 import type { ConsumerInfo, Stored } from '../bus/queue.ts';
 import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects } from '../bus/subjects.ts';
+import { iso } from '../kernel/iso.ts';
 import { valueOf } from './fit.ts';
-import { inputHashOf } from './message.ts';
+import { inputHashOf, submittedAtOf } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, taskUsage, type Usage } from './record.ts';
 
@@ -28,6 +29,8 @@ export interface TaskStatus {
   readonly error?: Failure;
   readonly usage: Usage;
   readonly inputHash: string;
+  /** Absent where an earlier version answers. */
+  readonly submittedAt?: string;
 }
 
 const usageOf = (json: string | undefined): Usage => {
@@ -65,7 +68,7 @@ const inKv = async (
 
 /** What a record says of its task, with its output. */
 export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): Promise<TaskStatus> => {
-  const { id, type, status, attempt, pool, lane, error, usage = noUsage, inputHash, waiting } = record;
+  const { id, type, status, attempt, pool, lane, error, usage = noUsage, inputHash, waiting, createdAt } = record;
   const output = await valueOf({ blobs }, record.result, record.resultRef);
   return {
     id,
@@ -76,6 +79,7 @@ export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): P
     lane,
     usage,
     inputHash,
+    submittedAt: createdAt,
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error }),
     ...(waiting === undefined || isTerminal(record) ? {} : { waitingFor: waitingForOf(waiting, record) }),
@@ -151,6 +155,7 @@ const queued = (
   lane,
   usage: noUsage,
   inputHash: inputHashOf(stored),
+  submittedAt: iso(submittedAtOf(stored)),
   ...(waitingFor === undefined ? {} : { waitingFor }),
 });
 
@@ -189,6 +194,7 @@ const inHistory = async (
     lane: lanes.find((lane) => lane === row.lane) ?? 'normal',
     usage: usageOf(row.usage),
     inputHash: row.inputHash ?? '',
+    submittedAt: row.createdAt,
     ...(row.result === undefined ? {} : { output: JSON.parse(row.result) }),
     ...(row.error === undefined ? {} : { error: JSON.parse(row.error) }),
   };

@@ -1,0 +1,43 @@
+/** What a run has shown so far, as TOKENS keeps it for a while; under one subject, whichever run of its id it was. */
+import type { Stored } from '../bus/queue.ts';
+import { streams, subjects } from '../bus/subjects.ts';
+import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { clocksApartMs, decodeRecord } from '../task/record.ts';
+import type { Core } from './core.ts';
+
+/** A message that the run has shown. */
+export type Shown = Pick<Stored, 'seq' | 'at'>;
+
+export const nothingShown: Shown = { seq: 0, at: 0 };
+
+/** By its time too: a stream that was made anew counts from 1 again. */
+export const reached = (told: Shown, shown: Shown): boolean => told.seq >= shown.seq && told.at >= shown.at;
+
+export const lastShown = async ({ ports: { queue } }: Core, recordKey: string): Promise<Shown> => {
+  try {
+    return (await queue.last(streams.tokens, subjects.tokens(recordKey))) ?? nothingShown;
+  } catch (error) {
+    if (error instanceof NotFoundError) return nothingShown;
+    throw error;
+  }
+};
+
+/** Epoch ms by the server's clock: what was shown before that is an earlier run's of its id. */
+export const shownSince = async (core: Core, recordKey: string): Promise<number> => {
+  if ((await lastShown(core, recordKey)) === nothingShown) return 0;
+  const submittedAt = await submittedAtOf(core, recordKey);
+  return submittedAt === undefined ? 0 : Date.parse(submittedAt) - clocksApartMs;
+};
+
+/** `undefined` where nobody says: all that is there is told then. */
+const submittedAtOf = async ({ ports: { records }, find }: Core, recordKey: string): Promise<string | undefined> => {
+  const entry = await records.get(recordKey);
+  const record = entry && decodeRecord(entry.value);
+  if (record) return record.createdAt;
+  try {
+    return (await find(recordKey))?.submittedAt;
+  } catch (error) {
+    if (error instanceof UnavailableError || error instanceof TimeoutError) return undefined;
+    throw error;
+  }
+};
