@@ -1,6 +1,9 @@
 /** Port: values too large for a record. A blob is written once under a name of its own and never shared. */
 export interface Blobs {
-  /** Throws `RefusedError` or `UnavailableError`; writing the same name again replaces the whole value. */
+  /**
+   * Writing the same name again replaces the whole value. Throws `RefusedError`, as where the bucket is full, or
+   * `UnavailableError` or `TimeoutError`: write it again.
+   */
   put(name: string, value: Uint8Array): Promise<void>;
   /**
    * `undefined` where there is none, or it is not what was written. Throws `RefusedError`, `UnavailableError` or

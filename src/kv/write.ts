@@ -38,31 +38,33 @@ const longestPauseMs = 2_000;
  * Writes until it is known whether it was written. Throws the signal's reason once that aborts, and what neither
  * time nor repetition changes: `RefusedError`, `InvalidNameError`.
  */
-export const writeUntilKnown = async (bucket: Bucket, write: Write): Promise<Written> => {
-  const { key, value, expected, ttlMs, clock, random, signal } = write;
-  const options = ttlMs === undefined ? {} : { ttlMs };
+export const writeUntilKnown = (bucket: Bucket, write: Write): Promise<Written> =>
+  untilAnswered(write, () => once(bucket, write));
 
-  for (let failures = 0; ; failures += 1) {
-    signal?.throwIfAborted();
-    try {
-      return { type: 'written', revision: await bucket.update(key, value, expected, options) };
-    } catch (error) {
-      const known = await meaning(error, bucket, write);
-      if (known) return known;
-      const pauseMs = Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
-      await clock.sleep(pauseMs * (0.5 + random.next()), signal);
-    }
-  }
-};
-
-/** What a write came to that was not simply done; `undefined` while nobody has told. */
-const meaning = async (error: unknown, bucket: Bucket, { key, isMine }: Write): Promise<Written | undefined> => {
+const once = async (bucket: Bucket, { key, value, expected, ttlMs, isMine }: Write): Promise<Written> => {
   try {
+    const options = ttlMs === undefined ? {} : { ttlMs };
+    return { type: 'written', revision: await bucket.update(key, value, expected, options) };
+  } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     const current = await bucket.get(key);
     return current && isMine(current) ? { type: 'written', revision: current.revision } : { type: 'lost', current };
-  } catch (failure) {
-    if (failure instanceof TimeoutError || failure instanceof UnavailableError) return undefined;
-    throw failure;
+  }
+};
+
+/** Does what may be done twice again and again, until somebody says what came of it. Throws as `writeUntilKnown`. */
+export const untilAnswered = async <T>(
+  { clock, random, signal }: Pick<Write, 'clock' | 'random' | 'signal'>,
+  run: () => Promise<T>,
+): Promise<T> => {
+  for (let failures = 0; ; failures += 1) {
+    signal?.throwIfAborted();
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof TimeoutError || error instanceof UnavailableError)) throw error;
+      const pauseMs = Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
+      await clock.sleep(pauseMs * (0.5 + random.next()), signal);
+    }
   }
 };

@@ -1,9 +1,10 @@
 /**
  * Keeps records small. A record is rewritten whole with every step, so what is large goes to blobs, once, and the
  * record says where. A blob's name holds the nonce of its writer: an attempt that was fenced cannot replace what
- * another's record refers to.
+ * another's record refers to, and to write it again does no harm: like the record it waits for NATS.
  */
 import { PayloadTooLargeError } from '../kernel/errors.ts';
+import { untilAnswered } from '../kv/write.ts';
 import { encodeJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
 import { encodeRecord, type Json, recordBytesMax, type Step, type TaskRecord } from './record.ts';
@@ -67,7 +68,7 @@ const blobFor = async (
   const known = holder && written.get(holder);
   if (known) return known;
   const name = `${recordKey}.${index === -1 ? 'result' : index}.${record.w}`;
-  await ports.blobs.put(name, bytes);
+  await untilAnswered(ports, () => ports.blobs.put(name, bytes));
   if (holder) written.set(holder, name);
   return name;
 };

@@ -67,6 +67,21 @@ test('a value is put elsewhere once, however often the record is written', async
   expect(ref).toMatch(/^t\.a\.0\./);
 });
 
+test('what is too large waits for NATS, as the record does, and its step runs once', async () => {
+  const { ports, attempt, blobs, record, clock, cut, heal, eventually } = await setup();
+  const steps = journal(ports, attempt(), lives().begin('t.a'));
+  let runs = 0;
+  const stepped = steps.step('large', undefined, () => {
+    runs += 1;
+    cut();
+    return 'x'.repeat(100 * kb);
+  });
+  await clock.advance(60_000);
+  heal();
+  await eventually(stepped);
+  expect([runs, await blobs()]).toEqual([1, [(await record('a'))?.steps[0]?.ref]]);
+});
+
 test('a large result is elsewhere, and is found there', async () => {
   const { ports, attempt, bytesNow, record } = await setup();
   const writer = await attempt();

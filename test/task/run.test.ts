@@ -188,6 +188,22 @@ test('a record that does not fit ends as dead, without its steps and its result'
   expect(record?.result).toBeUndefined();
 });
 
+test('a large result that comes while NATS is away is recorded when it is back, and its handler runs once', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  let runs = 0;
+  const large = app(async () => {
+    runs += 1;
+    world.cut();
+    return completed('x'.repeat(100_000));
+  });
+  const run = world.run(large, await world.take());
+  await world.clock.advance(12_000);
+  world.heal();
+  await world.eventually(run);
+  expect([runs, await world.record('a')]).toMatchObject([1, { status: 'completed', attempt: 1 }]);
+});
+
 test('what a handler of ours throws by mistake leaves the delivery to its ack wait', async () => {
   const world = await open();
   await world.submit({ id: 'a' });

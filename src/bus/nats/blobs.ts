@@ -2,13 +2,15 @@
  * Large values in the object store's bucket `blobs`, which `nats object` reads. The library writes them; they are read
  * here (`blob-read.ts`).
  */
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { Objm, type ObjectStore } from '@nats-io/obj';
 import type { NatsConnection } from '@nats-io/nats-core';
 import type { Clock } from '../../kernel/clock.ts';
-import { RefusedError, UnavailableError } from '../../kernel/errors.ts';
+import { NotFoundError, RefusedError, UnavailableError } from '../../kernel/errors.ts';
 import type { Blobs } from '../blobs.ts';
 import type { Api } from './api.ts';
 import { blobBucket as bucket, blobRead, blobStream, infoSubject } from './blob-read.ts';
+import { apiFailure } from './errors.ts';
 import type { Mux } from './mux.ts';
 
 const timeoutMs = 30_000;
@@ -33,6 +35,13 @@ export const blobsOf = ({ connection, requests, api, clock, replicas }: BlobsOpt
     });
   };
 
+  const failed = (what: string, cause: unknown): Error => {
+    const failure = failureOf(what, cause);
+    if (!(failure instanceof NotFoundError)) return failure;
+    opened = undefined; // The bucket is gone, as on a server without its disk: whoever tries again makes it again.
+    return new UnavailableError(failure.message, { cause });
+  };
+
   const attempt = <T>(what: string, work: (store: ObjectStore) => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       const timer = clock.timer(timeoutMs, () =>
@@ -40,7 +49,7 @@ export const blobsOf = ({ connection, requests, api, clock, replicas }: BlobsOpt
       );
       open()
         .then(work)
-        .then(resolve, (error: unknown) => reject(failure(what, error)))
+        .then(resolve, (error: unknown) => reject(failed(what, error)))
         .finally(() => timer.cancel());
     });
 
@@ -64,8 +73,7 @@ export const blobsOf = ({ connection, requests, api, clock, replicas }: BlobsOpt
   };
 };
 
-const failure = (what: string, cause: unknown): Error => {
-  const message = `${what}: ${cause instanceof Error ? cause.message : String(cause)}`;
-  const refused = cause instanceof Error && cause.name === 'JetStreamApiError';
-  return refused ? new RefusedError(message, { cause }) : new UnavailableError(message, { cause });
-};
+const failureOf = (what: string, cause: unknown): Error =>
+  cause instanceof JetStreamApiError
+    ? apiFailure(what, cause.apiError())
+    : new UnavailableError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });

@@ -25,3 +25,12 @@ test('a blob with other bytes than were written is none', async () => {
   await link.queue.publish(message.subject, bytes('abd'));
   expect(await link.blobs.get('changed')).toBeUndefined();
 });
+
+test('a bucket that a server has forgotten is made again by who tries again', async () => {
+  const link = await connectTo((await freshNats()).url);
+  await link.blobs.put('a', bytes('1'));
+  await serverApi(link, 'STREAM.DELETE.OBJ_blobs');
+  await expect(link.blobs.put('a', bytes('2'))).rejects.toMatchObject({ code: 'unavailable' });
+  await link.blobs.put('a', bytes('2'));
+  expect(text(await link.blobs.get('a'))).toBe('2');
+});
