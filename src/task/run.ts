@@ -4,7 +4,7 @@
  * does not, as creating the record tells the same.
  */
 import type { Delivery } from '../bus/queue.ts';
-import { DeadlineExceededError, FencedError, PayloadTooLargeError } from '../kernel/errors.ts';
+import { DeadlineExceededError, FencedError, PayloadTooLargeError, RefusedError } from '../kernel/errors.ts';
 import { decideLoser, mayBeForgotten } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
 import type { Executor, Outcome, Runnable } from './executor.ts';
@@ -133,19 +133,39 @@ const commitOutcome = async (
   try {
     await writer.end(() => recordAfter(before, outcome, circumstances));
   } catch (error) {
-    if (!(error instanceof PayloadTooLargeError) || isBare(before, outcome)) throw error;
-    // A record that does not fit with its steps is written without them, as that of a task that cannot be done.
-    const { code, message } = error;
-    const refused: Outcome = { type: 'refused', reason: 'refused', error: { code, message } };
-    return commitOutcome(settling, writer, refused, runnable, { ...before, steps: [] });
+    const lesser = lesserOf(error, before, outcome, writer.record());
+    if (!lesser) throw error;
+    return commitOutcome(settling, writer, lesser.outcome, runnable, lesser.before);
   }
   const record = writer.record();
   if (isTerminal(record)) ports.metrics.tasks.labels(record.type, record.status).inc();
   await settle(settling, record, writer.bytes());
 };
 
-/** Nothing is left that could be left out. */
-const isBare = ({ steps }: TaskRecord, { type }: Outcome): boolean => steps.length === 0 && type === 'refused';
+interface Commit {
+  readonly before: TaskRecord;
+  readonly outcome: Outcome;
+}
+
+/** What is written instead, if anything can be left out. `left`: the record without what was refused. */
+const lesserOf = (error: unknown, before: TaskRecord, outcome: Outcome, left: TaskRecord): Commit | undefined => {
+  if (error instanceof PayloadTooLargeError) {
+    if (before.steps.length === 0 && outcome.type === 'refused') return undefined;
+    // A record that does not fit with its steps is written without them, as that of a task that cannot be done.
+    const { code, message } = error;
+    return {
+      before: { ...before, steps: [] },
+      outcome: { type: 'refused', reason: 'refused', error: { code, message } },
+    };
+  }
+  if (!(error instanceof RefusedError)) return undefined;
+  if (left.steps.length < before.steps.length) return { before: left, outcome };
+  if (outcome.type !== 'completed') return undefined;
+  // A bucket has no room for the result: there may be some when it is tried again.
+  const { code, message } = error;
+  const { usage } = outcome;
+  return { before, outcome: { type: 'failed', error: { code, message }, ...(usage && { usage }) } };
+};
 
 /** Back to the queue, as if it had not begun: the record says so, be it the task's first. */
 const handBack = async (settling: Settling, writer: RecordWriter): Promise<void> => {

@@ -2,7 +2,7 @@
  * The one writer of a task's record. Writes go through one queue: while one is under way, what else comes is merged
  * into the next, so that steps that run in parallel do not fence their own task.
  */
-import { FencedError } from '../kernel/errors.ts';
+import { FencedError, RefusedError } from '../kernel/errors.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import { fitted } from './fit.ts';
 import type { TaskPorts } from './ports.ts';
@@ -21,7 +21,7 @@ export interface RecordWriter {
   bytes(): Uint8Array | undefined;
   /**
    * Resolves when the change is in KV. Throws `FencedError` when somebody else has written meanwhile: this attempt did
-   * not do it, and does nothing more.
+   * not do it, and does nothing more. What throws `RefusedError` is not in the record, as if it had not been asked for.
    */
   write(change: Change): Promise<void>;
   /** Resolves when KV still has what was written last; else as `write`. */
@@ -51,15 +51,20 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
   let next: Promise<void> | undefined;
   let ended = false;
   let bytes: Uint8Array | undefined;
+  /** What was written last, and what was asked for since the write under way, or the last one, began. */
+  let written = record;
+  let since: Change[] = [];
 
   const flush = async (): Promise<void> => {
     if (lost) throw lost;
+    const wanted = record;
+    since = [];
     try {
       const w = ports.random.nonce();
-      const writing = { ...record, w };
+      const writing = { ...wanted, w };
       const fit = fitted(ports, recordKey, writing, encodeRecord(writing));
       const value = fit instanceof Promise ? await fit : fit;
-      const written = await writeUntilKnown(ports.records, {
+      const answer = await writeUntilKnown(ports.records, {
         key: recordKey,
         value,
         expected: revision,
@@ -68,9 +73,14 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
         clock: ports.clock,
         random: ports.random,
       });
-      if (written.type === 'lost') throw lose(written.current?.revision ?? 0);
-      revision = written.revision;
+      if (answer.type === 'lost') throw lose(answer.current?.revision ?? 0);
+      revision = answer.revision;
       bytes = value;
+      written = wanted;
+    } catch (error) {
+      // Whoever asked for it hears of it, and may do without: kept, it would be refused with all that comes.
+      if (error instanceof RefusedError) record = since.reduce((before, change) => change(before), written);
+      throw error;
     } finally {
       running = undefined;
     }
@@ -89,6 +99,7 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
 
   const write = (change: Change): Promise<void> => {
     record = change(record);
+    since.push(change);
     if (next) return next;
     if (!running) return start();
     // Whatever the write under way comes to: a lost one makes the next throw by itself.

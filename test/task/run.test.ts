@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { subjects } from '../../src/bus/subjects.ts';
 import { NonRetryableError } from '../../src/kernel/errors.ts';
 import { readDeadLetter } from '../../src/task/dead-letter.ts';
@@ -202,6 +202,71 @@ test('a large result that comes while NATS is away is recorded when it is back, 
   world.heal();
   await world.eventually(run);
   expect([runs, await world.record('a')]).toMatchObject([1, { status: 'completed', attempt: 1 }]);
+});
+
+describe('where the bucket of large values is full', () => {
+  const large = 'x'.repeat(100_000);
+
+  test('a large result is a failure that says so, and is tried again until there is room', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    world.broker.next('blob', 'refuse');
+    const completing = app(async () => completed(large));
+    await world.run(completing, await world.take());
+    expect(await world.record('a')).toMatchObject({
+      status: 'waiting',
+      failures: 1,
+      error: { code: 'refused', message: expect.stringContaining('the bucket is full') },
+    });
+    await world.run(completing, await world.eventually(world.take()), 'present');
+    expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 2, failures: 1 });
+  });
+
+  test('a large step is not recorded and fails its attempt, and what was recorded before it stays', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    world.broker.next('blob', 'refuse', { times: 2 });
+    const stepping = app(async ({ journal }) => {
+      await journal.step('small', undefined, () => 1);
+      await journal.step('large', undefined, () => large);
+      return completed();
+    });
+    await world.run(stepping, await world.take());
+    const record = await world.record('a');
+    expect(record).toMatchObject({
+      status: 'waiting',
+      failures: 1,
+      error: { message: expect.stringContaining('full') },
+    });
+    expect(record?.steps.map(({ name }) => name)).toEqual(['small']);
+  });
+
+  test('a handler may do without what was refused', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    world.broker.next('blob', 'refuse', { times: 2 });
+    const content = app(async ({ journal }) => {
+      const kept = await journal
+        .step('a', undefined, () => large)
+        .catch(() => journal.step('a', undefined, () => 'less'));
+      return completed(kept.value);
+    });
+    await world.run(content, await world.take());
+    expect(await world.record('a')).toMatchObject({ status: 'completed', result: 'less', steps: [{ result: 'less' }] });
+  });
+
+  test('a step that is refused while its attempt times out leaves the outcome to be written without it', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    world.broker.next('blob', 'refuse', { times: 2 });
+    const overtaken = app(async ({ journal }) => {
+      void journal.step('a', undefined, () => large).catch(() => {});
+      await Promise.resolve(); // It is being written.
+      return failed(1_000);
+    });
+    await world.run(overtaken, await world.take());
+    expect(await world.record('a')).toMatchObject({ status: 'waiting', failures: 1, error: { code: 'e' }, steps: [] });
+  });
 });
 
 test('what a handler of ours throws by mistake leaves the delivery to its ack wait', async () => {

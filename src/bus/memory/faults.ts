@@ -12,6 +12,8 @@ export interface FaultKinds {
   readonly read: 'stale' | 'lose_and_time_out';
   /** Core messages, published or asked. */
   readonly message: 'lose';
+  /** Written under this name: `RefusedError`, as if the bucket were full. */
+  readonly blob: 'refuse';
 }
 
 export type FaultOperation = keyof FaultKinds;
@@ -67,6 +69,7 @@ const rated: Rated = {
     ['lostRead', 'lose_and_time_out'],
   ],
   message: [['lostMessage', 'lose']],
+  blob: [],
 };
 
 export const faults = (random: Random, initial: FaultRates): Faults => {
@@ -77,6 +80,7 @@ export const faults = (random: Random, initial: FaultRates): Faults => {
     deliver: [],
     read: [],
     message: [],
+    blob: [],
   };
 
   const once = <O extends FaultOperation>(operation: O, subject: string): FaultKinds[O] | undefined => {

@@ -73,7 +73,11 @@ export const blobsOf = ({ connection, requests, api, clock, replicas }: BlobsOpt
   };
 };
 
-const failureOf = (what: string, cause: unknown): Error =>
-  cause instanceof JetStreamApiError
-    ? apiFailure(what, cause.apiError())
-    : new UnavailableError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+const failureOf = (what: string, cause: unknown): Error => {
+  if (!(cause instanceof JetStreamApiError))
+    return new UnavailableError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  const failure = apiFailure(what, cause.apiError());
+  return failure instanceof RefusedError ? new RefusedError(`${failure.message}${remedy}`, { cause }) : failure;
+};
+
+const remedy = `; if the object store "${bucket}" is full, raise the limits of its stream, ${blobStream}, or of the account`;

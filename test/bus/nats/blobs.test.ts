@@ -34,3 +34,12 @@ test('a bucket that a server has forgotten is made again by who tries again', as
   await link.blobs.put('a', bytes('2'));
   expect(text(await link.blobs.get('a'))).toBe('2');
 });
+
+test('a full bucket refuses, and the error names the stream and what to do', async () => {
+  const link = await connectTo((await freshNats()).url);
+  await link.blobs.put('first', bytes('x'));
+  const { config } = await serverApi(link, 'STREAM.INFO.OBJ_blobs');
+  await serverApi(link, 'STREAM.UPDATE.OBJ_blobs', { ...config, max_bytes: 10_000, discard: 'new' });
+  const put = link.blobs.put('second', bytes('x'.repeat(20_000)));
+  await expect(put).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('stream, OBJ_blobs') });
+});
