@@ -85,7 +85,7 @@ export const pool = (options: PoolOptions): Pool => {
   );
   const idle = (name: string): void => void feeding.send({ type: 'idle', worker: name });
   const alive = pulse(clock, ackWaitMs);
-  const running = lives(alive.breaks);
+  const running = lives(alive);
   const lookUp = lookups(ports.records, clock, ports.log);
   const inHand = numbered<Delivery>();
   for (const name of names)
@@ -110,6 +110,17 @@ export const pool = (options: PoolOptions): Pool => {
     { clock, onEvent },
   );
 
+  const keepAlive = (): void => {
+    if (ports.bus.connection !== 'connected') return;
+    const fromMs = clock.monotonic();
+    for (const [, delivery] of inHand.entries()) delivery.working();
+    // A link may have been dead for long before its connection breaks: only an answer tells that they have arrived.
+    ports.bus.flush().then(
+      () => alive.beat(fromMs),
+      () => {}, // The next one tells.
+    );
+  };
+
   const start: Start = async (signal) => {
     const { exit } = await tree.start(signal);
     // One grace for all: they stop one after the other, and each may be in the middle of a task.
@@ -118,11 +129,8 @@ export const pool = (options: PoolOptions): Pool => {
     const stopping = (): void => void (grace = clock.timer(graceMs, expire));
     signal.addEventListener('abort', stopping, { once: true });
     // By the pool itself, to the very end: while it stops, and while a worker that has crashed waits for its task.
-    const beats = clock.every(ackWaitMs / 3, () => {
-      if (ports.bus.connection !== 'connected') return;
-      alive.beat();
-      for (const [, delivery] of inHand.entries()) delivery.working();
-    });
+    const beats = clock.every(ackWaitMs / 3, keepAlive);
+    keepAlive();
     const over = (): void => {
       signal.removeEventListener('abort', stopping);
       grace?.cancel();

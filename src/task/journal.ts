@@ -109,10 +109,7 @@ export const journal = (
       const known = recorded.get(pair);
       if (known) return { value: await valueOf(ports, known.result, known.ref), replayed: true, ms: known.ms };
       try {
-        if (life.isDoubtful()) {
-          await held.confirm();
-          life.confirm();
-        }
+        if (life.isDoubtful()) await life.confirm(held.confirm);
         return await make(held, optional({ name, key }), run, usageOf);
       } catch (error) {
         used?.delete(pair); // Nothing is recorded under it: who catches this may try again.

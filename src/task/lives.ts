@@ -17,8 +17,8 @@ export interface Life {
   watch(aborted: (reason: unknown) => void): void;
   /** Whether the task may be another's by now: it was not kept alive since it last was this one's for certain. */
   isDoubtful(): boolean;
-  /** It is this one's for certain. */
-  confirm(): void;
+  /** It is this one's for certain, by `ask`: while nothing is kept alive, for no longer than this. Rejects as that does. */
+  confirm(ask: () => Promise<void>): Promise<void>;
   /** It runs no more: a cancellation or a stop is not for it. */
   end(): void;
 }
@@ -34,8 +34,10 @@ export interface Lives {
   stop(reason: Error): void;
 }
 
-/** `breaks`: of the pulse that keeps alive what runs here. */
-export const lives = (breaks: Pulse['breaks'] = () => 0): Lives => {
+type Beating = Pick<Pulse, 'isBroken' | 'breaks'>;
+
+/** `beating`: the pulse that keeps alive what runs here. */
+export const lives = (beating: Beating = { isBroken: () => false, breaks: () => 0 }): Lives => {
   // Twins, deliveries of two messages for one task, may run here side by side until one of them is fenced.
   const running = numbered<Life>();
   let stopped: Error | undefined;
@@ -44,7 +46,7 @@ export const lives = (breaks: Pulse['breaks'] = () => 0): Lives => {
 
   return {
     begin: (recordKey) => {
-      const life = lifeOf(recordKey, breaks, () => running.remove(number));
+      const life = lifeOf(recordKey, beating, () => running.remove(number));
       const number = running.add(life);
       if (stopped) life.abort(stopped);
       return life;
@@ -61,7 +63,7 @@ export const lives = (breaks: Pulse['breaks'] = () => 0): Lives => {
   };
 };
 
-const lifeOf = (recordKey: string, breaks: Pulse['breaks'], end: () => void): Life => {
+const lifeOf = (recordKey: string, { isBroken, breaks }: Beating, end: () => void): Life => {
   let confirmedAt = breaks();
   const controller = new AbortController();
   const { signal } = controller;
@@ -80,9 +82,11 @@ const lifeOf = (recordKey: string, breaks: Pulse['breaks'], end: () => void): Li
       if (signal.aborted) aborted(signal.reason);
       else watching = aborted;
     },
-    isDoubtful: () => breaks() !== confirmedAt,
-    confirm: () => {
-      confirmedAt = breaks();
+    isDoubtful: () => isBroken() || breaks() !== confirmedAt,
+    confirm: async (ask) => {
+      const before = breaks();
+      await ask();
+      confirmedAt = before;
     },
     end: () => {
       ended = true;

@@ -5,21 +5,25 @@
 import type { Clock } from '../kernel/clock.ts';
 
 export interface Pulse {
-  /** They have just been kept alive. */
-  beat(): void;
-  /** How many breaks there have been; one that goes on counts. */
+  /** The server has heard since then, monotonic ms, that they are kept alive: it answered what was sent after them. */
+  beat(fromMs: number): void;
+  /** Whether nothing has been heard for longer than the ack wait. */
+  isBroken(): boolean;
+  /** How many breaks are over. */
   breaks(): number;
 }
 
 export const pulse = (clock: Pick<Clock, 'monotonic'>, ackWaitMs: number): Pulse => {
   let beatAtMs = clock.monotonic();
-  let ended = 0;
-  const breaks = (): number => (clock.monotonic() - beatAtMs > ackWaitMs ? ended + 1 : ended);
+  let breaks = 0;
+  const isBroken = (): boolean => clock.monotonic() - beatAtMs > ackWaitMs;
   return {
-    beat: () => {
-      ended = breaks();
-      beatAtMs = clock.monotonic();
+    beat: (fromMs) => {
+      // The answer may be the first since long before: what came in between reached the server together.
+      if (isBroken()) breaks += 1;
+      beatAtMs = fromMs;
     },
-    breaks,
+    isBroken,
+    breaks: () => breaks,
   };
 };

@@ -3,7 +3,8 @@
  * into the next, so that steps that run in parallel do not fence their own task.
  */
 import { FencedError, RefusedError } from '../kernel/errors.ts';
-import { writeUntilKnown } from '../kv/write.ts';
+import { untilAnswered, writeUntilKnown } from '../kv/write.ts';
+import type { Entry } from '../kv/kv.ts';
 import { fitted } from './fit.ts';
 import type { TaskPorts } from './ports.ts';
 import { decodeRecord, encodeRecord, isTerminal, type TaskRecord } from './record.ts';
@@ -24,7 +25,7 @@ export interface RecordWriter {
    * not do it, and does nothing more. What throws `RefusedError` is not in the record, as if it had not been asked for.
    */
   write(change: Change): Promise<void>;
-  /** Resolves when KV still has what was written last; else as `write`. */
+  /** Resolves when KV still has what was written last; else as `write`. Waits for the answer as long as the attempt runs. */
   confirm(): Promise<void>;
   /** The last write: later ones, as of a handler that was left behind, throw `FencedError`. */
   end(change: Change): Promise<void>;
@@ -112,12 +113,18 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     return next;
   };
 
+  const read = async (): Promise<Entry | undefined> => {
+    if (ended) throw tooLate(recordKey);
+    return ports.records.get(recordKey);
+  };
+
   const confirm = async (): Promise<void> => {
     for (;;) {
       await running?.catch(() => undefined);
       if (lost) throw lost;
       const expected = revision;
-      const there = (await ports.records.get(recordKey))?.revision ?? 0;
+      const there = (await untilAnswered(ports, read))?.revision ?? 0;
+      if (ended) throw tooLate(recordKey);
       if (there === expected) return;
       // Own writes may have come between.
       if (revision === expected && !running) throw lose(there);

@@ -147,6 +147,34 @@ describe('an attempt whose handler was over before its record was looked up', ()
   });
 });
 
+describe('a node whose link is dead, and whose connection has yet to break', () => {
+  test('runs no step any more that another may have run', async () => {
+    let isDead = false;
+    const { submit, running, clock, world } = await poolWorld({
+      workers: 1,
+      ports: (ports) => ({
+        ...ports,
+        bus: {
+          ...ports.bus,
+          connection: 'connected',
+          flush: () => (isDead ? new Promise(() => {}) : ports.bus.flush()),
+        },
+      }),
+    });
+    await submit(['a']);
+    const [{ attempt } = expect.fail('nothing runs')] = running;
+    await attempt.journal.step('one', undefined, () => 1);
+    isDead = true;
+    await clock.advance(30_000);
+    const entry = await world.ports.records.get('t.a');
+    await world.ports.records.put('t.a', entry?.value ?? new Uint8Array()); // As another's claim.
+    const effects: string[] = [];
+    const late = attempt.journal.step('two', undefined, () => effects.push('two'));
+    await expect(late).rejects.toThrow('was written by another');
+    expect(effects).toEqual([]);
+  });
+});
+
 describe('a cancellation', () => {
   test('aborts the attempt at its task on this node, and no other', async () => {
     const { submit, running, cancel } = await poolWorld({ workers: 2 });

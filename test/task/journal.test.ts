@@ -24,18 +24,19 @@ const setup = async () => {
   const world = await open();
   const { ports } = world;
   /** An attempt, with what the earlier ones have written. */
-  const attempt = async (life: Life = lives().begin('t.a')) => {
+  const writing = async (life: Life = lives().begin('t.a')) => {
     const entry = await ports.records.get('t.a');
     const record: TaskRecord = (entry && decodeRecord(entry.value)) ?? first;
     const writer = recordWriter({ ports, recordKey: 't.a', record, revision: entry?.revision ?? 0, fenced: () => {} });
-    return journal(ports, Promise.resolve(writer), life);
+    return { writer, steps: journal(ports, Promise.resolve(writer), life) };
   };
+  const attempt = async () => (await writing()).steps;
   const ran: string[] = [];
   const noting = (name: string, value: unknown) => () => {
     ran.push(name);
     return value;
   };
-  return { ...world, attempt, ran, noting };
+  return { ...world, attempt, writing, ran, noting };
 };
 
 test('a recorded step is answered from the record, on the same attempt’s terms', async () => {
@@ -171,11 +172,11 @@ describe('after a break in which nothing was kept alive', () => {
   const broken = async () => {
     const world = await setup();
     let breaks = 0;
-    const life = lives(() => breaks).begin('t.a');
-    const steps = await world.attempt(life);
+    const life = lives({ isBroken: () => false, breaks: () => breaks }).begin('t.a');
+    const { writer, steps } = await world.writing(life);
     await steps.step('a', undefined, world.noting('a', 1));
     breaks += 1;
-    return { ...world, steps };
+    return { ...world, writer, steps };
   };
 
   test('no step is run that another attempt may have run meanwhile', async () => {
@@ -184,6 +185,27 @@ describe('after a break in which nothing was kept alive', () => {
     await expect(steps.step('b', undefined, noting('b', 3))).rejects.toThrow(FencedError);
     await expect(steps.step('c', undefined, noting('c', 4))).rejects.toThrow(FencedError);
     expect(ran).toEqual(['a', 'b']);
+  });
+
+  test('a step waits for the answer whose task it is, however long NATS is away', async () => {
+    const { steps, ran, noting, cut, heal, clock, eventually } = await broken();
+    cut();
+    const stepped = steps.step('b', undefined, noting('b', 2));
+    await clock.advance(60_000);
+    expect(ran).toEqual(['a']);
+    heal();
+    expect(await eventually(stepped)).toMatchObject({ value: 2 });
+  });
+
+  test('a step that waits for it is not run once the attempt is over', async () => {
+    const { writer, steps, ran, noting, cut, heal, clock, eventually } = await broken();
+    cut();
+    const late = expect(steps.step('b', undefined, noting('b', 2))).rejects.toThrow(FencedError);
+    await clock.advance(10_000);
+    writer.close();
+    heal();
+    await eventually(late);
+    expect(ran).toEqual(['a']);
   });
 
   test('steps go on where nobody has written, side by side too', async () => {

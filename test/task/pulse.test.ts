@@ -1,16 +1,51 @@
 import { expect, test } from 'vitest';
+import { lives } from '../../src/task/lives.ts';
 import { pulse } from '../../src/task/pulse.ts';
 
-test('a break is longer than the ack wait, counts while it goes on, and once', () => {
+const setup = () => {
   let now = 0;
   const alive = pulse({ monotonic: () => now }, 30_000);
-  const after = (ms: number): number => {
+  const after = (ms: number): readonly [boolean, number] => {
     now += ms;
-    return alive.breaks();
+    return [alive.isBroken(), alive.breaks()];
   };
-  expect(after(30_000)).toBe(0);
-  alive.beat();
-  expect([after(30_000), after(1), after(60_000)]).toEqual([0, 1, 1]);
-  alive.beat();
-  expect([after(0), after(30_000), after(1)]).toEqual([1, 1, 2]);
+  return { alive, after, now: () => now };
+};
+
+test('a break is longer than the ack wait, and counts once when it is over', () => {
+  const { alive, after, now } = setup();
+  expect(after(30_000)).toEqual([false, 0]);
+  alive.beat(now());
+  expect([after(30_000), after(1), after(60_000)]).toEqual([
+    [false, 0],
+    [true, 0],
+    [true, 0],
+  ]);
+  alive.beat(now());
+  expect([after(0), after(30_000), after(1)]).toEqual([
+    [false, 1],
+    [false, 1],
+    [true, 1],
+  ]);
+});
+
+test('what is answered late was a break, and is no sign of life since it was sent', () => {
+  const { alive, after, now } = setup();
+  const sentAt = now();
+  after(31_000);
+  alive.beat(sentAt);
+  expect(after(0)).toEqual([true, 1]);
+});
+
+test('while a break goes on an attempt is certain of its task for no longer than it asks, and must ask once more after it', async () => {
+  const { alive, after, now } = setup();
+  const life = lives(alive).begin('t.a');
+  const ask = async (): Promise<void> => {};
+  after(40_000);
+  await life.confirm(ask);
+  expect(life.isDoubtful()).toBe(true);
+  alive.beat(now());
+  expect(life.isDoubtful()).toBe(true);
+  await life.confirm(ask);
+  expect(life.isDoubtful()).toBe(false);
 });
