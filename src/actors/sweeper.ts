@@ -22,14 +22,20 @@ export interface SweeperOptions {
 }
 
 const everyMs = 600_000;
+/** Of their records so many are in memory at once. */
+const recordsAtOnce = 256;
 
 /** `<type>.<id>` of `<type>.<id>.<place>.<nonce>`. */
 const recordKeyOf = (name: string): string => name.split('.').slice(0, 2).join('.');
 
+/** Answers how many it removed. */
 export const sweep = async ({ queue, blobs, records, recordLifeMs }: SweeperOptions): Promise<number> => {
   const oldest = queue.now() - recordLifeMs();
   const old = (await blobs.list()).filter(({ at }) => at < oldest);
-  const known = await records.getMany([...new Set(old.map(({ name }) => recordKeyOf(name)))]);
+  const keys = [...new Set(old.map(({ name }) => recordKeyOf(name)))];
+  const known = new Set<string>();
+  for (let at = 0; at < keys.length; at += recordsAtOnce)
+    for (const key of (await records.getMany(keys.slice(at, at + recordsAtOnce))).keys()) known.add(key);
   const orphans = old.filter(({ name }) => !known.has(recordKeyOf(name)));
   for (const { name } of orphans) await blobs.remove(name);
   return orphans.length;

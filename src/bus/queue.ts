@@ -171,7 +171,7 @@ export interface Queue {
   /** The last message on a subject (wildcards allowed), from the stream's leader. Throws `NotFoundError` for an unknown stream. */
   last(stream: string, subject: string): Promise<Stored | undefined>;
 
-  /** The last messages of many exact subjects in one read, from any replica: may be behind. */
+  /** The last messages of many exact subjects in few reads, from any replica: may be behind. All are in memory at once. */
   lastOfEach(stream: string, subjects: readonly string[]): Promise<ReadonlyMap<string, Stored>>;
 
   /** How many messages each subject that matches `filter` holds. */

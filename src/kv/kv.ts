@@ -18,7 +18,7 @@ export interface Bucket {
   readonly stream: string;
   /** From the leader: fresh, though only a write proves it. */
   get(key: string): Promise<Entry | undefined>;
-  /** Many keys in one read, from any replica: may be behind. */
+  /** Many keys in few reads, from any replica: may be behind. All are in memory at once. */
   getMany(keys: readonly string[]): Promise<ReadonlyMap<string, Entry>>;
   /**
    * Writes if the key's revision is `expected` (0: the key does not exist) and answers the new one.

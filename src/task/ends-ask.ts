@@ -17,29 +17,47 @@ export const readAgainMs = 5_000;
 export const findAgainMs = 300_000;
 /** So few are read from the leader, one by one. */
 const fewReads = 4;
+/** Of more, so many in one read: as much as is in memory at once. */
+const recordsAtOnce = 256;
 const findsAtOnce = 32;
 
-/** Reads records, those of one turn together. */
+/** Reads records, those of one turn together; many in one read after the other, however often they are asked for. */
 export const reader = <Watch extends Asked>(
   { records, clock, log }: Pick<TaskPorts, 'records' | 'clock' | 'log'>,
   look: (watch: Watch, value: Uint8Array | undefined) => void,
 ) => {
   let waiting: Watch[] = [];
+  const many = new Set<Watch>();
+  let reading = false;
 
-  const read = async (batch: readonly Watch[]): Promise<void> => {
-    if (batch.length <= fewReads) {
-      await Promise.all(batch.map(async (watch) => look(watch, (await records.get(watch.recordKey))?.value)));
-      return;
+  const readFew = (batch: readonly Watch[]): Promise<unknown> =>
+    Promise.all(batch.map(async (watch) => look(watch, (await records.get(watch.recordKey))?.value)));
+
+  const readMany = async (): Promise<void> => {
+    reading = true;
+    try {
+      while (many.size > 0) {
+        const batch = [...many].slice(0, recordsAtOnce);
+        const found = await records.getMany(batch.map(({ recordKey }) => recordKey));
+        for (const watch of batch) {
+          many.delete(watch);
+          look(watch, found.get(watch.recordKey)?.value);
+        }
+      }
+    } finally {
+      many.clear();
+      reading = false;
     }
-    const found = await records.getMany(batch.map(({ recordKey }) => recordKey));
-    for (const watch of batch) look(watch, found.get(watch.recordKey)?.value);
   };
+
+  const failed = (error: unknown): void => log.debug({ err: error }, 'ends of tasks were not read: read again later');
+
   const now = (batch: readonly Watch[]): void => {
-    if (batch.length === 0) return;
-    void read(batch).catch((error: unknown) =>
-      log.debug({ err: error, waits: batch.length }, 'ends of tasks were not read: read again later'),
-    );
+    if (batch.length <= fewReads) return void readFew(batch).catch(failed);
+    for (const watch of batch) many.add(watch);
+    if (!reading) void readMany().catch(failed);
   };
+
   return {
     now,
     soon: (watch: Watch): void => {

@@ -25,3 +25,22 @@ test('removes old values whose record is gone, and no others', async () => {
   expect(await swept).toBe(1);
   expect((await done(blobs.list())).map(({ name }) => name).toSorted()).toEqual(['t.kept.0.w1', 't.young.0.w3']);
 });
+
+test('has the records of a few hundred values in memory at once', async () => {
+  const clock = virtualClock();
+  const { queue, blobs } = memoryBroker({ clock, random: seededRandom(1) }).connect();
+  const records = bucket(queue, 'tasks');
+  const reads: number[] = [];
+  const getMany: typeof records.getMany = async (keys) => {
+    reads.push(keys.length);
+    return new Map();
+  };
+  const written = Promise.all(Array.from({ length: 600 }, (_, n) => blobs.put(`t.${n}.0.w`, new Uint8Array(1))));
+  await clock.settle();
+  await written;
+  await clock.advance(1_000);
+  const swept = sweep({ queue, blobs, records: { ...records, getMany }, clock, log, recordLifeMs: () => 500 });
+  swept.catch(() => {}); // Awaited below, when time has passed.
+  await clock.advance(1_000);
+  expect([await swept, reads]).toEqual([600, [256, 256, 88]]);
+});

@@ -178,6 +178,33 @@ describe('waiting for the end of a task', () => {
     expect(broker.activity - before).toBeLessThan(all.length * 3);
   });
 
+  test('of hundreds over a slow link has one read on its way, and ends with that of its own part', async () => {
+    const { bus, blobs } = broker.connect();
+    const reads: number[] = [];
+    let underWay = 0;
+    const slow: Bucket = {
+      ...records,
+      getMany: async (keys) => {
+        underWay += 1;
+        reads.push(underWay);
+        await clock.sleep(7_000);
+        underWay -= 1;
+        return records.getMany(keys);
+      },
+    };
+    const waiting = ends({ ports: { bus, records: slow, blobs, clock, log }, find: (key) => find(key) });
+    const ids = Array.from({ length: 1_000 }, (_, index) => String(index));
+    const written = Promise.all(ids.map((id) => records.put(`t.${id}`, encodeRecord(endOf(id, id)))));
+    await clock.settle();
+    await written;
+    const all = ids.map((id) => watched(waiting.of(`t.${id}`, fresh)));
+    await clock.advance(7_100);
+    expect(all.filter(({ state }) => state === 'resolved').length).toBe(256);
+    await clock.advance(3 * 7_000);
+    expect(all.every(({ state }) => state === 'resolved')).toBe(true);
+    expect(reads).toEqual([1, 1, 1, 1]);
+  });
+
   test('shares one wait among all who wait for the same task', async () => {
     const abort = new AbortController();
     const first = watched(waits.of('t.a', { ...fresh, signal: abort.signal }));

@@ -14,9 +14,8 @@ import { readDirect, readsOf } from './reads.ts';
 export const blobBucket = 'blobs';
 export const blobStream = `OBJ_${blobBucket}`;
 
-/** What is on its way at once: so many reads, with so many bytes each. A server hangs up on who has 64 MB to come. */
+/** So many at once: each has as much on its way as one direct read brings. */
 const readsMost = 16;
-const bytesAtOnce = 1024 * 1024;
 const chunksAtOnce = 256;
 
 /** As the library writes it. */
@@ -59,7 +58,7 @@ export const blobRead = (api: Api, requests: Mux) => {
     };
     while (bytes < size) {
       const from = seq;
-      const which = { seq, next_by_subj: subject, batch: chunksAtOnce, max_bytes: bytesAtOnce };
+      const which = { seq, next_by_subj: subject, batch: chunksAtOnce };
       await readDirect(requests, blobStream, { what: `read of ${subject}`, which, each: take });
       if (seq > from) continue;
       const chunk = await next(blobStream, subject, seq);

@@ -27,6 +27,7 @@ export interface MuxRequest {
   readonly subject: string;
   readonly data: Uint8Array;
   readonly headers?: MsgHdrs | undefined;
+  /** Without an answer, be it the first or, of several, the next. */
   readonly timeoutMs?: number | undefined;
   /** What it means if nobody answers. */
   readonly nobody?: string;
@@ -48,7 +49,7 @@ export interface Mux {
 interface Waiting {
   readonly request: MuxRequest;
   readonly waiter: Waiter;
-  readonly dueMs: number;
+  dueMs: number;
   sent: boolean;
 }
 
@@ -64,6 +65,8 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
   const waiting = numbered<Waiting>();
   let online = true;
   let closed = false;
+
+  const dueMsOf = ({ timeoutMs = defaultTimeoutMs }: MuxRequest): number => clock.monotonic() + timeoutMs;
 
   const transmit = (id: number, { request, waiter }: Waiting): void => {
     const { subject, data, headers } = request;
@@ -110,6 +113,7 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
       // What is thrown in here would end the library's reading for good.
       try {
         if (entry.waiter.answered(message) === 'done') waiting.remove(id);
+        else entry.dueMs = dueMsOf(entry.request);
       } catch (cause) {
         waiting.remove(id);
         entry.waiter.failed(new UnavailableError(`${entry.request.subject}: no valid answer`, { cause }));
@@ -125,8 +129,7 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
   return {
     send: (request, waiter) => {
       if (closed) return waiter.failed(new UnavailableError(`${request.subject}: the connection to NATS is closed`));
-      const dueMs = clock.monotonic() + (request.timeoutMs ?? defaultTimeoutMs);
-      const entry = { request, waiter, dueMs, sent: online };
+      const entry = { request, waiter, dueMs: dueMsOf(request), sent: online };
       const id = waiting.add(entry);
       if (online) transmit(id, entry);
     },

@@ -1,6 +1,7 @@
 /** Reading stored messages: one by its sequence or subject from the leader, many at once from any replica. */
 import type { Msg } from '@nats-io/nats-core';
 import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
+import { slots } from '../../kernel/slots.ts';
 import type { Headers } from '../bus.ts';
 import type { Stored } from '../queue.ts';
 import { type Api, apiSubject } from './api.ts';
@@ -10,6 +11,10 @@ import type { Mux } from './mux.ts';
 /** What the server gives at once. */
 const subjectsMost = 1_024;
 const requestBytesMost = 256 * 1_024;
+/** Of one direct read, and so many of them for subjects at once: a server hangs up on who has 64 MB to come. */
+const bytesAtOnce = 1024 * 1024;
+const readsMost = 8;
+const pendingHeader = 'Nats-Num-Pending';
 const endOfBatch = 204;
 const noneFound = 404;
 
@@ -41,6 +46,8 @@ export interface Reads {
 }
 
 export const readsOf = (api: Api, requests: Mux): Reads => {
+  const places = slots(readsMost);
+
   const fromLeader = async (stream: string, which: object): Promise<Stored | undefined> => {
     try {
       const { message } = await api<GetAnswer>(`STREAM.MSG.GET.${stream}`, which);
@@ -51,6 +58,25 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
     }
   };
 
+  const directly = async (stream: string, subjects: readonly string[], found: Map<string, Stored>): Promise<number> => {
+    await places.take();
+    try {
+      return await readDirect(requests, stream, {
+        what: `read of ${subjects.length} subjects of ${stream}`,
+        which: { multi_last: subjects },
+        each: (stored) => found.set(stored.subject, stored),
+      });
+    } finally {
+      places.give();
+    }
+  };
+
+  /** What a read left is asked for anew, not from its end on: the next replica may be behind the one that answered it. */
+  const lastOfChunk = async (stream: string, chunk: readonly string[], found: Map<string, Stored>): Promise<void> => {
+    for (let left = chunk; (await directly(stream, left, found)) > 0; )
+      left = left.filter((subject) => !found.has(subject));
+  };
+
   return {
     get: (stream, seq) => fromLeader(stream, { seq }),
     last: (stream, subject) => fromLeader(stream, { last_by_subj: subject }),
@@ -58,7 +84,7 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
 
     lastOfEach: async (stream, subjects) => {
       const found = new Map<string, Stored>();
-      await Promise.all(chunks(subjects).map((chunk) => lastOfChunk(requests, stream, chunk, found)));
+      await Promise.all(chunks(subjects).map((chunk) => lastOfChunk(stream, chunk, found)));
       return found;
     },
 
@@ -80,13 +106,6 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
   };
 };
 
-const lastOfChunk = (requests: Mux, stream: string, subjects: readonly string[], found: Map<string, Stored>) =>
-  readDirect(requests, stream, {
-    what: `read of ${subjects.length} subjects of ${stream}`,
-    which: { multi_last: subjects },
-    each: (stored) => found.set(stored.subject, stored),
-  });
-
 interface DirectRead {
   readonly what: string;
   /** As the server documents it: a read that answers with several messages. */
@@ -94,11 +113,14 @@ interface DirectRead {
   each(stored: Stored): void;
 }
 
-/** Reads stored messages from any replica, which may be behind; resolves when all have come. */
-export const readDirect = (requests: Mux, stream: string, { what, which, each }: DirectRead): Promise<void> =>
+/**
+ * Reads stored messages from any replica, which may be behind. Resolves when all have come that one read may bring, with
+ * how many it left; one at least comes, if there are any.
+ */
+export const readDirect = (requests: Mux, stream: string, { what, which, each }: DirectRead): Promise<number> =>
   new Promise((resolve, reject) => {
     const subject = apiSubject(`DIRECT.GET.${stream}`);
-    const data = Buffer.from(JSON.stringify(which));
+    const data = Buffer.from(JSON.stringify({ ...which, max_bytes: bytesAtOnce }));
     requests.send(
       { subject, data, prompt: true, nobody: 'there is no such stream, or nobody has it just now' },
       {
@@ -108,7 +130,8 @@ export const readDirect = (requests: Mux, stream: string, { what, which, each }:
             each(fromDirect(message));
             return 'more';
           }
-          if (code === endOfBatch || code === noneFound) resolve();
+          if (code === endOfBatch) resolve(Number(headersOf(message)[pendingHeader]));
+          else if (code === noneFound) resolve(0);
           else reject(new RefusedError(`${what}: ${statusText(message)}`));
           return 'done';
         },
@@ -149,7 +172,7 @@ const added = [
   'Nats-Subject',
   'Nats-Sequence',
   'Nats-Time-Stamp',
-  'Nats-Num-Pending',
+  pendingHeader,
   'Nats-Last-Sequence',
   'Nats-UpTo-Sequence',
 ];
