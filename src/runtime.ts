@@ -12,6 +12,7 @@ import { gatekeeper } from './actors/gatekeeper.ts';
 import { answerHistory } from './actors/history.ts';
 import { fromInbox } from './actors/ingress.ts';
 import { intake } from './actors/intake.ts';
+import { keeper } from './actors/keeper.ts';
 import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
 import { pool } from './actors/pool.ts';
@@ -88,19 +89,16 @@ export interface Runtime {
 /** Of a node, at once. Nothing wakes a pool that sleeps yet. */
 const workersOf = ({ workers }: Pick<ResolvedPool, 'workers'>): number => Math.max(1, workers.min);
 
-/** While the projection is behind, records live long enough for it to see them. */
-const longLifeMs = 7 * 86_400_000;
-
 export const runtime = (options: RuntimeOptions): Runtime => {
   const { app, queue, store, clock, log, metrics } = options;
+  const keeping = keeper(options);
   const projection = projector({ ...options, finishCancel: (recordKey) => finishCancel(ports, recordKey) });
-  const behind = (): boolean => projection.behindMs() > options.recordLifeMs / 2;
   const ports: TaskPorts = {
     ...options,
     records: bucket(queue, buckets.tasks),
     history: store,
     shortestLifeMs: options.recordLifeMs,
-    recordLifeMs: () => (behind() ? longLifeMs : options.recordLifeMs),
+    recordLifeMs: keeping.lifeMs,
   };
   const names = registry(app);
   const parts: Parts = {
@@ -111,8 +109,9 @@ export const runtime = (options: RuntimeOptions): Runtime => {
   };
   const answering = doors({ ports, store, admission: parts.admission });
   const projecting = [
-    child('projector', afterMigration(options, projection.start)),
-    child('gatekeeper', gatekeeper({ ...options, behind })),
+    child('projector', afterMigration(options, projection)),
+    child('keeper', keeping.start),
+    child('gatekeeper', gatekeeper({ ...options, behind: keeping.behind })),
   ];
   const plan = topology({
     ...options,

@@ -1,6 +1,6 @@
-/** How far history is behind: what a durable consumer has not settled, and since when. */
+/** How far history is behind: what the projector's consumer has not settled, and since when. */
 import type { Queue } from '../bus/queue.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { buckets, consumers, streams } from '../bus/subjects.ts';
 
 export interface Lag {
   /** Records that are not in the store. */
@@ -9,32 +9,33 @@ export interface Lag {
   readonly behindMs: number;
 }
 
-export interface LagOptions {
-  readonly queue: Queue;
-  readonly clock: Clock;
-  readonly stream: string;
-  readonly consumer: string;
-  readonly filter: string;
-}
-
 export interface LagGauge {
   /** Asks. Throws `UnavailableError`, `TimeoutError` and `NotFoundError`. */
   readonly read: () => Promise<Lag>;
-  /** What was read last, aged since. */
+  /** What was read last, aged since: without an answer it goes on aging. */
   readonly behindMs: () => number;
-  /** Reads every few seconds; answers what stops that. */
-  readonly watch: () => () => void;
+  /** Records that were stored at `at`, or later, stand at `revision`, or before, by now: they are no younger for that. */
+  readonly storedAnew: (at: number, revision: number) => void;
 }
 
-const readEveryMs = 5_000;
+/** Of the bucket's stream: what is projected. */
+export const recordsFilter = `$KV.${buckets.tasks}.>`;
 
-export const lagGauge = ({ queue, clock, stream, consumer, filter }: LagOptions): LagGauge => {
+const stream = streams.bucket(buckets.tasks);
+
+export const lagGauge = (queue: Queue): LagGauge => {
   let oldestAt: number | undefined;
+  let floor = 0;
+  let anew: { readonly at: number; readonly revision: number } | undefined;
 
   const read = async (): Promise<Lag> => {
-    const { pending, ackPending, ackFloor } = await queue.consumerInfo(stream, consumer);
+    const { pending, ackPending, ackFloor } = await queue.consumerInfo(stream, consumers.projector);
     const unsettled = pending + ackPending;
-    oldestAt = unsettled === 0 ? undefined : await firstAt(queue, stream, filter, ackFloor + 1);
+    // A floor that is lower is that of another history.
+    if (unsettled === 0 || ackFloor < floor || (anew && anew.revision <= ackFloor)) anew = undefined;
+    floor = ackFloor;
+    const at = unsettled === 0 ? undefined : await firstAt(queue, ackFloor + 1);
+    oldestAt = at && anew ? Math.min(at, anew.at) : at;
     return { pending: unsettled, behindMs: behindMs() };
   };
 
@@ -43,19 +44,17 @@ export const lagGauge = ({ queue, clock, stream, consumer, filter }: LagOptions)
   return {
     read,
     behindMs,
-    watch: () => {
-      // Without an answer, what was read last goes on aging.
-      const timer = clock.every(readEveryMs, () => void read().catch(() => undefined));
-      return () => timer.cancel();
+    storedAnew: (at, revision) => {
+      anew = { at: Math.min(at, anew?.at ?? at), revision: Math.max(revision, anew?.revision ?? revision) };
     },
   };
 };
 
 /** When the first message from `seq` on was stored. */
-const firstAt = async (queue: Queue, stream: string, filter: string, seq: number): Promise<number | undefined> => {
+const firstAt = async (queue: Queue, seq: number): Promise<number | undefined> => {
   const found = Promise.withResolvers<number | undefined>();
   const reading = await queue.tail(stream, {
-    filter,
+    filter: recordsFilter,
     from: { seq },
     headersOnly: true,
     deliver: ({ at }) => found.resolve(at),

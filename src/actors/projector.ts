@@ -14,7 +14,7 @@ import { aborted } from '../kernel/signal.ts';
 import { patientBackoffMs } from '../kernel/backoff.ts';
 import { type Feed, feed } from './projector-feed.ts';
 import { identify, type Source } from './projector-incarnation.ts';
-import { type Lag, lagGauge } from './projector-lag.ts';
+import { recordsFilter } from './projector-lag.ts';
 import { deadLetterRow } from './projector-letters.ts';
 import { type ProjectOptions, projectTasks } from './projector-tasks.ts';
 import { blobTexts } from './projector-values.ts';
@@ -32,15 +32,6 @@ export interface ProjectorOptions extends Omit<ProjectOptions, 'text'> {
   readonly ackWaitMs: number;
 }
 
-export interface Projector {
-  /** Resolves without waiting for the store. */
-  readonly start: Start;
-  /** How many records are not in the store yet. Throws `UnavailableError`, `TimeoutError` and `NotFoundError`. */
-  lag(): Promise<Lag>;
-  /** Age in ms of the oldest record that is not in the store, as of some seconds ago; 0 if all are. */
-  behindMs(): number;
-}
-
 const records = { stream: streams.bucket(buckets.tasks), name: consumers.projector };
 const letters = { stream: streams.dlq, name: consumers.projector };
 
@@ -53,17 +44,14 @@ export const projectorConsumers = (ackWaitMs: number): readonly ConsumerSpec[] =
     { ...letters, ...shared, filter: subjects.dlqs },
   ];
 };
-const recordsFilter = `$KV.${buckets.tasks}.>`;
 
 /** A transaction that takes too long is tried again with half the rows, but no fewer. */
 const chunkRowsMin = 16;
 
-export const projector = (options: ProjectorOptions): Projector => {
-  const { queue, clock } = options;
-  const gauge = lagGauge({ queue, clock, stream: records.stream, consumer: records.name, filter: recordsFilter });
-
-  const start: Start = async (signal) => {
-    const unwatch = gauge.watch();
+/** Ready without waiting for the store. */
+export const projector =
+  (options: ProjectorOptions): Start =>
+  async (signal) => {
     const projecting = { ...options, text: blobTexts(options.blobs) };
     const exit = Promise.all([
       drain(options, signal, records, {
@@ -75,10 +63,8 @@ export const projector = (options: ProjectorOptions): Projector => {
         write: (deliveries, { incarnation }) => projectLetters(options, deliveries, incarnation),
       }),
     ]).then(() => undefined);
-    return { exit: exit.finally(unwatch) };
+    return { exit };
   };
-  return { start, lag: gauge.read, behindMs: gauge.behindMs };
-};
 
 interface Projection {
   identify(): Promise<Source>;

@@ -1,13 +1,15 @@
 /** The projector between a real nats-server and a real Postgres. */
 import pg from 'pg';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { keeper } from '../../src/actors/keeper.ts';
 import { projectorConsumers } from '../../src/actors/projector.ts';
 import type { NatsConnection } from '../../src/bus/nats/connection.ts';
 import { connectNats } from '../../src/bus/nats/connection.ts';
-import { consumers, streams, subjects } from '../../src/bus/subjects.ts';
+import { buckets, consumers, streams, subjects, taskKey } from '../../src/bus/subjects.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
+import { bucket } from '../../src/kv/bucket.ts';
 import { postgresStore } from '../../src/store/postgres.ts';
 import type { Server } from '../../src/dev/server.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -125,7 +127,7 @@ test('Postgres killed in the middle of a stream of updates is equal again when i
   await caughtUp(started, 5_000);
   await expectEqual(link.queue, parts.store, names);
   expect(await wentBack(postgres.url)).toBe(0);
-  expect(started.behindMs()).toBe(0);
+  expect((await started.lag()).behindMs).toBe(0);
 });
 
 test('a Postgres that does not answer holds up the projection alone, which goes on where it stopped', async () => {
@@ -140,7 +142,7 @@ test('a Postgres that does not answer holds up the projection alone, which goes 
   await holder.query('begin; lock table tasks');
   const revision = await put(done('one'));
   await expect.poll(started.lag, long).toMatchObject({ pending: 1 });
-  await expect.poll(started.behindMs, long).toBeGreaterThan(500);
+  await expect.poll(async () => (await started.lag()).behindMs, long).toBeGreaterThan(500);
   expect(await link.queue.last(bucketStream, '$KV.tasks.summarise.one')).toMatchObject({ seq: revision });
   await holder.end();
   await caughtUp(started);
@@ -260,6 +262,21 @@ test('a bucket that was made anew while no projector ran wins as well', async ()
   await put(done('one', 'new'));
   await caughtUp(await start(parts));
   expect(await parts.store.task(type, 'one')).toMatchObject({ revision: 1, result: '"new"' });
+});
+
+test('records that nobody projects are kept for longer than they were to live', async () => {
+  const names = ids(600);
+  await writing(link.queue, 600_000).put(...names.map((id) => done(id)));
+  const life = new AbortController();
+  onTestFinished(() => life.abort());
+  const { start: keep } = keeper({ queue: link.queue, clock: systemClock, log: silentLog, recordLifeMs: 2_000 });
+  await keep(life.signal);
+  const keys = names.map((id) => taskKey(type, id));
+  const lives = async () => {
+    const entries = await bucket(link.queue, buckets.tasks).getMany(keys);
+    return new Set([...entries.values()].map(({ ttlMs }) => ttlMs));
+  };
+  await expect.poll(lives, long).toEqual(new Set([7 * 86_400_000]));
 });
 
 test('20,000 records are projected at a rate that is printed', async () => {

@@ -1,5 +1,6 @@
 /** A bucket of records, a projector beside it, and what its tests say about both. */
 import { expect } from 'vitest';
+import { lagGauge } from '../../src/actors/projector-lag.ts';
 import { projector, projectorConsumers, type ProjectorOptions } from '../../src/actors/projector.ts';
 import type { Blobs } from '../../src/bus/blobs.ts';
 import type { Queue } from '../../src/bus/queue.ts';
@@ -8,6 +9,7 @@ import type { Clock } from '../../src/kernel/clock.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
+import type { VirtualClock } from '../../src/kernel/virtual-clock.ts';
 import { bucket } from '../../src/kv/bucket.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { TaskRecord } from '../../src/task/record.ts';
@@ -32,6 +34,17 @@ export const done = (id: string, result: TaskRecord['result'] = { text: 'done' }
 
 const ackWaitMs = 30_000;
 
+/** The promise, while the clock is moved on for it. */
+export const driven = async <Value>(clock: VirtualClock, promise: Promise<Value>): Promise<Value> => {
+  let settled = false;
+  const end = (): void => {
+    settled = true;
+  };
+  void promise.then(end, end); // The caller has the promise itself.
+  while (!settled) await clock.advance(10);
+  return promise;
+};
+
 /** The streams and consumers that the projector needs. */
 export const provision = async (queue: Queue): Promise<void> => {
   await queue.ensureStream({ name: streams.bucket(buckets.tasks), subjects: ['$KV.tasks.>'], keep: 'last' });
@@ -46,14 +59,16 @@ export interface Parts {
   readonly clock: Clock;
 }
 
-/** Writes records; answers the revision of the last. */
-export const writing = (queue: Queue) => {
+/** Writes records, which forget themselves after `ttlMs` if that is given; answers the revision of the last. */
+export const writing = (queue: Queue, ttlMs?: number) => {
   const records = bucket(queue, buckets.tasks);
   return {
     put: async (...all: readonly TaskRecord[]): Promise<number> => {
       // As it is, with what `encodeRecord` would not let through.
       const bytes = (each: TaskRecord): Uint8Array => Buffer.from(JSON.stringify(each));
-      const revisions = all.map((each) => records.put(taskKey(each.type, each.id), bytes(each)));
+      const revisions = all.map((each) =>
+        records.put(taskKey(each.type, each.id), bytes(each), ttlMs === undefined ? {} : { ttlMs }),
+      );
       return Math.max(...(await Promise.all(revisions)));
     },
     garbage: (key: string, text: string): Promise<number> => records.put(key, new TextEncoder().encode(text)),
@@ -64,13 +79,13 @@ export const writing = (queue: Queue) => {
 export const running = async (parts: Parts, options: Partial<ProjectorOptions> = {}) => {
   const metrics = createMetrics();
   const life = new AbortController();
-  const made = projector({ ...parts, random: systemRandom, log: silentLog, metrics, ackWaitMs, ...options });
-  const { exit } = await made.start(life.signal);
+  const start = projector({ ...parts, random: systemRandom, log: silentLog, metrics, ackWaitMs, ...options });
+  const { exit } = await start(life.signal);
   const stop = (): Promise<void> => {
     life.abort();
     return exit;
   };
-  return { ...made, metrics, exit, stop };
+  return { lag: lagGauge(parts.queue).read, metrics, exit, stop };
 };
 
 /** The value of a metric without labels, or of one of its series. */

@@ -22,7 +22,7 @@ test('a cancellation whose canceller died after its first write is ended by the 
   await world.eventually(ports.records.update('t.a', encodeRecord(record), 0));
 
   const life = new AbortController();
-  const { start } = projector({
+  const start = projector({
     ...ports,
     store: world.store,
     ackWaitMs,
