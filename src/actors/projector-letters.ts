@@ -81,12 +81,21 @@ export const deadLetterRow = ({ subject, data, seq, at }: Stored, incarnation: s
     id: storable(decodeId(id.join('.'))),
     reason: storable(reason),
     pool: storable(pool),
-    error: error === undefined ? undefined : JSON.stringify(error, (_key, value: unknown) => storableValue(value)),
+    error: errorText(error),
     body: storable(body),
     at: new Date(at).toISOString(),
     incarnation,
     revision: seq,
   };
+};
+
+/** Anybody may have published it: what is nested too deep to be written again stays in the body. */
+const errorText = (error: unknown): string | undefined => {
+  try {
+    return JSON.stringify(error, (_key, value: unknown) => storableValue(value));
+  } catch {
+    return undefined;
+  }
 };
 
 const storable = (text: string): string => text.replaceAll('\0', '\uFFFD').toWellFormed();

@@ -1,6 +1,7 @@
 /** Records into the store: one batch of what the bucket's stream hands out. */
 import type { Delivery, Queue } from '../bus/queue.ts';
 import { buckets } from '../bus/subjects.ts';
+import { summarise } from '../kernel/error.ts';
 import { RefusedError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
@@ -9,7 +10,7 @@ import { digestOf, type Source } from './projector-incarnation.ts';
 import { publishRefused } from './projector-letters.ts';
 import { decodeEntry, rowSize, taskRow } from './projector-row.ts';
 import type { Texts } from './projector-values.ts';
-import { writeOrBisect } from './projector-write.ts';
+import { passes, writeOrBisect } from './projector-write.ts';
 
 export interface ProjectOptions {
   readonly queue: Queue;
@@ -119,7 +120,14 @@ async function* chunks(
       return undefined;
     }
     const at = { incarnation, revision: delivery.seq };
-    return { delivery, row: await taskRow({ text: options.text, gone }, decoded.record, at) };
+    try {
+      return { delivery, row: await taskRow({ text: options.text, gone }, decoded.record, at) };
+    } catch (error) {
+      if (passes(error)) throw error;
+      // As JSON that is nested too deep to be written again: it holds up nobody else's row.
+      await refuse(delivery, 'refused', `no row can be made of it: ${summarise(error).message}`);
+      return undefined;
+    }
   };
   const found = latest(deliveries);
   let loaded: Loaded[] = [];

@@ -1,5 +1,5 @@
 /** Writes rows so that one which the database will never take does not keep out the others. */
-import { RefusedError } from '../kernel/errors.ts';
+import { NotFoundError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 
 /**
  * Writes `rows`; where they are refused, each half of them by itself, and so on: `refused` gets those that are refused
@@ -22,3 +22,7 @@ export const writeOrBisect = async <Row>(
     await writeOrBisect(rows.slice(half), write, refused);
   }
 };
+
+/** The store, the broker, or a stream that is being made anew: worth waiting for. */
+export const passes = (error: unknown): boolean =>
+  error instanceof UnavailableError || error instanceof TimeoutError || error instanceof NotFoundError;

@@ -7,7 +7,6 @@ import type { Blobs } from '../bus/blobs.ts';
 import type { ConsumerSpec, Delivery } from '../bus/queue.ts';
 import { buckets, consumers, streams, subjects } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
-import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
 import { aborted } from '../kernel/signal.ts';
@@ -18,7 +17,7 @@ import { recordsFilter } from './projector-lag.ts';
 import { deadLetterRow } from './projector-letters.ts';
 import { type ProjectOptions, projectTasks } from './projector-tasks.ts';
 import { blobTexts } from './projector-values.ts';
-import { writeOrBisect } from './projector-write.ts';
+import { passes, writeOrBisect } from './projector-write.ts';
 
 export interface ProjectorOptions extends Omit<ProjectOptions, 'text'> {
   readonly blobs: Blobs;
@@ -137,10 +136,6 @@ const writer = (
     }
   };
 };
-
-/** The store, the broker, or a stream that is being made anew: worth waiting for. */
-const passes = (error: unknown): boolean =>
-  error instanceof UnavailableError || error instanceof TimeoutError || error instanceof NotFoundError;
 
 /** Each dead letter is a row of its own, so that nothing need be compared with what was projected before. */
 const identifyLetters = async ({ queue }: ProjectorOptions): Promise<Source> => {

@@ -58,6 +58,10 @@ test('revisions that are written over while a batch lingers cost nothing', async
   expect(await metric(metrics, 'projected_total')).toBe(1);
 });
 
+/** Text that can be parsed, and not written again. */
+const nested = '['.repeat(100_000) + ']'.repeat(100_000);
+const nestedRecord = JSON.stringify(done('deep')).replace('{"text":"done"}', nested);
+
 describe('what can never be a row', () => {
   test('is dead-lettered once, counted, and keeps nothing else out', async () => {
     const poison = await put(done('poison', { text: 'a\0b' }));
@@ -92,6 +96,17 @@ describe('what can never be a row', () => {
     await here.clock.advance(120_000);
     expect(await letters()).toEqual([`dlq.projector.refused.${key}`]);
     expect(await metrics.text()).toContain('troupe_projection_refused_total{reason="garbage"} 1');
+    expect(await driven(here.clock, lag())).toMatchObject({ pending: 0 });
+  });
+
+  test('such as values that are nested too deep to be written again, keeps nothing else out', async () => {
+    await driven(here.clock, here.garbage('summarise.deep', nestedRecord));
+    await put(done('one'));
+    const { metrics, lag } = await start();
+    await here.clock.advance(1_000);
+    expect(await stored('one')).toBeDefined();
+    expect(await letters()).toEqual(['dlq.projector.refused.summarise.deep']);
+    expect(await metrics.text()).toContain('troupe_projection_refused_total{reason="refused"} 1');
     expect(await driven(here.clock, lag())).toMatchObject({ pending: 0 });
   });
 
@@ -285,6 +300,16 @@ describe('dead letters', () => {
       { reason: 'exhausted', pool: 'default', error: '{"code":"unknown","message":"no"}', revision: 1 },
       { reason: 'invalid_json', body: 'no\uFFFDjson', error: undefined, revision: 2 },
     ]);
+  });
+
+  test('become rows without their error, where that is nested too deep to be written again', async () => {
+    await start();
+    const body = `{"error":${nested}}`;
+    await publish('dlq.default.exhausted.summarise.deep', body);
+    await publish('dlq.default.exhausted.summarise.one', '{}');
+    await here.clock.advance(1_000);
+    expect(await here.store.deadLetters(type, 'deep')).toMatchObject([{ reason: 'exhausted', error: undefined, body }]);
+    expect(await here.store.deadLetters(type, 'one')).toHaveLength(1);
   });
 
   test('of the projector itself become rows as well', async () => {
