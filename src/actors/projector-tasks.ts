@@ -6,6 +6,7 @@ import { RefusedError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Mark, Store, TaskRow } from '../store/store.ts';
+import type { CancelEnds } from './projector-cancels.ts';
 import { digestOf, type Source } from './projector-incarnation.ts';
 import { publishRefused } from './projector-letters.ts';
 import { decodeEntry, rowSize, taskRow } from './projector-row.ts';
@@ -19,7 +20,7 @@ export interface ProjectOptions {
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'projected' | 'projectionRefused'>;
   /** Ends a cancellation whose canceller may have died half-way: who sees every record sees those too. */
-  readonly finishCancel?: (recordKey: string) => Promise<void>;
+  readonly cancelEnds: CancelEnds;
 }
 
 const prefix = `$KV.${buckets.tasks}.`;
@@ -33,6 +34,10 @@ interface Loaded {
   readonly delivery: Delivery;
   readonly row: TaskRow;
 }
+
+/** Without the life span that a cancellation ends with. */
+const isHalfCancelled = ({ delivery, row }: Loaded): boolean =>
+  row.status === 'cancelled' && delivery.headers['Nats-TTL'] === undefined;
 
 /** Values are read from blobs for so many rows at once, */
 const loadRows = 16;
@@ -71,9 +76,7 @@ export const projectTasks = async (options: ProjectOptions, batch: Batch): Promi
       },
       ({ delivery }, error) => refuse(delivery, 'refused', error.message),
     );
-    for (const { delivery, row } of loaded)
-      if (row.status === 'cancelled' && delivery.headers['Nats-TTL'] === undefined)
-        await options.finishCancel?.(keyOf(delivery));
+    await options.cancelEnds(loaded.filter(isHalfCancelled).map(({ delivery }) => keyOf(delivery)));
   }
   if (!marked) await store.project([], mark);
 };

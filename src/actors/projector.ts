@@ -11,6 +11,7 @@ import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
 import { aborted } from '../kernel/signal.ts';
 import { patientBackoffMs } from '../kernel/backoff.ts';
+import { cancelEnds, type CancelEndsOptions } from './projector-cancels.ts';
 import { type Feed, feed } from './projector-feed.ts';
 import { identify, type Source } from './projector-incarnation.ts';
 import { recordsFilter } from './projector-lag.ts';
@@ -19,7 +20,7 @@ import { type ProjectOptions, projectTasks } from './projector-tasks.ts';
 import { blobTexts } from './projector-values.ts';
 import { passes, writeOrBisect } from './projector-write.ts';
 
-export interface ProjectorOptions extends Omit<ProjectOptions, 'text'> {
+export interface ProjectorOptions extends Omit<ProjectOptions, 'text' | 'cancelEnds'>, CancelEndsOptions {
   readonly blobs: Blobs;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,7 +52,7 @@ const chunkRowsMin = 16;
 export const projector =
   (options: ProjectorOptions): Start =>
   async (signal) => {
-    const projecting = { ...options, text: blobTexts(options.blobs) };
+    const projecting = { ...options, text: blobTexts(options.blobs), cancelEnds: cancelEnds(options) };
     const exit = Promise.all([
       drain(options, signal, records, {
         identify: () => identify(options, records.stream),

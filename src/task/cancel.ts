@@ -3,6 +3,7 @@
  * record its span: a delayed task's schedule may fire long after an ordinary record would have been forgotten.
  */
 import { streams, subjects } from '../bus/subjects.ts';
+import { RefusedError } from '../kernel/errors.ts';
 import type { Entry } from '../kv/kv.ts';
 import { writeUntilKnown } from '../kv/write.ts';
 import type { TaskPorts } from './ports.ts';
@@ -61,12 +62,21 @@ const writeCancelled = (
  * What is left to do of a cancellation. Nothing, if it has been done. Its messages stay where they are: whoever gets one
  * finds the record, or the history once that is forgotten; and to purge one that is in a worker's hands makes the server
  * ignore the naks of all that was handed out before it (measured, 2.15.1).
+ *
+ * Answers false where a full bucket refuses the record with its span: the task is cancelled all the same, and the
+ * projector, who sees every record, tries again.
  */
-export const finishCancel = async (ports: TaskPorts, recordKey: string): Promise<void> => {
+export const finishCancel = async (ports: TaskPorts, recordKey: string): Promise<boolean> => {
   const entry = await ports.records.get(recordKey);
   const record = entry && decodeRecord(entry.value);
-  if (!entry || record?.status !== 'cancelled' || entry.ttlMs !== undefined) return;
+  if (!entry || record?.status !== 'cancelled' || entry.ttlMs !== undefined) return true;
   await ports.queue.purge(streams.sched, subjects.schedOfTask(recordKey));
-  // Who loses this write lost it to another that finishes the same cancellation.
-  await writeCancelled(ports, recordKey, record, entry, ports.recordLifeMs());
+  try {
+    // Who loses this write lost it to another that finishes the same cancellation.
+    await writeCancelled(ports, recordKey, record, entry, ports.recordLifeMs());
+    return true;
+  } catch (error) {
+    if (error instanceof RefusedError) return false;
+    throw error;
+  }
 };
