@@ -6,6 +6,8 @@ import { bigint, customType, doublePrecision, integer, pgTable, primaryKey, text
 
 /** JSON as text on our side: it is passed on, never looked into. Select it with `asText`: pg would parse it. */
 const jsonText = customType<{ data: string; driverData: string }>({ dataType: () => 'jsonb' });
+/** The same, kept by the letter: what may be run again. It has no equality but that of its text. */
+const valueText = customType<{ data: string; driverData: string }>({ dataType: () => 'json' });
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
 
 const revised = () => ({
@@ -31,8 +33,8 @@ export const tasks = pgTable(
     failures: integer('failures').notNull(),
     worker: text('worker'),
     inputHash: text('input_hash'),
-    input: jsonText('input'),
-    result: jsonText('result'),
+    input: valueText('input'),
+    result: valueText('result'),
     error: jsonText('error'),
     waiting: jsonText('waiting'),
     usage: jsonText('usage'),
@@ -55,7 +57,7 @@ export const steps = pgTable(
     key: text('key').notNull(),
     ...revised(),
     position: integer('position').notNull(),
-    result: jsonText('result'),
+    result: valueText('result'),
     at: time('at').notNull(),
     ms: doublePrecision('ms').notNull(),
   },

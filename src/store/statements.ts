@@ -12,8 +12,8 @@ const upsertTasks = inserter(tasks, later('tasks'), 'returning type, id, xmax = 
 /** A journal grows: most of what it holds is there already, and is not written again. */
 const upsertSteps = inserter(
   steps,
-  (sets) => `update set ${sets} where (steps.position, steps.at, steps.ms, steps.result)
-    is distinct from (excluded.position, excluded.at, excluded.ms, excluded.result)`,
+  (sets) => `update set ${sets} where (steps.position, steps.at, steps.ms, steps.result::text)
+    is distinct from (excluded.position, excluded.at, excluded.ms, excluded.result::text)`,
 );
 
 const insertDeadLetters = inserter(deadLetters, () => 'nothing');

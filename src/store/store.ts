@@ -15,8 +15,8 @@ export interface StepRow {
 }
 
 /**
- * One task at one revision of its record. Times are ISO 8601, values JSON text: what is read back is equal as JSON, not
- * by the letter.
+ * One task at one revision of its record. Times are ISO 8601, values JSON text: its input, its result and those of its steps
+ * are read back by the letter, all others equal as JSON.
  */
 export interface TaskRow {
   readonly type: string;

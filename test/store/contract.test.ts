@@ -61,6 +61,14 @@ describe.each(Object.entries(stores))('%s', (_name, open) => {
     expect(read?.steps[0]?.result).toBeUndefined();
   });
 
+  test('input and results come back by the letter: what is made of them again is the same', async () => {
+    const value = '{"title": "x", "id":7, "a":{"z":1e2,"b":1.50}}';
+    const written = one({ input: value, result: value, steps: [step('s', { result: value })] });
+    await store.project([written]);
+    await store.project([{ ...written, revision: 2 }]);
+    expect(await stored(written)).toMatchObject({ input: value, result: value, steps: [{ result: value }] });
+  });
+
   test('what was never written is not there', async () => {
     expect(await store.task('summarise', 'nobody')).toBeUndefined();
     expect(await store.deadLetters('summarise', 'nobody')).toEqual([]);

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { RefusedError, UnavailableError } from '../../src/kernel/errors.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { getTableColumns, getTableName } from '../../src/store/drizzle.ts';
+import { migrations } from '../../src/store/migrations/migrations.ts';
 import { postgresStore } from '../../src/store/postgres.ts';
 import { translated } from '../../src/store/postgres-errors.ts';
 import { deadLetters, marks, steps, tasks } from '../../src/store/schema.ts';
@@ -29,7 +30,8 @@ test('of many that migrate at once one does it, and all find it done', async () 
   const url = await freshDatabase();
   await Promise.all(Array.from({ length: 8 }, () => open(url).migrate()));
   await open(url).migrate();
-  expect(await query(url, 'select version, name from troupe_migrations')).toEqual([{ version: 1, name: 'history' }]);
+  const made = await query(url, 'select version, name from troupe_migrations order by version');
+  expect(made).toEqual(migrations.map(({ version, name }) => ({ version, name })));
 });
 
 test('a user who may only read and write starts where the schema is up to date', async () => {
@@ -66,17 +68,39 @@ test('the migrations make what the schema says', async () => {
   }
 });
 
-test('history is plain SQL: columns bear the names of the fields, values are jsonb', async () => {
+test('what the first version has written is there after all that follow', async () => {
+  const url = await freshDatabase();
+  const [first] = migrations;
+  await query(
+    url,
+    `${first?.sql}
+     create table troupe_migrations (version integer primary key, name text not null, at timestamptz not null default now());
+     insert into troupe_migrations values (1, 'history');
+     insert into tasks (type, id, incarnation, revision, pool, lane, status, attempt, failures, input, created_at)
+     values ('summarise', 'one', 'a', 1, 'default', 'normal', 'running', 1, 0, '{"text":1}', now());
+     insert into steps values ('summarise', 'one', 's', '', 'a', 1, 0, '{"text":2}', now(), 1)`,
+  );
+  const store = open(url);
+  await store.migrate();
+  const read = await store.task('summarise', 'one');
+  expect([read?.input, read?.result, read?.steps[0]?.result].map((text) => text && JSON.parse(text))).toEqual([
+    { text: 1 },
+    undefined,
+    { text: 2 },
+  ]);
+});
+
+test('history is plain SQL: columns bear the names of the fields, values are JSON', async () => {
   const url = await freshDatabase();
   const store = open(url);
   await store.migrate();
   await store.project([row({ status: 'completed', inputHash: 'h', result: '{"text":"yes"}', steps: [step('fetch')] })]);
   const found = await query(
     url,
-    `select tasks.result->>'text' as text, input_hash, created_at, steps.name, ms from tasks join steps using (type, id)`,
+    `select tasks.result->>'text' as text, tasks.result::jsonb @> '{"text":"yes"}' as said, input_hash, created_at, steps.name, ms from tasks join steps using (type, id)`,
   );
   const created_at = new Date('2026-01-01T10:00:00.000Z');
-  expect(found).toEqual([{ text: 'yes', input_hash: 'h', created_at, name: 'fetch', ms: 12.5 }]);
+  expect(found).toEqual([{ text: 'yes', said: true, input_hash: 'h', created_at, name: 'fetch', ms: 12.5 }]);
 });
 
 test('a journal that grows writes only what is new', async () => {

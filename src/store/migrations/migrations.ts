@@ -1,4 +1,5 @@
 import { history } from './0001-history.ts';
+import { values } from './0002-values.ts';
 
 export interface Migration {
   /** Counts up by 1. */
@@ -8,4 +9,7 @@ export interface Migration {
 }
 
 /** In order. One that was released is never changed: what comes later is another one. */
-export const migrations: readonly Migration[] = [{ version: 1, name: 'history', sql: history }];
+export const migrations: readonly Migration[] = [
+  { version: 1, name: 'history', sql: history },
+  { version: 2, name: 'values', sql: values },
+];
