@@ -5,20 +5,25 @@
 import pg from 'pg';
 import type { Log } from '../kernel/log.ts';
 import { migrations } from './migrations/migrations.ts';
-import { connection } from './postgres-transactions.ts';
+import { connection, statementTimeoutMs } from './postgres-transactions.ts';
 import { translated } from './postgres-errors.ts';
 
 /** "trou" in ASCII: any number that nobody else locks in this database. */
 const lockKey = 0x74726f75;
 /** Includes waiting for another migrator. */
 const timeoutMs = 120_000;
+/** A server that is gone without a word does not end a statement itself. */
+const answerTimeoutMs = timeoutMs + 1_000;
 
 export const migrate = async (url: string, log: Log): Promise<void> => {
-  const client = new pg.Client(connection(url));
+  const client = new pg.Client({ ...connection(url), query_timeout: answerTimeoutMs });
   client.on('error', () => undefined); // The statement under way fails with it.
   try {
     await client.connect();
-    if ((await pending(client)).length > 0) await migrateLocked(client, log);
+    await client.query(`begin; set local statement_timeout = ${statementTimeoutMs}`);
+    const missing = await pending(client);
+    await client.query('commit');
+    if (missing.length > 0) await migrateLocked(client, log);
   } catch (error) {
     throw translated(error);
   } finally {

@@ -15,7 +15,7 @@ export interface TransactionsOptions {
 }
 
 /** No statement runs longer, and no connection is waited for longer. */
-const statementTimeoutMs = 5_000;
+export const statementTimeoutMs = 5_000;
 /** A server that is gone without a word does not end a statement itself. */
 const answerTimeoutMs = statementTimeoutMs + 1_000;
 

@@ -34,6 +34,19 @@ test('of many that migrate at once one does it, and all find it done', async () 
   expect(made).toEqual(migrations.map(({ version, name }) => ({ version, name })));
 });
 
+test('a migrator that somebody keeps waiting gives up, and can be asked again', async () => {
+  const url = await freshDatabase();
+  const store = open(url);
+  await store.migrate();
+  const holder = new pg.Client(url);
+  await holder.connect();
+  await holder.query('begin; lock table troupe_migrations');
+  await expect(store.migrate()).rejects.toThrow(UnavailableError);
+  await holder.query('commit');
+  await holder.end();
+  await store.migrate();
+});
+
 test('a user who may only read and write starts where the schema is up to date', async () => {
   const url = new URL(await freshDatabase());
   await open(url.href).migrate();
