@@ -10,9 +10,9 @@ import { UnavailableError } from '../kernel/errors.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
 import { decode, encode } from '../limiter/asking/json.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, TaskName } from '../store/store.ts';
 
-type History = Pick<Store, 'task' | 'countByStatus'>;
+type History = Pick<Store, 'task' | 'countByStatus' | 'endedBefore'>;
 
 const text = z.string();
 /** A key that is always there, if only as undefined. */
@@ -52,20 +52,22 @@ const row = named.extend({
 
 const question = z.discriminatedUnion('about', [
   named.extend({ about: z.literal('task') }),
-  z.object({ about: z.literal('counts'), tasks: z.array(named) }),
+  z.object({ about: z.literal('counts'), tasks: z.array(named.extend({ since: text.exactOptional() })) }),
+  z.object({ about: z.literal('ended'), tasks: z.array(named), before: text }),
 ]);
 type Question = z.infer<typeof question>;
 
 const answers = {
   task: z.object({ row: row.nullable() }),
   counts: z.object({ counts: z.record(text, z.number()) }),
+  ended: z.object({ ended: z.array(named) }),
 };
 const failed = z.object({ failed: text });
 
 /** Of nodes that have a database, one gets each question. */
 const queue = 'history';
-/** Tasks that are counted by one question. */
-const countedAtOnce = 2_000;
+/** Tasks that one question may be about, but for the one that is about a single one. */
+const askedAtOnce = 1_000;
 
 /** Answers those who have no database. */
 export const answerHistory =
@@ -87,10 +89,16 @@ export const answerHistory =
     return Promise.resolve({ exit: aborted(signal).then(() => subscription.unsubscribe()) });
   };
 
-const answerOf = async (store: History, asked: Question): Promise<object> =>
-  asked.about === 'task'
-    ? { row: (await store.task(asked.type, asked.id)) ?? null }
-    : { counts: await store.countByStatus(asked.tasks) };
+const answerOf = async (store: History, asked: Question): Promise<object> => {
+  switch (asked.about) {
+    case 'task':
+      return { row: (await store.task(asked.type, asked.id)) ?? null };
+    case 'counts':
+      return { counts: await store.countByStatus(asked.tasks) };
+    case 'ended':
+      return { ended: await store.endedBefore(asked.tasks, asked.before) };
+  }
+};
 
 /** Asks those who have one. Throws `UnavailableError` where nobody has, or theirs does not answer, and `TimeoutError`. */
 export const historyElsewhere = (bus: Pick<Bus, 'request'>): History => {
@@ -111,12 +119,22 @@ export const historyElsewhere = (bus: Pick<Bus, 'request'>): History => {
     task: async (type, id) => (await ask({ about: 'task', type, id }, answers.task)).row ?? undefined,
     countByStatus: async (tasks) => {
       const sum: Record<string, number> = {};
-      for (let from = 0; from < tasks.length; from += countedAtOnce) {
-        const some = tasks.slice(from, from + countedAtOnce).map(({ type, id }) => ({ type, id }));
+      for (const some of portions(tasks)) {
         const { counts } = await ask({ about: 'counts', tasks: some }, answers.counts);
         for (const [status, count] of Object.entries(counts)) sum[status] = (sum[status] ?? 0) + count;
       }
       return sum;
     },
+    endedBefore: async (tasks, before) => {
+      const all: TaskName[] = [];
+      for (const some of portions(tasks))
+        all.push(...(await ask({ about: 'ended', tasks: some, before }, answers.ended)).ended);
+      return all;
+    },
   };
 };
+
+const portions = <Task>(tasks: readonly Task[]): readonly Task[][] =>
+  Array.from({ length: Math.ceil(tasks.length / askedAtOnce) }, (_, n) =>
+    tasks.slice(n * askedAtOnce, (n + 1) * askedAtOnce),
+  );

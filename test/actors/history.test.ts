@@ -14,12 +14,20 @@ const opened = async () => {
     await exit;
   };
   onTestFinished(stop);
-  const { task, countByStatus } = historyElsewhere(world.node('without').bus);
+  const { task, countByStatus, endedBefore } = historyElsewhere(world.node('without').bus);
   return {
     ...world,
     stop,
     task: (id: string) => world.eventually(task('t', id)),
-    counts: (ids: readonly string[]) => world.eventually(countByStatus(ids.map((id) => ({ type: 't', id })))),
+    counts: (ids: readonly string[], since?: string) =>
+      world.eventually(countByStatus(ids.map((id) => ({ type: 't', id, ...(since !== undefined && { since }) })))),
+    ended: (ids: readonly string[], before: string) =>
+      world.eventually(
+        endedBefore(
+          ids.map((id) => ({ type: 't', id })),
+          before,
+        ),
+      ),
   };
 };
 
@@ -34,11 +42,16 @@ test('a node without a database reads a row as one that has it, and learns that 
 });
 
 test('it counts as many tasks as a group may have', async () => {
-  const { store, counts } = await opened();
+  const { store, counts, ended } = await opened();
   const ids = Array.from({ length: 4_500 }, (_, n) => `n${n}`);
   await store.project(ids.map((id, n) => row({ type: 't', id, status: n % 3 === 0 ? 'dead' : 'completed' })));
   expect(await counts(ids)).toEqual({ completed: 3_000, dead: 1_500 });
   expect(await counts([])).toEqual({});
+  const [early, late] = ['2026-01-01T00:00:00.000Z', '2026-01-02T00:00:00.000Z'];
+  await store.project([row({ type: 't', id: 'n1', revision: 2, status: 'completed', finishedAt: early })]);
+  expect(await counts(['n1', 'n2'], late)).toEqual({ completed: 1 });
+  expect(await ended(ids, late)).toEqual([{ type: 't', id: 'n1' }]);
+  expect(await ended(ids, early)).toEqual([]);
 });
 
 test('where the database is down, or no node has one, the history is unavailable, and why', async () => {
