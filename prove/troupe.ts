@@ -1,6 +1,7 @@
 /** Troupe's own limiter, by the same path as a task's: the actor, the client, and the fetch that checks at the wire. */
 import { limiter } from '../src/actors/limiter.ts';
 import { provision } from '../src/actors/provisioner.ts';
+import { silentLog } from '../src/kernel/log.ts';
 import { createMetrics } from '../src/kernel/metrics.ts';
 import { permits } from '../src/limiter/client.ts';
 import { limitedFetch, withPermit } from '../src/llm/wire.ts';
@@ -14,7 +15,11 @@ const forever = new AbortController().signal;
 
 const troupe: Contestant = {
   provision: ({ queue }) =>
-    provision(queue, topology({ region: 'main', pools: [], ackWaitMs: 30_000, replicas: 1, workBytes: 1_024 * 1_024 })),
+    provision(
+      queue,
+      topology({ region: 'main', pools: [], ackWaitMs: 30_000, replicas: 1, workBytes: 1_024 * 1_024 }),
+      silentLog,
+    ),
 
   candidate: async (parts) => {
     const start = limiter({ ...parts, metrics, version: '0.0.0' });

@@ -53,7 +53,7 @@ const environment = z.object({
   LOG_LEVEL: z.enum([...levels, 'silent']).default('info'),
   /** Where the servers of `--dev` keep their files; one node at a time. */
   TROUPE_DEV_DIR: z.string().min(1).default('.troupe/dev'),
-  /** After how long without a sign of life a delivery is handed to another worker. */
+  /** After how long without a sign of life a delivery is handed to another worker; the longest of all nodes that run. */
   TROUPE_ACK_WAIT: duration(1_000, 600_000).default(30_000),
   /** How long running tasks may go on once the node is asked to stop. */
   TROUPE_GRACE: duration(0, 3_600_000).default(25_000),

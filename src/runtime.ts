@@ -120,7 +120,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
   });
 
   const start: Start = async (signal) => {
-    await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers(options.ackWaitMs)] });
+    await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers(options.ackWaitMs)] }, log);
     await tellUnserved(queue, log, { ...plan, region: options.region });
     tellNeverFull(log, app, workersOf);
     const life = new AbortController();

@@ -1,6 +1,6 @@
 /** Brings the server to the topology, whatever was there before. Run by every node at its start, in any order. */
 import type { Bus } from '../bus/bus.ts';
-import type { Queue, StreamSpec } from '../bus/queue.ts';
+import type { ConsumerSpec, Queue, StreamSpec } from '../bus/queue.ts';
 import { patientBackoffMs } from '../kernel/backoff.ts';
 import { subjects } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -14,10 +14,23 @@ import { schedBytes, type Topology } from '../task/topology.ts';
 /** What an account must hold beyond all limits together, so that a commit never finds the disk full. */
 const headroom = 1.3;
 
-export const provision = async (queue: Queue, { streams, consumers }: Topology): Promise<void> => {
+export const provision = async (queue: Queue, { streams, consumers }: Topology, log: Log): Promise<void> => {
   await refuseTooSmall(queue, streams);
   for (const spec of streams) await queue.ensureStream(spec);
-  for (const spec of consumers) await queue.ensureConsumer(spec);
+  await provisionConsumers(queue, consumers, log);
+};
+
+const provisionConsumers = async (queue: Queue, consumers: readonly ConsumerSpec[], log: Log): Promise<void> => {
+  const longer: string[] = [];
+  for (const spec of consumers) {
+    const { ackWaitMs } = await queue.ensureConsumer(spec);
+    if (ackWaitMs > spec.ackWaitMs) longer.push(`${spec.stream}/${spec.name}: ${ackWaitMs} ms`);
+  }
+  if (longer.length === 0) return;
+  log.warn(
+    { consumers: longer },
+    'consumers that are in use keep their longer ack wait: the shorter one of this node counts once a node starts while no other runs',
+  );
 };
 
 /** Says where tasks wait that no node of this app will ever run: in pools that it has not, or has no more. */

@@ -182,8 +182,11 @@ export interface Queue {
 
   /** Creates the stream, or brings an existing one to this spec. Idempotent. */
   ensureStream(spec: StreamSpec): Promise<StreamInfo>;
-  /** Creates the consumer, or brings an existing one to this spec. Idempotent. */
-  ensureConsumer(spec: ConsumerSpec): Promise<void>;
+  /**
+   * Creates the consumer, or brings an existing one to this spec. Idempotent. While anybody pulls from it, or has
+   * deliveries of it in hand, its ack wait is not shortened. Answers the one that it has.
+   */
+  ensureConsumer(spec: ConsumerSpec): Promise<Pick<ConsumerSpec, 'ackWaitMs'>>;
   /** The names of the streams that take what is published to some subject that `filter` matches. */
   streamsTaking(filter: string): Promise<readonly string[]>;
   /** Throws `NotFoundError`. */

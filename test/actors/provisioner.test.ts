@@ -50,7 +50,7 @@ test('it may run again and again, beside others, and changes nothing that is the
   await queue.publish('work.main.default.normal.0.t.a', bytes('1'));
   const before = await queue.streamInfo('WORK_default');
   const plan = topology({ ...options, workBytes: 64 * mb });
-  await Promise.all([provision(queue, plan), provision(node().queue, plan), provision(queue, plan)]);
+  await Promise.all([queue, node().queue, queue].map((each) => provision(each, plan, silentLog)));
   expect(await queue.streamInfo('WORK_default')).toEqual(before);
 });
 
@@ -70,12 +70,12 @@ test('an account that could not hold all limits together, with room to spare, is
     (all, { maxBytes = 256 * mb, storage }) => all + (storage === 'memory' ? 0 : maxBytes),
     0,
   );
-  await expect(provision(limited(sum * 1.29), plan)).rejects.toMatchObject({
+  await expect(provision(limited(sum * 1.29), plan, silentLog)).rejects.toMatchObject({
     code: 'configuration',
     message: expect.stringContaining('raise max_file, or lower TROUPE_QUEUE_BYTES'),
   });
   expect(made).toEqual([]);
-  await provision(limited(sum * 1.31), plan);
+  await provision(limited(sum * 1.31), plan, silentLog);
   expect(made.length).toBe(plan.streams.length);
 });
 
@@ -94,13 +94,33 @@ test('tasks that wait in a pool of another app, or of an earlier version, are to
   ]);
 });
 
+test('an ack wait is not shortened under those who use it: a node says so, and shortens it where nobody does', async () => {
+  const { queue, clock } = await open();
+  const told: unknown[] = [];
+  const log = { ...silentLog, warn: (...what: unknown[]) => void told.push(what) };
+  const given = (ackWaitMs: number) => provision(queue, topology({ ...options, ackWaitMs }), log);
+  const kept = { deliver: () => {}, ended: () => {} };
+  const other = queue.consume('WORK_default', 'default-normal', kept);
+  other.pull({ batch: 1, waitMs: 60_000 });
+  await clock.settle();
+  await given(2_000);
+  expect(told).toEqual([
+    [{ consumers: ['WORK_default/default-normal: 30000 ms'] }, expect.stringContaining('while no other runs')],
+  ]);
+  await given(60_000);
+  expect(told.length).toBe(1);
+  await other.close();
+  await given(1_000);
+  expect(told.length).toBe(1);
+});
+
 test('what the server kept in memory is made again when it is back, however long that takes, and nothing else', async () => {
   const clock = virtualClock();
   const random = seededRandom(1);
   const broker = memoryBroker({ clock, random });
   const { bus, queue } = broker.connect();
   const plan = topology(options);
-  const provisioned = provision(queue, plan);
+  const provisioned = provision(queue, plan, silentLog);
   await clock.advance(1_000);
   await provisioned;
   const asked: string[] = [];

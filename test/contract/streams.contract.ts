@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { all, bytes, latest, log, type Make, sched, work } from './world.ts';
+import { all, bytes, consuming, latest, log, type Make, sched, work } from './world.ts';
 
 export const streamsContract = (make: Make): void => {
   test('a stream that is there already stays what it is: same incarnation, nothing lost', async () => {
@@ -87,6 +87,25 @@ export const streamsContract = (make: Make): void => {
     await queue.ensureConsumer({ ...all, maxAckPending: 7, ackWaitMs: 2_000 });
     const idle = { pending: 1, ackPending: 0, redelivered: 0, waiting: 0, ackFloor: 0, handedOut: 0 };
     expect(await queue.consumerInfo('WORK', 'all')).toEqual(idle);
+  });
+
+  test('its ack wait is not shortened while somebody pulls from it or has something in hand; else it is', async () => {
+    const { connect } = await make();
+    const { queue } = await connect();
+    await queue.ensureStream(work);
+    const given = async (ackWaitMs: number): Promise<number> =>
+      (await queue.ensureConsumer({ ...all, ackWaitMs })).ackWaitMs;
+    expect([await given(60_000), await given(30_000)]).toEqual([60_000, 30_000]);
+    const { deliveries, pull } = consuming(queue);
+    pull({ batch: 1, waitMs: 10_000 });
+    await expect.poll(async () => (await queue.consumerInfo('WORK', 'all')).waiting).toBe(1);
+    expect([await given(2_000), await given(40_000)]).toEqual([30_000, 40_000]);
+    await queue.publish('work.a', bytes('x'));
+    const [delivery] = await deliveries.count(1);
+    expect([await given(2_000), await given(50_000)]).toEqual([40_000, 50_000]);
+    delivery?.ack();
+    await expect.poll(async () => (await queue.consumerInfo('WORK', 'all')).ackPending).toBe(0);
+    expect(await given(2_000)).toBe(2_000);
   });
 
   test('a consumer needs its stream, and on a work queue its filter for itself', async () => {

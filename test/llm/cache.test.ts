@@ -181,6 +181,7 @@ describe('the cache', () => {
     await provision(
       one.queue,
       topology({ region: 'main', pools: [], ackWaitMs: 30_000, replicas: 1, workBytes: 64 * mb }),
+      silentLog,
     );
     const kept = new Promise<void>((resolve) => {
       void other.kv.watch('k', () => resolve());

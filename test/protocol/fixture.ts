@@ -9,6 +9,7 @@ import type { TaskCtx } from '../../src/app/context-types.ts';
 import { resolveApp } from '../../src/app/resolve.ts';
 import { defineTask } from '../../src/app/task.ts';
 import type { Duration } from '../../src/kernel/duration.ts';
+import { silentLog } from '../../src/kernel/log.ts';
 import { buckets, streams } from '../../src/bus/subjects.ts';
 import { bucket } from '../../src/kv/bucket.ts';
 import { topology } from '../../src/task/topology.ts';
@@ -88,7 +89,7 @@ export const world = async (ground: Ground, options: WorldOptions) => {
     replicas: 1,
     workBytes: settings.queueBytes,
   });
-  const provisioned = (): Promise<void> => provision(plain.queue, plan);
+  const provisioned = (): Promise<void> => provision(plain.queue, plan, silentLog);
   await eventually(provisioned());
   const records = bucket(plain.queue, buckets.tasks);
   const submit = (id: string, { input = null, ...rest }: Submit = {}) => {

@@ -149,7 +149,7 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
     replicas: 1,
     workBytes,
   });
-  await provision(first.queue, plan);
+  await provision(first.queue, plan, silentLog);
   return { clock, broker, store, node, eventually, ...first };
 };
 

@@ -3,6 +3,7 @@ import type { Clock } from '../../kernel/clock.ts';
 import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { ConsumerSpec, StreamInfo, StreamSpec } from '../queue.ts';
+import { ackWaitMsOf } from '../ack-wait.ts';
 import { type MemoryConsumer, memoryConsumer } from './consumer.ts';
 import { overlaps } from './matching.ts';
 import { type Stream, stream } from './stream.ts';
@@ -18,7 +19,7 @@ export interface Streams {
   /** The names of those that store what some subject matching `filter` is published to. */
   allTaking(filter: string): readonly string[];
   ensureStream(spec: StreamSpec): StreamInfo;
-  ensureConsumer(spec: ConsumerSpec): void;
+  ensureConsumer(spec: ConsumerSpec): Pick<ConsumerSpec, 'ackWaitMs'>;
   /** Streams in memory are gone; by a crash also what consumers had not written down. */
   stop(crash: boolean): void;
   start(): void;
@@ -53,13 +54,15 @@ export const memoryStreams = (clock: Clock, random: Random): Streams => {
     return made.info();
   };
 
-  const ensureConsumer = (spec: ConsumerSpec): void => {
+  const ensureConsumer: Streams['ensureConsumer'] = (spec) => {
     const { stream: from, consumers } = known(spec.stream);
     const others = [...consumers.values()].map((each) => each.spec).filter(({ name }) => name !== spec.name);
     if (from.spec.keep === 'work') checkOnWork(spec, others);
     const existing = consumers.get(spec.name);
-    if (existing) existing.update(spec);
+    const ackWaitMs = ackWaitMsOf(spec, existing && { ...existing.info(), ackWaitMs: existing.spec.ackWaitMs });
+    if (existing) existing.update({ ...spec, ackWaitMs });
     else consumers.set(spec.name, memoryConsumer(from, spec, clock, timing));
+    return { ackWaitMs };
   };
 
   return {

@@ -1,5 +1,6 @@
 /** Durable pull consumers: made once, brought up to their spec ever after. */
 import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
+import { ackWaitMsOf, type Found } from '../ack-wait.ts';
 import type { ConsumerInfo, ConsumerSpec } from '../queue.ts';
 import type { Api } from './api.ts';
 import { type Config, changed, describeChanges } from './config.ts';
@@ -16,7 +17,7 @@ interface InfoAnswer {
 }
 
 export interface Consumers {
-  ensure(spec: ConsumerSpec): Promise<void>;
+  ensure(spec: ConsumerSpec): Promise<Pick<ConsumerSpec, 'ackWaitMs'>>;
   info(stream: string, consumer: string): Promise<ConsumerInfo>;
 }
 
@@ -36,12 +37,14 @@ export const consumersOf = (api: Api): Consumers => {
     ensure: async (spec) => {
       const { stream, name } = spec;
       const before = await existing(spec);
-      const wanted = configOf(spec);
-      if (before && changed(before.config, wanted).length === 0) return;
+      const ackWaitMs = ackWaitMsOf(spec, before && foundOf(before));
+      const wanted = configOf({ ...spec, ackWaitMs });
+      if (before && changed(before.config, wanted).length === 0) return { ackWaitMs };
       try {
         // Create or update: whoever else does the same at the same time wants the same.
         const config = { ...before?.config, ...wanted };
         await api(`CONSUMER.CREATE.${stream}.${name}`, { stream_name: stream, config, action: '' });
+        return { ackWaitMs };
       } catch (cause) {
         if (!(cause instanceof RefusedError)) throw cause;
         const changes = before ? ` cannot be changed (${describeChanges(before.config, wanted)})` : '';
@@ -63,6 +66,12 @@ export const consumersOf = (api: Api): Consumers => {
     },
   };
 };
+
+const foundOf = ({ config, num_waiting, num_ack_pending }: InfoAnswer): Found => ({
+  ackWaitMs: Number(config['ack_wait']) / 1_000_000,
+  waiting: num_waiting,
+  ackPending: num_ack_pending,
+});
 
 /** Deliveries are no attempts, so there is no most of them: attempts are counted where outcomes are recorded. */
 const configOf = (spec: ConsumerSpec): Config => ({
