@@ -23,9 +23,9 @@ import { decodeRecord, isTerminal } from '../task/record.ts';
 import { findQueued } from '../task/status.ts';
 import { settleStranger } from '../task/stranger.ts';
 import { submitTask } from '../task/submit.ts';
+import { later } from './later.ts';
 import { cronHeader } from './schedules.ts';
 
-const laterMs = 1_000;
 /** Within this a firing's task is stored, or will be: longer than accepting one may take. */
 const storingMs = 60_000;
 
@@ -42,6 +42,7 @@ const noSchedule = { reason: 'invalid_name', message: 'no schedule of an app has
 /** Settles one firing. */
 export const fromCron = ({ ports, admission, incarnation }: CronOptions) => {
   const lastFirings = bucket(ports.queue, buckets.crons);
+  const laterMs = later(ports.clock);
 
   /** The history need not be asked: what has not ended is in KV, or on its way there. */
   const stillRuns = async ({ value, at }: Entry, own: string): Promise<boolean> => {
@@ -109,7 +110,7 @@ export const fromCron = ({ ports, admission, incarnation }: CronOptions) => {
       await fire(delivery);
     } catch (error) {
       if (error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError)
-        return delivery.nak(laterMs);
+        return delivery.nak(laterMs());
       if (!(error instanceof InvalidInputError || error instanceof UnknownTaskError)) throw error;
       // The schedule itself is wrong: the next firing would be too, and boot has checked what it can.
       ports.metrics.badInput.labels(error.code).inc();

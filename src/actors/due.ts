@@ -8,8 +8,10 @@ import { inputHashOf } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { publishOnce } from '../task/publish.ts';
 import { settleStranger } from '../task/stranger.ts';
+import { later } from './later.ts';
 
-const laterMs = 1_000;
+/** Before the message that has set a timer is looked for again. */
+const ackedMs = 1_000;
 /** The next delivery goes on asking: until then it would keep others from theirs. */
 const giveUpAfterMs = 1_000;
 
@@ -28,9 +30,9 @@ const parse = (subject: string): Due | undefined => {
 };
 
 /** Settles one task that has fallen due. */
-export const fromDue =
-  (ports: TaskPorts) =>
-  async (delivery: Delivery): Promise<void> => {
+export const fromDue = (ports: TaskPorts) => {
+  const laterMs = later(ports.clock);
+  return async (delivery: Delivery): Promise<void> => {
     const due = parse(delivery.subject);
     if (!due) return settleStranger(ports, delivery);
     if (delivery.data.length > inputBytesMax) return settleStranger(ports, delivery, tooLarge);
@@ -38,15 +40,16 @@ export const fromDue =
       const headers = carriedHeaders(delivery.headers);
       const outcome = await publishOnce(ports, due.subject, delivery.data, { headers, giveUpAfterMs });
       if (outcome === 'stored' || (await isThisOne(ports, due, delivery))) delivery.ack();
-      else delivery.nak(laterMs); // The message that set this timer has yet to be acked.
+      else delivery.nak(ackedMs); // The message that set this timer has yet to be acked.
     } catch (error) {
       if (!(error instanceof RefusedError || error instanceof TimeoutError || error instanceof UnavailableError))
         throw error;
       if (await isNowhere(ports, due)) return settleStranger(ports, delivery, noPool);
       ports.log.debug({ err: error, stream: due.stream }, 'what is due waits for its pool');
-      delivery.nak(laterMs);
+      delivery.nak(laterMs());
     }
   };
+};
 
 const tooLarge = {
   reason: 'payload_too_large',

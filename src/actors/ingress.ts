@@ -23,6 +23,7 @@ import type { TaskPorts } from '../task/ports.ts';
 import type { DeadReason } from '../task/record.ts';
 import { submitTask } from '../task/submit.ts';
 import { bury, type Problem } from './ingress-dead.ts';
+import { later } from './later.ts';
 
 export interface IngressOptions {
   readonly ports: TaskPorts;
@@ -31,13 +32,10 @@ export interface IngressOptions {
   readonly incarnation: string;
 }
 
-/** How long to leave a task in the inbox whose pool takes no more, or whose server does not answer. */
-const laterMs = 1_000;
-
 /** Settles one message of the inbox. */
-export const fromInbox =
-  ({ ports, admission, incarnation }: IngressOptions) =>
-  async (delivery: Delivery): Promise<void> => {
+export const fromInbox = ({ ports, admission, incarnation }: IngressOptions) => {
+  const laterMs = later(ports.clock);
+  return async (delivery: Delivery): Promise<void> => {
     const type = delivery.subject.slice('tasks.'.length);
     const made = `${incarnation}-${delivery.seq}`;
     const prepared = await prepare(ports, admission, delivery, type, made);
@@ -56,9 +54,10 @@ export const fromInbox =
       if (!(error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError))
         throw error;
       ports.log.debug({ err: error, type }, 'a task stays in the inbox for now');
-      delivery.nak(laterMs);
+      delivery.nak(laterMs());
     }
   };
+};
 
 const prepare = async (
   ports: TaskPorts,

@@ -29,6 +29,8 @@ const day = 86_400_000;
 const messageBytesMax = 512 * 1024;
 /** Deliveries of one lane that may be in workers' hands, over all nodes. */
 const lanePendingMax = 20_000;
+/** Of the inbox, and of SCHED: what full pools have refused counts, and past it nothing comes to any pool. */
+const waitingMax = 200_000;
 
 /** The least that SCHED, which has no limit of its own, is counted with when storage is checked. */
 export const schedBytes = 256 * mb;
@@ -124,6 +126,6 @@ const laneConsumers = ({ region, ackWaitMs }: TopologyOptions, pool: string): re
   }));
 
 const fixedConsumers = ({ ackWaitMs }: TopologyOptions): readonly ConsumerSpec[] => [
-  { stream: streams.inbox, name: consumers.ingress, filter: subjects.tasks, ackWaitMs, maxAckPending: 5_000 },
-  { stream: streams.sched, name: consumers.due, filter: subjects.dues, ackWaitMs, maxAckPending: 5_000 },
+  { stream: streams.inbox, name: consumers.ingress, filter: subjects.tasks, ackWaitMs, maxAckPending: waitingMax },
+  { stream: streams.sched, name: consumers.due, filter: subjects.dues, ackWaitMs, maxAckPending: waitingMax },
 ];
