@@ -96,14 +96,9 @@ const prepare = async (
   }
 };
 
-/** Durations count from when the inbox took the task, not from when it left. */
-const timed = (envelope: Envelope, acceptedAt: number): Envelope => {
-  const { delayMs, deadlineMs, ...rest } = envelope;
-  if (delayMs !== undefined) return { ...envelope, dueAt: acceptedAt + delayMs };
-  return deadlineMs === undefined || rest.dueAt !== undefined
-    ? envelope
-    : { ...rest, deadlineAt: acceptedAt + deadlineMs };
-};
+/** A delay counts from when the inbox took the task, not from when it left. */
+const timed = ({ delayMs, ...rest }: Envelope, acceptedAt: number): Envelope =>
+  delayMs === undefined ? rest : { ...rest, dueAt: acceptedAt + delayMs };
 
 const reasonOf = (error: unknown): DeadReason => {
   if (error instanceof UnknownTaskError) return 'unknown_task';

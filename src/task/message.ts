@@ -112,7 +112,7 @@ const textOf = (encoded: string | undefined): string | undefined => {
 const count = (value: string | undefined): number =>
   value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : 0;
 
-/** A duration counts from when this message was stored: from submission, or from the due time. */
+/** A duration counts from when this message was stored; where the task was accepted earlier, or was due, it is a date. */
 const deadlineOf = (value: string | undefined, storedAt: number): number | undefined => {
   if (value === undefined) return undefined;
   return instant(isDate(value) ? Date.parse(value) : storedAt + Number(value.replace(/ms$/, '')));

@@ -76,16 +76,25 @@ const peek = async ({ records }: SubmitPorts, recordKey: string): Promise<TaskRe
 };
 
 /** Answers the message's place in the stream, 0 for a timer's, and `undefined` where the subject holds another one. */
-const store = async (ports: SubmitPorts, task: Outgoing, { subject, schedule }: Place): Promise<number | undefined> => {
+const store = async (ports: SubmitPorts, task: Outgoing, place: Place): Promise<number | undefined> => {
+  const { subject, schedule, dueAt } = place;
   try {
     if (!schedule)
-      return await storeOnce(ports, subject, task.payload, { headers: encodeHeaders(task), giveUpAfterMs });
-    const headers = encodeHeaders({ submittedAt: ports.queue.now(), ...task });
+      return await storeOnce(ports, subject, task.payload, { headers: encodeHeaders(dated(task)), giveUpAfterMs });
+    const headers = encodeHeaders(dated({ submittedAt: ports.queue.now(), ...task }, dueAt));
     const stored = await setTimer(ports, subject, task.payload, { headers, giveUpAfterMs, schedule });
     return stored === 'stored' ? 0 : undefined;
   } catch (error) {
     throw error instanceof RefusedError ? overloaded(task, error) : error;
   }
+};
+
+/** With its deadline as a date, where that counts from a moment other than the one in which its pool stores it. */
+const dated = (task: Outgoing, dueAt = 0): Outgoing => {
+  const { deadlineMs, ...envelope } = task.envelope;
+  const from = Math.max(dueAt, task.submittedAt ?? 0);
+  if (deadlineMs === undefined || envelope.deadlineAt !== undefined || from === 0) return task;
+  return { ...task, envelope: { ...envelope, deadlineAt: from + deadlineMs } };
 };
 
 const overloaded = ({ type, route }: Outgoing, cause: RefusedError): OverloadedError =>
@@ -97,6 +106,8 @@ const overloaded = ({ type, route }: Outgoing, cause: RefusedError): OverloadedE
 interface Place extends Pick<StreamPublishOptions, 'schedule'> {
   readonly stream: string;
   readonly subject: string;
+  /** Epoch ms, where it waits for that. */
+  readonly dueAt?: number;
 }
 
 /** Epoch ms; 0 where it need not wait. */
@@ -112,7 +123,7 @@ const placeOf = (ports: SubmitPorts, task: Outgoing, recordKey: string): Place =
   const dueAt = dueOf(ports, task);
   if (!dueAt) return { stream: streams.work(region, route.pool), subject: subjects.work(region, route, recordKey) };
   const schedule = { when: { at: dueAt }, target: subjects.due(region, route, recordKey) };
-  return { stream: streams.sched, subject: subjects.sched(recordKey, 0), schedule };
+  return { stream: streams.sched, subject: subjects.sched(recordKey, 0), schedule, dueAt };
 };
 
 /** The subject holds a message for this id: this very one, the same task's, or another task's. */

@@ -41,6 +41,7 @@ test('each firing is a task of its own, with the input of its schedule', async (
   const stored = await queue.last('WORK_default', '>');
   expect(text(stored?.data)).toBe('{"to":"a"}');
   expect(stored?.headers['Troupe-Submitted']).toBe(String(Date.UTC(2026, 0, 1, 2)));
+  expect(stored?.headers['Troupe-Deadline']).toBe(new Date(Date.UTC(2026, 0, 1, 3)).toISOString());
 });
 
 test('a firing that is handed out twice is one task', async () => {

@@ -34,6 +34,21 @@ test('a pool that is full leaves it in SCHED, until there is room', async () => 
   expect([await left('SCHED'), await inWork()]).toEqual([0, ['work.main.default.normal.0.t.a']]);
 });
 
+test('a deadline counts while it waits for its pool, too', async () => {
+  const { submit, move, clock, take, run, record, eventually, queue } = await opened({ workBytes: 1_000 });
+  await submit({ id: 'large', input: 'x'.repeat(700) });
+  await submit({ id: 'a', input: 'y'.repeat(200), envelope: { delayMs: 1_000, deadlineMs: 3_000 } });
+  await move();
+  await clock.advance(5_000);
+  await queue.purge('WORK_default', '>');
+  await move();
+  await run(
+    app(async () => completed()),
+    await eventually(take()),
+  );
+  expect(await record('a')).toMatchObject({ status: 'dead', reason: 'deadline' });
+});
+
 test('moved already, by someone whose ack was lost, it is not moved again', async () => {
   const { submit, move, left, broker, inWork } = await opened();
   await submit({ id: 'a', envelope: { delayMs: 1_000 } });

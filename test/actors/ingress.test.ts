@@ -41,6 +41,7 @@ describe('a task of the inbox', () => {
     expect(work?.headers['Troupe-Deadline']).toBe(new Date(at + 3_600_000).toISOString());
     const sched = await queue.last('SCHED', 'sched.>');
     expect(sched?.headers['Nats-Schedule']).toBe(`@at ${new Date(at + 3_600_000).toISOString()}`);
+    expect(sched?.headers['Troupe-Deadline']).toBe(new Date(at + 7_200_000).toISOString());
   });
 
   test('stays in the inbox while its pool takes no more', async () => {

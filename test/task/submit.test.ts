@@ -146,6 +146,19 @@ describe('a submit', () => {
     expect(due?.headers['Troupe-Submitted']).toBe(String(submitted));
   });
 
+  test('has a deadline that counts from its due time, from acceptance where that is over, and else from when it is stored', async () => {
+    const { submit, queue, clock } = await opened();
+    const now = clock.wall();
+    const deadline = async (stream: string): Promise<string | undefined> =>
+      (await queue.last(stream, '>'))?.headers['Troupe-Deadline'];
+    await submit({ id: 'a', envelope: { delayMs: 60_000, deadlineMs: 5_000 } });
+    expect(await deadline('SCHED')).toBe(new Date(now + 65_000).toISOString());
+    await submit({ id: 'b', envelope: { dueAt: now - 60_000, deadlineMs: 5_000 } });
+    expect(await deadline('SCHED')).toBe(new Date(now + 5_000).toISOString());
+    await submit({ id: 'c', envelope: { deadlineMs: 5_000 } });
+    expect(await deadline('WORK_default')).toBe('5000ms');
+  });
+
   test('with a made id asks nobody whether it is taken', async () => {
     const { ports, broker, eventually } = await opened();
     broker.next('read', 'lose_and_time_out', { subject: '$KV.tasks.>' });
