@@ -50,12 +50,13 @@ export const intake = (options: IntakeOptions): Start => {
 
     const consumer: Consumer = queue.consume(options.stream, options.consumer, {
       deliver: (delivery) => {
-        asked -= 1;
+        // What a lost pull still brings was not asked for any more.
+        asked = Math.max(0, asked - 1);
         if (signal.aborted) return delivery.nak();
         void take(delivery); // It handles its own failure.
       },
       ended: (left, reason) => {
-        asked -= left;
+        asked = Math.max(0, asked - left);
         if (reason === 'empty') pull();
         else clock.timer(lostMs, pull);
       },

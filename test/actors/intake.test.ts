@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { intake } from '../../src/actors/intake.ts';
-import type { Delivery } from '../../src/bus/queue.ts';
+import type { Delivery, PullHandlers, Queue } from '../../src/bus/queue.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { bytes, open, text } from '../task/world.ts';
 
@@ -116,4 +116,49 @@ test('stopping lets go of the queue, and finishes what is in hand', async () => 
   await finish('a');
   await exit;
   expect(await left()).toBe(1);
+});
+
+const late = (seq: number): Delivery => ({
+  stream: 'INBOX',
+  subject: 'tasks.t',
+  seq,
+  data: bytes(''),
+  headers: {},
+  at: 0,
+  deliveries: 1,
+  pending: 0,
+  ack: () => {},
+  nak: () => {},
+  term: () => {},
+  working: () => {},
+});
+
+test('what lost pulls still bring makes it ask for no more than it may hold', async () => {
+  const world = await open();
+  const { clock } = world;
+  const pulls: number[] = [];
+  let handlers: PullHandlers = { deliver: () => {}, ended: () => {} };
+  const consume: Queue['consume'] = (_stream, _consumer, given) => {
+    handlers = given;
+    return { pull: ({ batch }) => void pulls.push(batch), close: async () => {} };
+  };
+  const queue = { ...world.queue, consume };
+  const inHand = new Set<() => void>();
+  const handle = (): Promise<void> => new Promise((resolve) => inHand.add(resolve));
+  const settings = { stream: 'INBOX', consumer: 'ingress', concurrency: 4, ackWaitMs: 30_000, handle };
+  const life = new AbortController();
+  const { exit } = await intake({ queue, clock, log: silentLog, ...settings })(life.signal);
+  for (let pauses = 0; pauses < 3; pauses += 1) {
+    const lost = pulls.splice(0);
+    for (const batch of lost) handlers.ended(batch, 'lost');
+    for (const batch of lost) for (let seq = 1; seq <= batch; seq += 1) handlers.deliver(late(seq));
+    await clock.advance(1_000);
+    expect([inHand.size, pulls]).toEqual([4, []]);
+    for (const done of inHand) done();
+    inHand.clear();
+    await clock.settle();
+    expect(pulls.reduce((sum, batch) => sum + batch, 0)).toBe(4);
+  }
+  life.abort();
+  await exit;
 });
