@@ -161,7 +161,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       ...pools.map((each) => child(`pool ${each.name}`, stoppedBy(signal, each.start), options.graceMs)),
       child('schedules', schedules(options, app.schedules)),
       child('sweeper', sweeper(ports)),
-      ...(await intakes(parts)),
+      ...intakes(parts),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),
     ];
     const tree = supervisor(
@@ -210,17 +210,22 @@ const child = (id: string, start: Start, graceMs = 0): ChildSpec => ({
   shutdownMs: graceMs + settleMs,
 });
 
-/** What reads INBOX and SCHED. Their incarnations are in the ids that are made from their sequences. */
-const intakes = async ({ options, ports, admission: admit }: Parts): Promise<readonly ChildSpec[]> => {
+/** What reads INBOX and SCHED. */
+const intakes = ({ options, ports, admission: admit }: Parts): readonly ChildSpec[] => {
   const { queue, ackWaitMs } = options;
-  const inbox = await queue.streamInfo(streams.inbox);
-  const sched = await queue.streamInfo(streams.sched);
   const task = fromDue(ports);
-  const cron = fromCron({ ports, admission: admit, incarnation: sched.incarnation });
-  const fromInboxOf = fromInbox({ ports, admission: admit, incarnation: inbox.incarnation });
+  const cron = fromCron({ ports, admission: admit });
   const read = { queue, clock: options.clock, log: options.log, ackWaitMs, concurrency: 256 };
   return [
-    child('inbox', intake({ ...read, stream: streams.inbox, consumer: consumers.ingress, handle: fromInboxOf })),
+    child(
+      'inbox',
+      intake({
+        ...read,
+        stream: streams.inbox,
+        consumer: consumers.ingress,
+        handle: fromInbox({ ports, admission: admit }),
+      }),
+    ),
     child(
       'due',
       intake({

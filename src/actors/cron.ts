@@ -24,6 +24,7 @@ import { findQueued } from '../task/status.ts';
 import { settleStranger } from '../task/stranger.ts';
 import { submitTask } from '../task/submit.ts';
 import { later } from './later.ts';
+import { madeId } from './made-id.ts';
 import { cronHeader } from './schedules.ts';
 
 /** Within this a firing's task is stored, or will be: longer than accepting one may take. */
@@ -32,15 +33,13 @@ const storingMs = 60_000;
 export interface CronOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  /** Of the SCHED stream. */
-  readonly incarnation: string;
 }
 
 const scheduleOf = ({ subject }: Delivery): string => subject.slice(subjects.dueCron('x').length - 1);
 const noSchedule = { reason: 'invalid_name', message: 'no schedule of an app has fired it' } as const;
 
 /** Settles one firing. */
-export const fromCron = ({ ports, admission, incarnation }: CronOptions) => {
+export const fromCron = ({ ports, admission }: CronOptions) => {
   const lastFirings = bucket(ports.queue, buckets.crons);
   const laterMs = later(ports.clock);
 
@@ -82,7 +81,7 @@ export const fromCron = ({ ports, admission, incarnation }: CronOptions) => {
     const name = scheduleOf(delivery);
     const type = delivery.headers[cronHeader.task] ?? '';
     if (!isToken(name) || !isToken(type)) return settleStranger(ports, delivery, noSchedule);
-    const id = `${name}-${incarnation}-${delivery.seq}`;
+    const id = `${name}-${madeId(delivery)}`;
     const recordKey = taskKey(type, id);
     const input = decodeJson(delivery.data);
     if (input.type === 'bad') throw new InvalidInputError(input.message);

@@ -24,20 +24,19 @@ import type { DeadReason } from '../task/record.ts';
 import { submitTask } from '../task/submit.ts';
 import { bury, type Problem } from './ingress-dead.ts';
 import { later } from './later.ts';
+import { madeId } from './made-id.ts';
 
 export interface IngressOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  /** Of the INBOX stream: made ids begin with it, so that those of a stream that was made anew are others. */
-  readonly incarnation: string;
 }
 
 /** Settles one message of the inbox. */
-export const fromInbox = ({ ports, admission, incarnation }: IngressOptions) => {
+export const fromInbox = ({ ports, admission }: IngressOptions) => {
   const laterMs = later(ports.clock);
   return async (delivery: Delivery): Promise<void> => {
     const type = delivery.subject.slice('tasks.'.length);
-    const made = `${incarnation}-${delivery.seq}`;
+    const made = madeId(delivery);
     const prepared = await prepare(ports, admission, delivery, type, made);
     if ('reason' in prepared) return bury({ ports, delivery }, { type, id: prepared.id, made }, prepared);
     try {

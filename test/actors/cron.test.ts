@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { fromCron } from '../../src/actors/cron.ts';
+import { madeId } from '../../src/actors/made-id.ts';
 import { type CronSpec, schedules, setSchedules } from '../../src/actors/schedules.ts';
 import type { Delivery } from '../../src/bus/queue.ts';
 import { silentLog } from '../../src/kernel/log.ts';
@@ -36,8 +37,8 @@ const opened = async (...specs: readonly CronSpec[]) => {
 
 test('each firing is a task of its own, with the input of its schedule', async () => {
   const { fire, inWork, queue } = await opened({ ...hourly, overlap: 'allow' });
-  const seqs = [(await fire()).seq, (await fire()).seq];
-  expect(await inWork()).toEqual(seqs.map((seq) => `digest-sched-${seq}`));
+  const firings = [await fire(), await fire()];
+  expect(await inWork()).toEqual(firings.map((firing) => `digest-${madeId(firing)}`));
   const stored = await queue.last('WORK_default', '>');
   expect(text(stored?.data)).toBe('{"to":"a"}');
   expect(stored?.headers['Troupe-Submitted']).toBe(String(Date.UTC(2026, 0, 1, 2)));
@@ -71,13 +72,13 @@ test('a firing is skipped while the last one’s task has not ended, and only th
     revision,
   );
   const next = await fire();
-  expect(await inWork()).toEqual([`digest-sched-${next.seq}`]);
+  expect(await inWork()).toEqual([`digest-${madeId(next)}`]);
 });
 
 test('of firings that come all at once, to several nodes, one makes a task', async () => {
   const { next, cron, node, admitting, eventually, inWork, left } = await opened({ ...hourly, when: secondly });
   const { ports } = node('another');
-  const elsewhere = fromCron({ ports, admission: admitting, incarnation: 'sched' });
+  const elsewhere = fromCron({ ports, admission: admitting });
   const held: Delivery[] = [];
   for (let n = 0; n < 6; n += 1) held.push(await eventually(next('SCHED', 'due')));
   await eventually(Promise.all(held.map((delivery, n) => (n % 2 === 0 ? cron(delivery) : elsewhere(delivery)))));
@@ -87,12 +88,12 @@ test('of firings that come all at once, to several nodes, one makes a task', asy
 
 test('a firing whose task is about to be stored counts as running, and for a minute only', async () => {
   const { fire, inWork, queue, clock } = await opened({ ...hourly, when: secondly });
-  await bucket(queue, 'crons').put('digest', bytes('mail.digest-sched-999'));
+  await bucket(queue, 'crons').put('digest', bytes('mail.digest-other'));
   await fire();
   expect(await inWork()).toEqual([]);
   await clock.advance(60_000);
-  const { seq } = await fire();
-  expect(await inWork()).toEqual([`digest-sched-${seq}`]);
+  const firing = await fire();
+  expect(await inWork()).toEqual([`digest-${madeId(firing)}`]);
 });
 
 test('a full pool, or a server that does not answer, leaves the firing for later', async () => {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { fromCron } from '../../src/actors/cron.ts';
 import { fromDue } from '../../src/actors/due.ts';
 import { fromInbox } from '../../src/actors/ingress.ts';
+import { madeId } from '../../src/actors/made-id.ts';
 import { admission } from '../../src/app/admission.ts';
 import { defineApp } from '../../src/app/app.ts';
 import { registry } from '../../src/app/registry.ts';
@@ -27,10 +28,9 @@ export const ingressWorld = async (options?: WorldOptions) => {
   const { queue, ports } = world;
   const app = resolveApp(defineApp({ tasks: [mail, note], pools: { slow: {} } }));
   const admitting = admission(registry(app));
-  const incarnation = (await queue.streamInfo('INBOX')).incarnation;
-  const inbox = fromInbox({ ports, admission: admitting, incarnation });
+  const inbox = fromInbox({ ports, admission: admitting });
   const due = fromDue(ports);
-  const cron = fromCron({ ports, admission: admitting, incarnation: 'sched' });
+  const cron = fromCron({ ports, admission: admitting });
 
   /** The next delivery of a consumer. */
   const next = (stream: string, consumer: string): Promise<Delivery> =>
@@ -44,9 +44,9 @@ export const ingressWorld = async (options?: WorldOptions) => {
     const delivery = await world.eventually(next('INBOX', 'ingress'));
     await world.eventually(inbox(delivery));
     await world.clock.settle();
-    return `${incarnation}-${delivery.seq}`;
+    return madeId(delivery);
   };
   const left = async (stream: string) => (await queue.streamInfo(stream)).messages;
   const letters = async (): Promise<readonly string[]> => [...(await queue.subjects('DLQ', 'dlq.>')).keys()];
-  return { ...world, inbox, due, cron, admitting, next, post, left, letters, incarnation };
+  return { ...world, inbox, due, cron, admitting, next, post, left, letters };
 };

@@ -30,6 +30,16 @@ describe('a task of the inbox', () => {
     expect([...(await queue.subjects('WORK_slow', '>')).keys()]).toEqual(['work.main.slow.low.0.note.one']);
   });
 
+  test('is another one than the task of the same number in an inbox that was deleted and made anew meanwhile', async () => {
+    const { post, inbox, next, letters, queue, bus, eventually, clock } = await ingressWorld();
+    await post('mail', mail);
+    bus.publish('tasks.mail', Buffer.from('{"to":"b"}'));
+    const delivery = await eventually(next('INBOX', 'ingress'));
+    await clock.advance(1);
+    await inbox({ ...delivery, seq: 1, at: clock.wall() });
+    expect([(await queue.subjects('WORK_default', '>')).size, await letters()]).toEqual([2, []]);
+  });
+
   test('counts its delay and its deadline from when the inbox took it', async () => {
     const { inbox, next, queue, clock } = await ingressWorld();
     const at = clock.wall();
