@@ -4,6 +4,7 @@
  */
 import { cancelHints } from './actors/cancel-hints.ts';
 import { answerWhereabouts } from './actors/whereabouts.ts';
+import { consumerWatch } from './actors/consumer-watch.ts';
 import { fromCron } from './actors/cron.ts';
 import { doors } from './actors/doors.ts';
 import { doorsService } from './actors/doors-service.ts';
@@ -113,14 +114,15 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     child('keeper', keeping.start),
     child('gatekeeper', gatekeeper({ ...options, behind: keeping.behind })),
   ];
-  const plan = topology({
+  const { streams: all, consumers: reading } = topology({
     ...options,
     pools: [...app.pools.values()].map(({ name, queue: { max } }) => ({ name, tasksMax: max })),
     workBytes: options.queueBytes,
   });
+  const plan = { streams: all, consumers: [...reading, ...projectorConsumers(options.ackWaitMs)] };
 
   const start: Start = async (signal) => {
-    await provision(queue, { ...plan, consumers: [...plan.consumers, ...projectorConsumers(options.ackWaitMs)] }, log);
+    await provision(queue, plan, log);
     await tellUnserved(queue, log, { ...plan, region: options.region });
     tellNeverFull(log, app, workersOf);
     const life = new AbortController();
@@ -153,6 +155,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     const children = [
       ...(options.projects ? projecting : []),
       child('renewal', renewal(options, plan)),
+      child('consumer watch', consumerWatch({ ...options, consumers: plan.consumers })),
       ...limits.children,
       child('cancel hints', cancelHints(options.bus, pools)),
       ...(options.projects ? [child('history', answerHistory(options))] : []),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { NotFoundError } from '../../src/kernel/errors.ts';
 import { findTask } from '../../src/task/status.ts';
 import type { TaskRow } from '../../src/store/store.ts';
 import { app, bytes, completed, failed, open } from './world.ts';
@@ -25,6 +26,17 @@ test('a task that is queued has no record: its message is found, in whatever poo
   expect(await status('b')).toMatchObject({
     status: 'queued',
     waitingFor: { reason: 'lane', detail: expect.stringContaining('1 tasks wait') },
+  });
+});
+
+test('a task whose lane’s consumer was deleted is queued, and waits for nodes to make that again', async () => {
+  const { submit, ports } = await opened();
+  await submit({ id: 'a' });
+  const consumerInfo = () => Promise.reject(new NotFoundError('no such consumer'));
+  const status = findTask({ ...ports, queue: { ...ports.queue, consumerInfo } }, 't.a');
+  expect(await status).toMatchObject({
+    status: 'queued',
+    waitingFor: { reason: 'no_worker', detail: expect.stringContaining('was deleted') },
   });
 });
 

@@ -1,0 +1,65 @@
+/**
+ * Makes consumers again that are gone: somebody has deleted them, or their stream, which was made anew since. Pulls say
+ * nothing of it but that they are lost, as they do in every outage, and nothing would be fetched any more.
+ */
+import type { Bus } from '../bus/bus.ts';
+import type { ConsumerSpec, Queue } from '../bus/queue.ts';
+import type { Clock } from '../kernel/clock.ts';
+import { NotFoundError } from '../kernel/errors.ts';
+import type { Log } from '../kernel/log.ts';
+import type { Start } from '../kernel/process.ts';
+
+export interface ConsumerWatchOptions {
+  readonly bus: Pick<Bus, 'connection'>;
+  readonly queue: Pick<Queue, 'consumerInfo' | 'ensureConsumer'>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly consumers: readonly ConsumerSpec[];
+}
+
+const everyMs = 30_000;
+
+export const consumerWatch = ({ bus, queue, clock, log, consumers }: ConsumerWatchOptions): Start => {
+  /** Those whose stream is gone too, and that has been said. */
+  const lost = new Set<ConsumerSpec>();
+
+  const look = async (spec: ConsumerSpec): Promise<void> => {
+    const { stream, name: consumer } = spec;
+    try {
+      if (await isGone(queue, spec)) {
+        await queue.ensureConsumer(spec);
+        log.warn({ stream, consumer }, 'the consumer was gone and is made again: what was in hand is handed out again');
+      }
+      lost.delete(spec);
+    } catch (error) {
+      // Whatever it is, there is another look.
+      if (!(error instanceof NotFoundError))
+        return log.debug({ err: error, stream, consumer }, 'nobody says whether the consumer is there');
+      if (lost.has(spec)) return;
+      lost.add(spec);
+      log.warn(
+        { stream, consumer },
+        'the stream is gone, with what was in it: the next node that starts makes it anew',
+      );
+    }
+  };
+
+  const watch = async (signal: AbortSignal): Promise<void> => {
+    while (!signal.aborted) {
+      await clock.sleep(everyMs, signal).catch(() => undefined); // The loop sees the abort.
+      for (const spec of consumers) if (!signal.aborted && bus.connection === 'connected') await look(spec);
+    }
+  };
+
+  return (signal) => Promise.resolve({ exit: watch(signal) });
+};
+
+const isGone = async (queue: Pick<Queue, 'consumerInfo'>, { stream, name }: ConsumerSpec): Promise<boolean> => {
+  try {
+    await queue.consumerInfo(stream, name);
+    return false;
+  } catch (error) {
+    if (error instanceof NotFoundError) return true;
+    throw error;
+  }
+};
