@@ -12,10 +12,12 @@ export const originOf = async (
   { type, id, pool, lane, inputHash }: TaskStatus,
   recordKey: string,
 ): Promise<Origin> => {
+  const inWork = () => queue.last(streams.work(region, pool), subjects.workOfTask(region, recordKey));
   const stored =
-    (await queue.last(streams.work(region, pool), subjects.workOfTask(region, recordKey))) ??
+    (await inWork()) ??
     (await queue.last(streams.sched, subjects.schedOfTask(recordKey))) ??
-    (await queue.last(streams.sched, subjects.dueOfTask(recordKey)));
+    (await queue.last(streams.sched, subjects.dueOfTask(recordKey))) ??
+    (await inWork()); // It may have fallen due between the looks.
   const headers = stored?.headers ?? {};
   return optional({
     type,

@@ -154,7 +154,7 @@ const waited = (
       reject(signal.reason);
     };
     const unlink = (): void => signal.removeEventListener('abort', abort);
-    signal.addEventListener('abort', abort, { once: true });
+    // What it may throw rejects the promise, before anything is linked to the signal; it calls back in another turn.
     const leave = begin({
       resolve: (status) => {
         unlink();
@@ -165,4 +165,5 @@ const waited = (
         reject(error);
       },
     });
+    signal.addEventListener('abort', abort, { once: true });
   });

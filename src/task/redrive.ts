@@ -56,7 +56,7 @@ export const redrive = async (
   };
   const steps = (await stepsOf(ports, recordKey)).filter((step) => !isNamed(step, forget));
   const resume = await carryOver(ports, task, steps, Date.parse(letter.deadAt));
-  await submitTask(ports, { ...task, resume }, true);
+  if (resume !== undefined) await submitTask(ports, { ...task, resume }, true);
   return { id: next };
 };
 
@@ -129,10 +129,15 @@ const stepsOf = async (ports: TaskPorts, recordKey: string): Promise<readonly St
 
 /**
  * Writes the new task's record, waiting for the message that follows; answers the number of that wait. Where an earlier
- * redrive of the same task has written it, that one's steps stand, and its wait may still want a message. It is never
- * older than the death that it comes from, though that was written by another's clock.
+ * redrive of the same task has written it, that one's steps stand, and its wait may still want a message: `undefined` where
+ * it has begun since. It is never older than the death that it comes from, though that was written by another's clock.
  */
-const carryOver = async (ports: TaskPorts, task: Outgoing, steps: readonly Step[], deadAt: number): Promise<number> => {
+const carryOver = async (
+  ports: TaskPorts,
+  task: Outgoing,
+  steps: readonly Step[],
+  deadAt: number,
+): Promise<number | undefined> => {
   const now = Math.max(ports.queue.now(), deadAt);
   const { key, tenant, group, title, deadlineMs } = task.envelope;
   const origin = optional({
@@ -161,5 +166,5 @@ const carryOver = async (ports: TaskPorts, task: Outgoing, steps: readonly Step[
     random: ports.random,
   });
   const stands = written.type === 'written' ? record : written.current && decodeRecord(written.current.value);
-  return stands?.waits ?? 1;
+  return stands?.status === 'waiting' && stands.waits === record.waits ? record.waits : undefined;
 };

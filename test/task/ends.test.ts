@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { memoryBroker, type MemoryBroker } from '../../src/bus/memory/broker.ts';
 import { subjects } from '../../src/bus/subjects.ts';
@@ -239,4 +240,16 @@ describe('waiting for the end of a task', () => {
     await clock.settle();
     expect(waited).toMatchObject({ state: 'rejected', value: { code: 'unavailable' } });
   });
+});
+
+test('a wait that cannot begin is rejected, and what happens to its signal afterwards is nobody’s concern', async () => {
+  const { bus, blobs } = broker.connect();
+  const subscribe = (): never => {
+    throw new UnavailableError('the connection is closed');
+  };
+  const closed = ends({ ports: { bus: { ...bus, subscribe }, records, blobs, clock, log }, find });
+  const life = new AbortController();
+  await expect(closed.of('t.a', { fresh: true, signal: life.signal })).rejects.toBeInstanceOf(UnavailableError);
+  expect(getEventListeners(life.signal, 'abort')).toEqual([]);
+  life.abort();
 });

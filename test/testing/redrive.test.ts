@@ -207,3 +207,31 @@ test('a pool that is full refuses it, and takes it when there is room, whatever 
   await client.run(job, id).result();
   expect(await client.run(job, id).status()).toMatchObject({ status: 'completed', lane: 'low' });
 });
+
+test('asking again leaves a redriven task to its own next attempt', async () => {
+  const attempts: number[] = [];
+  const pay = defineTask({
+    name: 'pay',
+    input: z.null(),
+    retry: { max: 2 },
+    run: async (ctx) => {
+      if (!ctx.id.endsWith('-r1')) throw new RetryAfterError(0, { message: 'the ledger is away' });
+      attempts.push(ctx.attempt);
+      throw new RetryAfterError('1h', { message: 'not within the hour' });
+    },
+  });
+  const { client, clock, idle, close } = await testRuntime(defineApp({ tasks: [pay] }));
+  onTestFinished(() => close());
+  const dead = await client.submit(pay, null, { id: 'o1' });
+  await idle();
+  const { id } = await dead.retry();
+  await idle();
+  for (let times = 0; times < 3; times += 1) {
+    expect(await dead.retry()).toEqual({ id });
+    await clock.advance('1m');
+  }
+  expect(attempts).toEqual([1]);
+  expect(await client.run(pay, id).status()).toMatchObject({ status: 'waiting', waitingFor: { reason: 'retry' } });
+  await clock.advance('1h');
+  expect(attempts).toEqual([1, 2]);
+});
