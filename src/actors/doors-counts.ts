@@ -10,7 +10,7 @@ import { nextOfGroup } from './doors-next.ts';
 
 const begun = ['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead'] as const;
 
-type CountPorts = Pick<TaskPorts, 'queue' | 'recordLifeMs'>;
+type CountPorts = Pick<TaskPorts, 'queue' | 'shortestLifeMs'>;
 type Rows = Pick<Store, 'countByStatus' | 'endedBefore'>;
 
 /** The members themselves: what the history has under the group's name may be of another time, and a member under none. */
@@ -35,7 +35,7 @@ const asked = async (
   group: string,
   members: readonly string[],
 ): Promise<readonly AskedTask[]> => {
-  const lately = iso(ports.queue.now() - ports.recordLifeMs() / 2);
+  const lately = iso(ports.queue.now() - ports.shortestLifeMs / 2);
   const ended = await store.endedBefore(members.map(splitTaskKey), lately);
   const keys = ended.map(({ type, id }) => taskKey(type, id));
   const submissions = await submissionsOf(ports, group, keys);

@@ -22,7 +22,6 @@ import { askWhereabouts } from './whereabouts.ts';
 export interface DoorsOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  /** Where tasks may wait. */
   readonly store: Pick<Store, 'countByStatus' | 'endedBefore'>;
 }
 

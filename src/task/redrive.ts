@@ -71,7 +71,7 @@ const hasEnded = async (ports: TaskPorts, recordKey: string, letter: DeadLetter)
     if (isOfEarlier(record, letter)) throw taken(record);
     return isTerminal(record);
   }
-  if (ports.queue.now() - Date.parse(letter.deadAt) < ports.recordLifeMs() / 2) return false;
+  if (ports.queue.now() - Date.parse(letter.deadAt) < ports.shortestLifeMs / 2) return false;
   const { type, id } = splitTaskKey(recordKey);
   const row = await ports.history.task(type, id);
   return row?.finishedAt !== undefined && !isOfEarlier(row, letter);
