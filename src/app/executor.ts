@@ -60,7 +60,7 @@ export const executor = (options: ExecutorOptions): Executor => {
         log: ports.log,
         step: stepper(runner, attempt),
         stream: (source) => stream(attempt, source),
-        submit: (child, input, submitOptions) => submitChild(options, attempt, child.name, input, submitOptions),
+        submit: (child, input, submitOptions) => submitChild(options, attempt, nameOf(child), input, submitOptions),
         progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
       });
 
@@ -156,6 +156,14 @@ const progressOf = (task: ResolvedTask, value: unknown): unknown => {
   if (parsed instanceof Promise)
     throw new InvalidInputError(`progress of task "${task.name}": its schema must not wait`);
   return parsed;
+};
+
+/** Throws `NonRetryableError` for what is no task: without types, anything may come. */
+const nameOf = (child: unknown): string => {
+  if (typeof child === 'object' && child !== null && 'name' in child && typeof child.name === 'string')
+    return child.name;
+  const given = typeof child === 'string' ? `"${child.slice(0, 80)}"` : typeof child;
+  throw new NonRetryableError(`ctx.submit takes what defineTask has made; this is ${given}`);
 };
 
 /** Once: the child's id follows from its parent, and a recorded submission is not repeated. */

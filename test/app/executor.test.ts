@@ -193,6 +193,18 @@ describe('a task that submits another', () => {
     expect(await once()).toMatchObject({ status: 'failed', error: { code: 'invalid_input' } });
   });
 
+  test.each([
+    ['child', '"child"'],
+    [undefined, 'undefined'],
+    [{}, 'object'],
+  ])('is told that %s is no task', async (given, named) => {
+    const { once } = await setup(async (ctx) => {
+      await ctx.submit(given as never, { n: 1 });
+    });
+    const message = `ctx.submit takes what defineTask has made; this is ${named}`;
+    expect(await once()).toMatchObject({ status: 'failed', error: { message } });
+  });
+
   test('may not do it for ever: eight deep is enough', async () => {
     const { ports, run, made, take, record } = await setup(async (ctx) => {
       await ctx.submit(child, { n: 1 });
