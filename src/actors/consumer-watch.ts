@@ -6,6 +6,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { ConsumerSpec, Queue } from '../bus/queue.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { NotFoundError } from '../kernel/errors.ts';
+import { ifFound } from '../kernel/found.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 
@@ -26,7 +27,7 @@ export const consumerWatch = ({ bus, queue, clock, log, consumers }: ConsumerWat
   const look = async (spec: ConsumerSpec): Promise<void> => {
     const { stream, name: consumer } = spec;
     try {
-      if (await isGone(queue, spec)) {
+      if (!(await ifFound(queue.consumerInfo(stream, consumer)))) {
         await queue.ensureConsumer(spec);
         log.warn({ stream, consumer }, 'the consumer was gone and is made again: what was in hand is handed out again');
       }
@@ -52,14 +53,4 @@ export const consumerWatch = ({ bus, queue, clock, log, consumers }: ConsumerWat
   };
 
   return (signal) => Promise.resolve({ exit: watch(signal) });
-};
-
-const isGone = async (queue: Pick<Queue, 'consumerInfo'>, { stream, name }: ConsumerSpec): Promise<boolean> => {
-  try {
-    await queue.consumerInfo(stream, name);
-    return false;
-  } catch (error) {
-    if (error instanceof NotFoundError) return true;
-    throw error;
-  }
 };

@@ -12,7 +12,7 @@ import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
 import { parseTtl } from '../kv/bucket.ts';
 import { isTerminal } from '../task/record.ts';
-import { type LagGauge, lagGauge, recordsFilter } from './projector-lag.ts';
+import { type LagGauge, lagGauge, recordsFilter, recordsPrefix } from './projector-lag.ts';
 import { decodeEntry } from './projector-row.ts';
 
 export interface KeeperOptions {
@@ -39,7 +39,6 @@ const lateShare = 1 / 4;
 const behindShare = 1 / 2;
 
 const stream = streams.bucket(buckets.tasks);
-const prefix = `$KV.${buckets.tasks}.`;
 /** Records that are written again at once: each may be large. */
 const portion = 256;
 
@@ -153,7 +152,7 @@ const keep = async (keeping: Keeping, subjects: readonly string[]) => {
 
 /** Anybody may have written there. */
 const isTerminalRecord = ({ subject, data }: Stored): boolean => {
-  const decoded = decodeEntry(subject.slice(prefix.length), data);
+  const decoded = decodeEntry(subject.slice(recordsPrefix.length), data);
   return decoded.type === 'record' && isTerminal(decoded.record);
 };
 

@@ -18,8 +18,9 @@ export interface LagGauge {
   readonly storedAnew: (at: number, revision: number) => void;
 }
 
+export const recordsPrefix = `$KV.${buckets.tasks}.`;
 /** Of the bucket's stream: what is projected. */
-export const recordsFilter = `$KV.${buckets.tasks}.>`;
+export const recordsFilter = `${recordsPrefix}>`;
 
 const stream = streams.bucket(buckets.tasks);
 

@@ -1,6 +1,5 @@
 /** Records into the store: one batch of what the bucket's stream hands out. */
 import type { Delivery, Queue } from '../bus/queue.ts';
-import { buckets } from '../bus/subjects.ts';
 import { summarise } from '../kernel/error.ts';
 import { RefusedError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
@@ -8,6 +7,7 @@ import type { Metrics } from '../kernel/metrics.ts';
 import type { Mark, Store, TaskRow } from '../store/store.ts';
 import type { CancelEnds } from './projector-cancels.ts';
 import { digestOf, type Source } from './projector-incarnation.ts';
+import { recordsPrefix } from './projector-lag.ts';
 import { publishRefused } from './projector-letters.ts';
 import { decodeEntry, rowSize, taskRow } from './projector-row.ts';
 import type { Texts } from './projector-values.ts';
@@ -23,8 +23,7 @@ export interface ProjectOptions {
   readonly cancelEnds: CancelEnds;
 }
 
-const prefix = `$KV.${buckets.tasks}.`;
-const keyOf = ({ subject }: Delivery): string => subject.slice(prefix.length);
+const keyOf = ({ subject }: Delivery): string => subject.slice(recordsPrefix.length);
 
 /** What `nats kv del` and the like leave behind. */
 const isMarker = ({ headers }: Delivery): boolean =>

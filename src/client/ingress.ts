@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Bus, Headers, Message } from '../bus/bus.ts';
 import { encodeId, subjects } from '../bus/subjects.ts';
 import { isTroupeError } from '../kernel/error.ts';
-import { NotFoundError, PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
+import { PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
+import { ifFound } from '../kernel/found.ts';
 import { encodeJson } from '../task/json.ts';
 import type { Envelope } from '../task/envelope.ts';
 import { header } from '../task/headers.ts';
@@ -51,14 +52,11 @@ export const ingress = (bus: Bus, alive: () => void): Ingress => {
     submit: (type, payload, envelope) =>
       ask(subjects.endpoint('submit', type), submitted, payload, { headers: headersOf(envelope), timeoutMs: submitMs }),
     get: async (recordKey) => {
-      try {
-        const { outputBytes, ...status } = await ask(subjects.endpoint('get', recordKey), found);
-        if (outputBytes !== undefined) throw tooLarge(recordKey, outputBytes);
-        return status;
-      } catch (error) {
-        if (error instanceof NotFoundError) return undefined;
-        throw error;
-      }
+      const answer = await ifFound(ask(subjects.endpoint('get', recordKey), found));
+      if (!answer) return undefined;
+      const { outputBytes, ...status } = answer;
+      if (outputBytes !== undefined) throw tooLarge(recordKey, outputBytes);
+      return status;
     },
     cancel: async (recordKey, reason) => {
       const data = reason === undefined ? nothing : encodeJson({ reason });

@@ -4,6 +4,7 @@ import type { Stored } from '../bus/queue.ts';
 import { streams, subjects } from '../bus/subjects.ts';
 import type { Timer } from '../kernel/clock.ts';
 import { NotFoundError } from '../kernel/errors.ts';
+import { ifFound } from '../kernel/found.ts';
 import { type Mailbox, mailbox } from '../kernel/mailbox.ts';
 import type { Entry } from '../kv/kv.ts';
 import { decodeRecord, isTerminal } from '../task/record.ts';
@@ -99,14 +100,9 @@ async function* eventsFrom(core: Core, followed: Followed, from: number, begin: 
 /** 0 where the numbers have begun anew since: the stream is in the server's memory. */
 const valid = async ({ ports: { queue } }: Core, from: number): Promise<number> => {
   if (from <= 1) return from;
-  try {
-    const { lastSeq } = await queue.streamInfo(streams.tokens);
-    // The end's number is one more than any that is stored.
-    return from <= lastSeq + 2 ? from : 0;
-  } catch (error) {
-    if (error instanceof NotFoundError) return 0;
-    throw error;
-  }
+  const stream = await ifFound(queue.streamInfo(streams.tokens));
+  // The end's number is one more than any that is stored.
+  return stream && from <= stream.lastSeq + 2 ? from : 0;
 };
 
 const watchRecord = async ({ ports }: Core, recordKey: string, seen: Mailbox<Seen>): Promise<Subscription> => {

@@ -1,7 +1,8 @@
 /** What a run has shown so far, as TOKENS keeps it for a while; under one subject, whichever run of its id it was. */
 import type { Stored } from '../bus/queue.ts';
 import { streams, subjects } from '../bus/subjects.ts';
-import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { ifFound } from '../kernel/found.ts';
 import { clocksApartMs, decodeRecord } from '../task/record.ts';
 import type { Core } from './core.ts';
 
@@ -13,14 +14,8 @@ export const nothingShown: Shown = { seq: 0, at: 0 };
 /** By its time too: a stream that was made anew counts from 1 again. */
 export const reached = (told: Shown, shown: Shown): boolean => told.seq >= shown.seq && told.at >= shown.at;
 
-export const lastShown = async ({ ports: { queue } }: Core, recordKey: string): Promise<Shown> => {
-  try {
-    return (await queue.last(streams.tokens, subjects.tokens(recordKey))) ?? nothingShown;
-  } catch (error) {
-    if (error instanceof NotFoundError) return nothingShown;
-    throw error;
-  }
-};
+export const lastShown = async ({ ports: { queue } }: Core, recordKey: string): Promise<Shown> =>
+  (await ifFound(queue.last(streams.tokens, subjects.tokens(recordKey)))) ?? nothingShown;
 
 /** Epoch ms by the server's clock: what was shown before that is an earlier run's of its id. */
 export const shownSince = async (core: Core, recordKey: string): Promise<number> => {

@@ -4,7 +4,7 @@
  */
 import type { ConsumerInfo, Stored } from '../bus/queue.ts';
 import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects } from '../bus/subjects.ts';
-import { NotFoundError } from '../kernel/errors.ts';
+import { ifFound } from '../kernel/found.ts';
 import { iso } from '../kernel/iso.ts';
 import { valueOf } from './fit.ts';
 import { inputHashOf, submittedAtOf } from './message.ts';
@@ -116,26 +116,12 @@ const inWork = async (
     const parsed = stored && parseWork(stored.subject);
     if (!parsed) continue;
     const { pool, lane } = parsed.route;
-    const info = await readerOf(queue, stream, consumers.lane(pool, lane));
+    const info = await ifFound(queue.consumerInfo(stream, consumers.lane(pool, lane)));
     if (!info) return queued(stored, parsed.route, recordKey, goneReader(pool, lane));
     const held = handedOut(info, stored.seq) ? undefined : waitingInLane(info, pool, lane, stored.seq);
     return queued(stored, parsed.route, recordKey, held);
   }
   return undefined;
-};
-
-/** `undefined` where somebody has deleted it. */
-const readerOf = async (
-  queue: Pick<TaskPorts['queue'], 'consumerInfo'>,
-  stream: string,
-  consumer: string,
-): Promise<ConsumerInfo | undefined> => {
-  try {
-    return await queue.consumerInfo(stream, consumer);
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  }
 };
 
 const goneReader = (pool: string, lane: Lane): WaitingFor => ({

@@ -1,7 +1,8 @@
 /** Taking a task over: from a delivery and the record to a claim that is written, or to a delivery that is settled. */
 import type { Entry } from '../kv/kv.ts';
 import { writeUntilKnown } from '../kv/write.ts';
-import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { ifFound } from '../kernel/found.ts';
 import { splitTaskKey } from '../bus/subjects.ts';
 import { type Decision, decide, type Situation } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
@@ -126,11 +127,6 @@ const ask = async (
 
 /** A stream that is gone holds nothing; one that was made anew may hold another task at the place. */
 const isStored = async ({ queue }: TaskPorts, { stream, seq }: Held, recordKey: string): Promise<boolean> => {
-  try {
-    const stored = await queue.get(stream, seq);
-    return stored?.subject.endsWith(`.${recordKey}`) ?? false;
-  } catch (error) {
-    if (error instanceof NotFoundError) return false;
-    throw error;
-  }
+  const stored = await ifFound(queue.get(stream, seq));
+  return stored?.subject.endsWith(`.${recordKey}`) ?? false;
 };

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { intake } from '../../src/actors/intake.ts';
 import type { Delivery, PullHandlers, Queue } from '../../src/bus/queue.ts';
 import { silentLog } from '../../src/kernel/log.ts';
-import { bytes, open, text } from '../task/world.ts';
+import { bytes, delivered, open, text } from '../task/world.ts';
 
 const setup = async (concurrency = 4) => {
   const world = await open();
@@ -118,20 +118,7 @@ test('stopping lets go of the queue, and finishes what is in hand', async () => 
   expect(await left()).toBe(1);
 });
 
-const late = (seq: number): Delivery => ({
-  stream: 'INBOX',
-  subject: 'tasks.t',
-  seq,
-  data: bytes(''),
-  headers: {},
-  at: 0,
-  deliveries: 1,
-  pending: 0,
-  ack: () => {},
-  nak: () => {},
-  term: () => {},
-  working: () => {},
-});
+const late = (seq: number): Delivery => delivered({ stream: 'INBOX', subject: 'tasks.t', seq });
 
 test('what lost pulls still bring makes it ask for no more than it may hold', async () => {
   const world = await open();

@@ -5,24 +5,13 @@ import type { Delivery } from '../../src/bus/queue.ts';
 import { subjects } from '../../src/bus/subjects.ts';
 import { decodeTask, encodeHeaders, inputHash, type Outgoing } from '../../src/task/message.ts';
 import { firstRecord } from '../../src/task/transitions.ts';
+import { delivered } from './world.ts';
 
 const at = Date.UTC(2026, 5, 1);
 const route = { pool: 'docs', lane: 'high', partition: '0' } as const;
 
-const delivered = (headers: Headers, subject = subjects.work('main', route, 'mail.a')): Delivery => ({
-  stream: 'WORK_docs',
-  subject,
-  seq: 7,
-  data: new Uint8Array(),
-  headers,
-  at,
-  deliveries: 1,
-  pending: 0,
-  ack: () => {},
-  nak: () => {},
-  term: () => {},
-  working: () => {},
-});
+const mailed = (headers: Headers, subject = subjects.work('main', route, 'mail.a')): Delivery =>
+  delivered({ stream: 'WORK_docs', subject, seq: 7, headers, at });
 
 const outgoing = (change: Partial<Outgoing> = {}): Outgoing => ({
   type: 'mail',
@@ -47,7 +36,7 @@ describe('a task on the wire', () => {
         redriveOf: 'old',
       }),
     );
-    expect(decodeTask(delivered(headers))).toMatchObject({
+    expect(decodeTask(mailed(headers))).toMatchObject({
       id: 'a',
       type: 'mail',
       route,
@@ -68,13 +57,13 @@ describe('a task on the wire', () => {
 
   test('has a deadline that counts from when it was stored, unless it is a date', () => {
     const dated = encodeHeaders(outgoing({ envelope: { deadlineAt: at + 1, deadlineMs: 9, headers: {} } }));
-    expect(decodeTask(delivered(dated))?.deadlineAt).toBe(at + 1);
-    expect(decodeTask(delivered(encodeHeaders(outgoing())))?.deadlineAt).toBeUndefined();
+    expect(decodeTask(mailed(dated))?.deadlineAt).toBe(at + 1);
+    expect(decodeTask(mailed(encodeHeaders(outgoing())))?.deadlineAt).toBeUndefined();
   });
 
   test('is none where the subject names none', () => {
-    expect(decodeTask(delivered({}, 'work.main.docs.high.0.mail'))).toBeUndefined();
-    expect(decodeTask(delivered({}, 'work.main.docs.high.0.mail.a$b'))).toBeUndefined();
+    expect(decodeTask(mailed({}, 'work.main.docs.high.0.mail'))).toBeUndefined();
+    expect(decodeTask(mailed({}, 'work.main.docs.high.0.mail.a$b'))).toBeUndefined();
   });
 
   test('makes a record whatever its headers say: broken ones count as absent', () => {
@@ -95,7 +84,7 @@ describe('a task on the wire', () => {
     const names = ['Deadline', 'Submitted', 'Resume', 'Depth', 'Hash', 'Key', 'Parent'].map((name) => `Troupe-${name}`);
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom(...names), value), (headers) => {
-        const task = decodeTask(delivered(headers));
+        const task = decodeTask(mailed(headers));
         expect(task && firstRecord(task)).toMatchObject({ id: 'a', attempt: 0, status: 'running' });
         expect(task?.resume).toSatisfy((count: number) => Number.isSafeInteger(count) && count >= 0);
       }),
@@ -104,7 +93,7 @@ describe('a task on the wire', () => {
 });
 
 test('a task that came past the doors is known by its input all the same', () => {
-  const byHand = { ...delivered({}), data: Buffer.from('{"b":1,"a":2}') };
+  const byHand = { ...mailed({}), data: Buffer.from('{"b":1,"a":2}') };
   expect(decodeTask(byHand)?.inputHash).toBe(inputHash({ a: 2, b: 1 }));
-  expect(decodeTask(delivered({}))?.inputHash).toBe('');
+  expect(decodeTask(mailed({}))?.inputHash).toBe('');
 });

@@ -45,6 +45,20 @@ export const outgoing = (ports: Pick<TaskPorts, 'random'>, submission: Submissio
   };
 };
 
+/** A delivery whose settling nobody looks at. */
+export const delivered = (change: Pick<Delivery, 'stream' | 'subject' | 'seq'> & Partial<Delivery>): Delivery => ({
+  data: bytes(''),
+  headers: {},
+  at: 0,
+  deliveries: 1,
+  pending: 0,
+  ack: () => {},
+  nak: () => {},
+  term: () => {},
+  working: () => {},
+  ...change,
+});
+
 export const completed = (result?: Json): Outcome => ({ type: 'completed', result });
 export const failed = (retryAfterMs?: number): Outcome => ({
   type: 'failed',

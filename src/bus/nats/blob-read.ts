@@ -3,7 +3,7 @@
  * library makes a consumer for each read, which lives on for minutes, and a stream has only so many.
  */
 import { createHash } from 'node:crypto';
-import { NotFoundError } from '../../kernel/errors.ts';
+import { ifFound } from '../../kernel/found.ts';
 import { slots } from '../../kernel/slots.ts';
 import type { Stored } from '../queue.ts';
 import type { Api } from './api.ts';
@@ -36,13 +36,8 @@ export const blobRead = (api: Api, requests: Mux) => {
   const places = slots(readsMost);
 
   const infoOf = async (name: string): Promise<Info | undefined> => {
-    try {
-      const stored = await last(blobStream, infoSubject(name));
-      return stored && JSON.parse(textOf(stored.data));
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined; // Nothing has been written yet.
-      throw error;
-    }
+    const stored = await ifFound(last(blobStream, infoSubject(name))); // Before anything is written there is no stream.
+    return stored && JSON.parse(textOf(stored.data));
   };
 
   /** In their order, from any replica; what that has not got yet, from the leader. */

@@ -1,5 +1,6 @@
 /** Durable pull consumers: made once, brought up to their spec ever after. */
-import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
+import { RefusedError } from '../../kernel/errors.ts';
+import { ifFound } from '../../kernel/found.ts';
 import { ackWaitMsOf, type Found } from '../ack-wait.ts';
 import type { ConsumerInfo, ConsumerSpec } from '../queue.ts';
 import type { Api } from './api.ts';
@@ -24,19 +25,10 @@ export interface Consumers {
 export const consumersOf = (api: Api): Consumers => {
   const read = (stream: string, consumer: string): Promise<InfoAnswer> => api(`CONSUMER.INFO.${stream}.${consumer}`);
 
-  const existing = async ({ stream, name }: ConsumerSpec): Promise<InfoAnswer | undefined> => {
-    try {
-      return await read(stream, name);
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined;
-      throw error;
-    }
-  };
-
   return {
     ensure: async (spec) => {
       const { stream, name } = spec;
-      const before = await existing(spec);
+      const before = await ifFound(read(stream, name));
       const ackWaitMs = ackWaitMsOf(spec, before && foundOf(before));
       const wanted = configOf({ ...spec, ackWaitMs });
       if (before && changed(before.config, wanted).length === 0) return { ackWaitMs };

@@ -1,5 +1,6 @@
 /** Streams: made once, brought up to their spec ever after, every limit said outright. */
-import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
+import { RefusedError } from '../../kernel/errors.ts';
+import { ifFound } from '../../kernel/found.ts';
 import type { Random } from '../../kernel/random.ts';
 import type { StreamInfo, StreamSpec } from '../queue.ts';
 import type { Api } from './api.ts';
@@ -43,14 +44,7 @@ export const streamsOf = (
 ): Streams => {
   const read = (stream: string): Promise<InfoAnswer> => api(`STREAM.INFO.${stream}`);
 
-  const existing = async (stream: string): Promise<InfoAnswer | undefined> => {
-    try {
-      return await read(stream);
-    } catch (error) {
-      if (error instanceof NotFoundError) return undefined;
-      throw error;
-    }
-  };
+  const existing = (stream: string): Promise<InfoAnswer | undefined> => ifFound(read(stream));
 
   const create = async (spec: StreamSpec): Promise<InfoAnswer | undefined> => {
     try {
