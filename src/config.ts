@@ -3,9 +3,11 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { didYouMean } from './app/suggest.ts';
+import type { NatsCredentials } from './bus/nats/credentials.ts';
 import { InvalidDurationError, toMs } from './kernel/duration.ts';
 import { ConfigurationError } from './kernel/errors.ts';
 import { levels } from './kernel/log.ts';
+import { optional } from './kernel/optional.ts';
 
 const duration = (minMs: number, maxMs: number) =>
   z.string().transform((text, ctx) => {
@@ -33,7 +35,15 @@ const mb = 1024 * 1024;
 
 const environment = z.object({
   /** Several of one cluster by commas. */
-  NATS_URL: address(/^(nats|tls|ws|wss):\/\//, 'nats://127.0.0.1:4222').optional(),
+  NATS_URL: address(/^(nats|tls):\/\//, 'nats://127.0.0.1:4222 or tls://nats.example.org:4222').optional(),
+  NATS_USER: z.string().optional(),
+  NATS_PASSWORD: z.string().optional(),
+  /** Paths of files: `NatsCredentials` says of what. */
+  NATS_CREDS: z.string().optional(),
+  NATS_NKEY: z.string().optional(),
+  NATS_CA: z.string().optional(),
+  NATS_CERT: z.string().optional(),
+  NATS_KEY: z.string().optional(),
   /** `none`: this node keeps no history, and asks others for it. */
   DATABASE_URL: z
     .union([
@@ -81,6 +91,7 @@ export const usage = `node dist/node.js [--app FILE] [--dev]
 
 Environment, with defaults:
   NATS_URL=nats://127.0.0.1:4222   DATABASE_URL (needed without --dev; none: no history here)
+  NATS_USER NATS_PASSWORD NATS_CREDS NATS_NKEY NATS_CA NATS_CERT NATS_KEY (as the nats command has them)
   TROUPE_NODE=<host>-<pid>         TROUPE_REGION=main
   HTTP_PORT=8080 (0: off)          PROBE_PORT=0 (off)
   TROUPE_ACK_WAIT=30s              TROUPE_GRACE=25s
@@ -113,6 +124,18 @@ export const parseConfig = (env: Readonly<Record<string, string | undefined>>, a
       .slice(0, 40)}-${process.pid}`;
   return { type: 'run', config: Object.freeze({ ...parsed.data, node, dev }) };
 };
+
+/** Where NATS is configured, and not started beside us. */
+export const natsCredentials = (config: Config): NatsCredentials =>
+  optional({
+    user: config.NATS_USER,
+    password: config.NATS_PASSWORD,
+    creds: config.NATS_CREDS,
+    nkey: config.NATS_NKEY,
+    ca: config.NATS_CA,
+    cert: config.NATS_CERT,
+    key: config.NATS_KEY,
+  });
 
 /** Addresses may hold passwords. */
 const shown = (env: Readonly<Record<string, string | undefined>>, path: readonly PropertyKey[]): string =>

@@ -5,16 +5,24 @@ import { registry } from './app/registry.ts';
 import { resolveApp } from './app/resolve.ts';
 import type { AnyTask } from './app/task.ts';
 import { connectNats } from './bus/nats/connection.ts';
+import type { NatsCredentials } from './bus/nats/credentials.ts';
 import { client } from './client/client.ts';
 import type { Client } from './client/types.ts';
 import { systemClock } from './kernel/clock.ts';
 import { silentLog } from './kernel/log.ts';
 import { systemRandom } from './kernel/random.ts';
 
+export type { NatsCredentials } from './bus/nats/credentials.ts';
+
 /** Where the client connects to, and what it knows of the app. */
 export interface ClientSettings<A> {
-  /** `nats://127.0.0.1:4222`. Several servers of one cluster by commas; credentials as `nats://user:password@host`. */
+  /**
+   * `nats://127.0.0.1:4222`; over TLS `tls://host:4222`. Several servers of one cluster by commas; a user as
+   * `nats://user:password@host`, percent-encoded.
+   */
   readonly nats?: string;
+  /** Where the address does not say who connects, or certificates are needed; none. */
+  readonly credentials?: NatsCredentials;
   /** The app, to validate and classify here. Its pools' streams are written straight away, once a node has made them. */
   readonly app?: A;
   /** On whose behalf tasks are submitted that name no tenant: where the app is known, after the task's own `tenant`. */
@@ -24,16 +32,18 @@ export interface ClientSettings<A> {
 /**
  * Connects, and answers a client. With `app` it validates and classifies at the edge. Without
  * (`createClient<typeof app>()`, where a type-only import is enough) tasks go through the ingress of a node, which
- * answers at once. Throws UnavailableError when no server answers, ConfigurationError for an app that would not boot.
+ * answers at once. Throws UnavailableError when no server answers or lets it in, ConfigurationError for an app that would
+ * not boot, and for credentials that cannot be used.
  */
 export const createClient = async <A extends App<AnyTask> = App>({
   nats = 'nats://127.0.0.1:4222',
+  credentials = {},
   app,
   tenant,
 }: ClientSettings<A> = {}): Promise<Client<A>> => {
   const known = app && admission(registry(resolveApp(app)));
   const parts = { clock: systemClock, random: systemRandom, log: silentLog };
-  const ports = await connectNats({ ...parts, servers: nats, name: 'client' });
+  const ports = await connectNats({ ...parts, servers: nats, credentials, name: 'client' });
   return client<A>({
     ...parts,
     ...ports,

@@ -40,7 +40,7 @@ export type { Lane } from './bus/subjects.ts';
 export type { Duration } from './kernel/duration.ts';
 
 // What a producer holds.
-export { type ClientSettings, createClient } from './connect.ts';
+export { type ClientSettings, createClient, type NatsCredentials } from './connect.ts';
 export type {
   Client,
   Counts,

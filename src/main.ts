@@ -5,8 +5,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { historyElsewhere } from './actors/history.ts';
 import { resolveApp } from './app/resolve.ts';
 import type { ResolvedApp } from './app/resolved.ts';
-import { connectNats } from './bus/nats/connection.ts';
-import { type Config, parseConfig, usage } from './config.ts';
+import { connectNats, type NatsOptions } from './bus/nats/connection.ts';
+import { type Config, natsCredentials, parseConfig, usage } from './config.ts';
 import { atMost, systemClock as clock } from './kernel/clock.ts';
 import { ConfigurationError, isTroupeError } from './kernel/errors.ts';
 import { type Log, openLog } from './kernel/log.ts';
@@ -122,7 +122,7 @@ interface Parts {
 
 const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Promise<number> => {
   const { node } = config;
-  const nats = await connectNats({ servers: servers.nats, name: `node/${node}`, clock, random, log });
+  const nats = await connectNats({ ...servers.nats, name: `node/${node}`, clock, random, log });
   const projects = servers.database !== 'none';
   const store = projects
     ? postgresStore({ url: servers.database, log })
@@ -187,7 +187,7 @@ const withoutHistory =
 
 /** What a node is connected to. */
 interface Servers {
-  readonly nats: string;
+  readonly nats: Pick<NatsOptions, 'servers' | 'credentials'>;
   /** `none`: nothing. */
   readonly database: string;
   stop(): Promise<void>;
@@ -206,7 +206,8 @@ const writable = async (dir: string): Promise<void> => {
 
 /** What is configured; with `--dev`, what is not is started beside us. */
 const serversOf = async (config: Config, env: MainOptions['env'], log: Log): Promise<Servers> => {
-  const { dev, TROUPE_DEV_DIR: dir, NATS_URL: nats = 'nats://127.0.0.1:4222', DATABASE_URL: database = '' } = config;
+  const { dev, TROUPE_DEV_DIR: dir, DATABASE_URL: database = '' } = config;
+  const nats = { servers: config.NATS_URL ?? 'nats://127.0.0.1:4222', credentials: natsCredentials(config) };
   if (!dev) return { nats, database, stop: () => Promise.resolve() };
   await writable(dir);
   // Loaded only when wanted: it needs packages that a production install leaves out.
@@ -218,5 +219,5 @@ const serversOf = async (config: Config, env: MainOptions['env'], log: Log): Pro
   const file = DATABASE_URL && resolve(join(dir, 'postgres.url'));
   if (file) await writeFile(file, DATABASE_URL, { mode: 0o600 });
   log.info({ NATS_URL, DATABASE_URL, DATABASE_URL_FILE: file, OPENAI_BASE_URL }, 'started beside this node');
-  return { nats: NATS_URL ?? nats, database: DATABASE_URL ?? database, stop: embedded.stop };
+  return { nats: NATS_URL ? { servers: NATS_URL } : nats, database: DATABASE_URL ?? database, stop: embedded.stop };
 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseConfig } from '../src/config.ts';
+import { natsCredentials, parseConfig } from '../src/config.ts';
 
 const database = { DATABASE_URL: 'postgres://u:p@127.0.0.1:5432/x' };
 
@@ -71,6 +71,20 @@ test('every mistake is told at once, with its value and without its password', (
     expect(mistakes).toThrow(word);
   expect(mistakes).not.toThrow('hunter2');
 });
+
+test('a login and certificates are those of the nats command', () => {
+  const names = ['USER', 'PASSWORD', 'CREDS', 'NKEY', 'CA', 'CERT', 'KEY'];
+  const config = configOf({ ...database, ...Object.fromEntries(names.map((name) => [`NATS_${name}`, name])) });
+  expect(natsCredentials(config)).toEqual(Object.fromEntries(names.map((name) => [name.toLowerCase(), name])));
+  expect(natsCredentials(configOf(database))).toEqual({});
+});
+
+test.each(['ws://127.0.0.1:8080', 'nats://a,wss://b'])(
+  'an address of another way than TCP is refused: %s',
+  (NATS_URL) => {
+    expect(() => configOf({ ...database, NATS_URL })).toThrow('NATS_URL');
+  },
+);
 
 test('a misspelt setting is told with the one that was meant', () => {
   expect(() => configOf({ ...database, TROUPE_REGOIN: 'eu' })).toThrow('did you mean "TROUPE_REGION"');

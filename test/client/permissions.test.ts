@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 const connect = async (user: string, known: { readonly app?: typeof app } = {}) => {
-  const client = await createClient<typeof app>({ nats: world.url.replace('://', `://${user}:${user}@`), ...known });
+  const client = await createClient<typeof app>({ nats: world.url, credentials: { user, password: user }, ...known });
   onTestFinished(() => client.close());
   return client;
 };

@@ -13,7 +13,8 @@ const TROUPE_APP = fileURLToPath(new URL('../../examples/minimal.ts', import.met
 
 test('a node with --dev says where its Postgres is, and a second one how to have servers of its own', async () => {
   const dir = await folder();
-  const env = { TROUPE_APP, TROUPE_DEV_DIR: dir, HTTP_PORT: '0' };
+  const ofAnotherServer = { NATS_CA: '/nothing', NATS_USER: 'me' };
+  const env = { TROUPE_APP, TROUPE_DEV_DIR: dir, HTTP_PORT: '0', ...ofAnotherServer };
   const node = spawnNode(env, ['--dev']);
   const started = await node.logged('started beside this node');
   const file = join(dir, 'postgres.url');

@@ -10,7 +10,7 @@ import { amountOf } from '../../src/limiter/budget.ts';
 import type { Word } from '../../src/limiter/messages.ts';
 import { type PermitId, permitIdOf, permitText } from '../../src/limiter/permit-id.ts';
 import { limitedFetch, type PermitSource, withPermit } from '../../src/llm/wire.ts';
-import { certificate, key } from './test-certificate.ts';
+import { certificate, key } from '../setup/test-certificate.ts';
 import { portOf } from './port.ts';
 
 /** An HTTPS server that notes each byte of HTTP it is sent. */

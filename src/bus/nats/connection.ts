@@ -1,6 +1,6 @@
 /** One connection to NATS, and the ports over it. */
 import { errors } from '@nats-io/nats-core';
-import { connect, type ConnectionOptions, type NatsConnection as Client } from '@nats-io/transport-node';
+import { connect, type NatsConnection as Client } from '@nats-io/transport-node';
 import { atMost, type Clock } from '../../kernel/clock.ts';
 import { ConfigurationError, UnavailableError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
@@ -11,6 +11,7 @@ import type { Queue } from '../queue.ts';
 import { api } from './api.ts';
 import { blobsOf } from './blobs.ts';
 import { coreBus } from './bus.ts';
+import { loginOf, type NatsCredentials, remedyFor } from './credentials.ts';
 import { mux } from './mux.ts';
 import { sendByTurns } from './outbox.ts';
 import { natsQueue } from './queue.ts';
@@ -29,8 +30,8 @@ export interface NatsOptions {
   readonly inboxPrefix?: string;
   /** How many servers keep what is in `blobs`, if that has yet to be made; 1. */
   readonly replicas?: number;
-  /** Passed on to the client library, for TLS and credentials. */
-  readonly extra?: Pick<ConnectionOptions, 'tls' | 'authenticator' | 'user' | 'pass' | 'token'>;
+  /** Beside what the address says. */
+  readonly credentials?: NatsCredentials;
 }
 
 export interface NatsConnection {
@@ -49,8 +50,8 @@ const flushMs = 2_000;
 const least = [2, 15] as const;
 
 /**
- * Throws `UnavailableError` when no server answers, and `ConfigurationError` where one does that is too old. After that it
- * reconnects for ever.
+ * Throws `UnavailableError` when no server answers or lets us in, and `ConfigurationError` for one that is too old, and for
+ * credentials that cannot be used. After that it reconnects for ever.
  */
 export const connectNats = async (options: NatsOptions): Promise<NatsConnection> => {
   const { clock, random, log } = options;
@@ -129,15 +130,18 @@ const dial = async (options: NatsOptions): Promise<Client> => {
   ]);
 };
 
-const connected = async ({ servers, name, extra }: NatsOptions): Promise<Client> => {
-  const { addresses, credentials } = parseServers(servers);
+const connected = async ({ servers, name, credentials = {} }: NatsOptions): Promise<Client> => {
+  const parsed = parseServers(servers);
+  const { addresses } = parsed;
+  const login = loginOf(parsed, credentials);
   try {
     return await connect({
       servers: [...addresses],
       name,
-      ...credentials,
-      ...extra,
+      ...login,
       maxReconnectAttempts: -1,
+      // Who is refused now may be let in again: passwords are changed in one place after the other.
+      ignoreAuthErrorAbort: true,
       reconnectTimeWait: reconnectMs,
       reconnectJitter: reconnectJitterMs,
       pingInterval: pingMs,
@@ -146,7 +150,12 @@ const connected = async ({ servers, name, extra }: NatsOptions): Promise<Client>
     });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new UnavailableError(`no connection to NATS at ${addresses.join(', ')}: ${reason}`, { cause });
+    throw new UnavailableError(
+      `no connection to NATS at ${addresses.join(', ')}: ${reason}${remedyFor(cause, login)}`,
+      {
+        cause,
+      },
+    );
   }
 };
 

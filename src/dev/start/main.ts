@@ -163,7 +163,10 @@ const ground = async (options: StartOptions, env: NodeJS.ProcessEnv, closers: Cl
 const ownEnv = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(
     Object.entries(env).filter(
-      ([name]) => !/^(TROUPE_.*|NATS_URL|DATABASE_URL|HTTP_PORT|PROBE_PORT|LOG_LEVEL)$/.test(name),
+      ([name]) =>
+        !/^(TROUPE_.*|NATS_(URL|USER|PASSWORD|CREDS|NKEY|CA|CERT|KEY)|DATABASE_URL|HTTP_PORT|PROBE_PORT|LOG_LEVEL)$/.test(
+          name,
+        ),
     ),
   );
 
