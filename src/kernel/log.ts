@@ -106,6 +106,21 @@ const redactFields = (fields: object): object => {
   return typeof safe === 'object' && safe !== null ? safe : { fields: safe };
 };
 
+/** A program's own log, of which nothing is known but that it writes. */
+export const logTo = (sink: Readonly<Record<Level, Write>>, own: object = {}): Log => {
+  const write =
+    (level: Level): Write =>
+    (fields, message) =>
+      typeof fields === 'string' ? sink[level](own, fields) : sink[level]({ ...own, ...fields }, message);
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => logTo(sink, { ...own, ...fields }),
+  };
+};
+
 const nothing: Write = () => {};
 
 export const silentLog: Log = {

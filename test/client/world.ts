@@ -26,12 +26,16 @@ export const keptLog = () => {
 
 export interface WorldOptions {
   readonly queueBytes?: number;
+  readonly region?: string;
   /** Of the nats-server, beside what it has in any case. */
   readonly config?: string;
 }
 
 /** In `beforeAll`, or within a test: everything ends with the file or the test. */
-export const startWorld = async <A extends App>(app: A, { queueBytes = 64 * mb, config }: WorldOptions = {}) => {
+export const startWorld = async <A extends App>(
+  app: A,
+  { queueBytes = 64 * mb, region = 'main', config }: WorldOptions = {},
+) => {
   const server = await freshNats(config === undefined ? {} : { config });
   const { url } = server;
   const { log, lines } = keptLog();
@@ -52,7 +56,7 @@ export const startWorld = async <A extends App>(app: A, { queueBytes = 64 * mb, 
       log,
       metrics,
       node,
-      region: 'main',
+      region,
       ackWaitMs: 5_000,
       graceMs: 1_000,
       recordLifeMs: 3_600_000,
