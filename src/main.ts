@@ -91,6 +91,7 @@ const flushMs = 2_000;
 
 const run = async (config: Config, { env, signal }: Pick<MainOptions, 'env' | 'signal'>): Promise<number> => {
   const metrics = createMetrics();
+  metrics.countProcess();
   const { log, flush } = openLog({
     level: config.LOG_LEVEL,
     fields: { node: config.node },

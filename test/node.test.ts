@@ -141,7 +141,9 @@ test('--help shows every setting, --version the version', async () => {
 test('a node whose Postgres is away works all the same, opens no door with HTTP_PORT=0, and projects later', async () => {
   const [nats, postgres] = await Promise.all([freshNats(), freshPostgres()]);
   await postgres.kill();
-  const node = spawnNode({ NATS_URL: nats.url, DATABASE_URL: postgres.url, TROUPE_APP: minimalFile, HTTP_PORT: '0' });
+  const probes = await freePort();
+  const doors = { HTTP_PORT: '0', PROBE_PORT: String(probes) };
+  const node = spawnNode({ NATS_URL: nats.url, DATABASE_URL: postgres.url, TROUPE_APP: minimalFile, ...doors });
   await node.logged('the node runs');
   const client = await createClient({ nats: nats.url, app: minimal });
   onTestFinished(() => client.close());
@@ -149,6 +151,9 @@ test('a node whose Postgres is away works all the same, opens no door with HTTP_
   expect(await run.result()).toEqual({ text: 'Hello, you' });
   expect(postgres.pid).toBeUndefined();
   expect(node.lines.filter((line) => line.includes('the HTTP door is open'))).toEqual([]);
+  const metrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${probes}/metrics`)).text();
+  await expect.poll(metrics).toContain('troupe_consumer_pending{stream="WORK_default",consumer="default-normal"} 0');
+  expect(await metrics()).toContain('\nprocess_resident_memory_bytes ');
 
   await postgres.restart();
   const db = new pg.Client(postgres.url);

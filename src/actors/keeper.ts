@@ -8,6 +8,7 @@ import { buckets, consumers, streams } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { ConflictError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Metrics } from '../kernel/metrics.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
 import { parseTtl } from '../kv/bucket.ts';
@@ -19,6 +20,7 @@ export interface KeeperOptions {
   readonly queue: Queue;
   readonly clock: Clock;
   readonly log: Log;
+  readonly metrics: Pick<Metrics, 'projectionBehind'>;
   /** How long a terminal record lives while the projection keeps up. */
   readonly recordLifeMs: number;
 }
@@ -42,7 +44,8 @@ const stream = streams.bucket(buckets.tasks);
 /** Records that are written again at once: each may be large. */
 const portion = 256;
 
-export const keeper = ({ queue, clock, log, recordLifeMs }: KeeperOptions): Keeper => {
+export const keeper = ({ queue, clock, log, metrics, recordLifeMs }: KeeperOptions): Keeper => {
+  const behindSeconds = metrics.projectionBehind.labels();
   const gauge = lagGauge(queue);
   const longMs = Math.max(longLifeMs, recordLifeMs);
   const late = (): boolean => gauge.behindMs() > recordLifeMs * lateShare;
@@ -65,7 +68,8 @@ export const keeper = ({ queue, clock, log, recordLifeMs }: KeeperOptions): Keep
   };
 
   const look = async (signal: AbortSignal): Promise<void> => {
-    await gauge.read();
+    const { behindMs } = await gauge.read();
+    behindSeconds.set(behindMs / 1_000);
     if (!late()) next = 1;
     else if (!keeping) await keepMore(signal);
   };

@@ -73,12 +73,24 @@ const declare = (registry: prom.Registry) => {
       'model',
       'outcome',
     ]),
+    consumerPending: level(
+      'consumer_pending',
+      'Messages that a consumer has yet to hand out, at the last look: tasks of a lane or of the inbox, what is due, records for the history',
+      ['stream', 'consumer'],
+    ),
+    consumerAckPending: level('consumer_ack_pending', 'Messages of a consumer that are in hand, at the last look', [
+      'stream',
+      'consumer',
+    ]),
+    projectionBehind: level('projection_behind_seconds', 'Age of the oldest record that Postgres does not have', []),
     poolWorkers: level('pool_workers', 'Workers this node runs', ['pool']),
     poolBusy: level('pool_busy', 'Workers of this node with a task', ['pool']),
   } as const;
 };
 
 export type Metrics = ReturnType<typeof declare> & {
+  /** From now on those of the process too (CPU, memory, delay of the event loop, collections), by the names that all Node programs have for them. */
+  countProcess(): void;
   /** What `/metrics` answers. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -87,5 +99,6 @@ export type Metrics = ReturnType<typeof declare> & {
 /** Metrics of one runtime: several in one process, as in tests, do not share a number. */
 export const createMetrics = (): Metrics => {
   const registry = new prom.Registry();
-  return { ...declare(registry), text: () => registry.metrics(), contentType: registry.contentType };
+  const countProcess = (): void => prom.collectDefaultMetrics({ register: registry });
+  return { ...declare(registry), countProcess, text: () => registry.metrics(), contentType: registry.contentType };
 };

@@ -4,6 +4,7 @@ import type { Connection } from '../../src/bus/bus.ts';
 import type { ConsumerInfo, ConsumerSpec } from '../../src/bus/queue.ts';
 import { NotFoundError, UnavailableError } from '../../src/kernel/errors.ts';
 import { silentLog } from '../../src/kernel/log.ts';
+import { createMetrics } from '../../src/kernel/metrics.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 
 const spec = (name: string): ConsumerSpec => ({
@@ -13,7 +14,7 @@ const spec = (name: string): ConsumerSpec => ({
   ackWaitMs: 30_000,
   maxAckPending: 10,
 });
-const info: ConsumerInfo = { pending: 0, ackPending: 0, redelivered: 0, waiting: 0, ackFloor: 0, handedOut: 0 };
+const info: ConsumerInfo = { pending: 7, ackPending: 2, redelivered: 0, waiting: 0, ackFloor: 0, handedOut: 0 };
 
 const opened = async () => {
   const clock = virtualClock();
@@ -35,14 +36,15 @@ const opened = async () => {
     },
   };
   const log = { ...silentLog, warn: (...what: unknown[]) => void told.push(what) };
+  const metrics = createMetrics();
   const life = new AbortController();
   const consumers = ['high', 'normal'].map(spec);
-  const { exit } = await consumerWatch({ bus, queue, clock, log, consumers })(life.signal);
+  const { exit } = await consumerWatch({ bus, queue, clock, log, metrics, consumers })(life.signal);
   onTestFinished(async () => {
     life.abort();
     await exit;
   });
-  return { clock, there, made, told, bus, wrong };
+  return { clock, there, made, told, bus, wrong, metrics };
 };
 
 test('a consumer that somebody has deleted is made again, and that is said once', async () => {
@@ -87,4 +89,16 @@ test('nobody is asked without a connection, and a server that does not answer is
   delete wrong.with;
   await clock.advance(30_000);
   expect([made, told.length]).toEqual([['normal'], 1]);
+});
+
+test('the metrics say how much waits for each, and how much is in hand', async () => {
+  const { clock, metrics } = await opened();
+  await clock.advance(15_000);
+  const lines = (await metrics.text()).split('\n').filter((line) => line.startsWith('troupe_consumer'));
+  expect(lines).toEqual([
+    'troupe_consumer_pending{stream="WORK_default",consumer="high"} 7',
+    'troupe_consumer_pending{stream="WORK_default",consumer="normal"} 7',
+    'troupe_consumer_ack_pending{stream="WORK_default",consumer="high"} 2',
+    'troupe_consumer_ack_pending{stream="WORK_default",consumer="normal"} 2',
+  ]);
 });

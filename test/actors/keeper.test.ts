@@ -4,6 +4,7 @@ import { type Keeper, keeper } from '../../src/actors/keeper.ts';
 import { memoryBroker } from '../../src/bus/memory/broker.ts';
 import { buckets, taskKey } from '../../src/bus/subjects.ts';
 import { type Log, silentLog } from '../../src/kernel/log.ts';
+import { createMetrics } from '../../src/kernel/metrics.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { bucket } from '../../src/kv/bucket.ts';
@@ -20,14 +21,15 @@ const world = async () => {
   const { queue, blobs } = broker.connect();
   const store = memoryStore();
   await driven(clock, provision(queue));
+  const metrics = createMetrics();
   const told: unknown[] = [];
   const log: Log = { ...silentLog, warn: (_fields, message) => told.push(message) };
   const keep = async (): Promise<Keeper> => {
-    const made = keeper({ queue, clock, log, recordLifeMs: hourMs });
+    const made = keeper({ queue, clock, log, metrics, recordLifeMs: hourMs });
     await made.start(new AbortController().signal);
     return made;
   };
-  return { clock, broker, queue, blobs, store, told, keep };
+  return { clock, broker, queue, blobs, store, metrics, told, keep };
 };
 
 let here: Awaited<ReturnType<typeof world>>;
@@ -122,4 +124,20 @@ test('what refuses its writes holds it up, is told of once, and loses nothing if
     'the projection is late: records that it has not seen live longer',
   ]);
   expect(await entry('one')).toMatchObject({ ttlMs: weekMs });
+});
+
+test('the metrics say by how much history is behind, until it is not', async () => {
+  await running(here);
+  await here.keep();
+  const behind = async (): Promise<number> => {
+    const text = await here.metrics.text();
+    return Number(/^troupe_projection_behind_seconds (.*)$/m.exec(text)?.[1]);
+  };
+  here.store.setAvailable(false);
+  await put(hourMs, done('one'));
+  await here.clock.advance(10 * 60_000);
+  expect(await behind()).toBeGreaterThan(590);
+  here.store.setAvailable(true);
+  await here.clock.advance(60_000);
+  expect(await behind()).toBe(0);
 });

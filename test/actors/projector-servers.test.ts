@@ -7,6 +7,7 @@ import type { NatsConnection } from '../../src/bus/nats/connection.ts';
 import { connectNats } from '../../src/bus/nats/connection.ts';
 import { buckets, consumers, streams, subjects, taskKey } from '../../src/bus/subjects.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { createMetrics } from '../../src/kernel/metrics.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
 import { bucket } from '../../src/kv/bucket.ts';
@@ -269,7 +270,13 @@ test('records that nobody projects are kept for longer than they were to live', 
   await writing(link.queue, 600_000).put(...names.map((id) => done(id)));
   const life = new AbortController();
   onTestFinished(() => life.abort());
-  const { start: keep } = keeper({ queue: link.queue, clock: systemClock, log: silentLog, recordLifeMs: 2_000 });
+  const { start: keep } = keeper({
+    metrics: createMetrics(),
+    queue: link.queue,
+    clock: systemClock,
+    log: silentLog,
+    recordLifeMs: 2_000,
+  });
   await keep(life.signal);
   const keys = names.map((id) => taskKey(type, id));
   const lives = async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as troupe from 'troupe';
 import { describe, expect, test } from 'vitest';
+import { createMetrics } from '../../src/kernel/metrics.ts';
 
 const source = join(import.meta.dirname, '../../src');
 
@@ -68,5 +69,28 @@ describe('docs/api.md', () => {
   test('names every function there is to call', () => {
     const functions = Object.keys(troupe).filter((name) => /^[a-z]/.test(name));
     expect(functions.filter((name) => !page.includes(`\`${name}(`))).toEqual([]);
+  });
+});
+
+describe('docs/operations.md', () => {
+  const page = readFileSync(join(source, '../docs/operations.md'), 'utf8');
+
+  test('names every setting of a node', () => {
+    const settings = [...readFileSync(join(source, 'config.ts'), 'utf8').matchAll(/^  ([A-Z_]+): /gm)].map(
+      ([, name = '']) => name,
+    );
+    expect(settings.length).toBeGreaterThan(15);
+    expect(settings.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  test('names every metric, and none that is not there', async () => {
+    const text = await createMetrics().text();
+    const metrics = [...text.matchAll(/^# TYPE troupe_(\S+)/gm)].map(([, name = '']) => name);
+    expect(metrics.filter((name) => !new RegExp(`\`${name}[\`{]`).test(page))).toEqual([]);
+    const named = [...page.matchAll(/^\| (`[^|]*`) \|/gm)]
+      .flatMap(([, cell = '']) => [...cell.matchAll(/`([a-z_]+)/g)])
+      .map(([, name = '']) => name);
+    expect(named.length).toBeGreaterThan(30);
+    expect(named.filter((name) => !metrics.includes(name))).toEqual([]);
   });
 });
