@@ -94,3 +94,8 @@ describe('docs/operations.md', () => {
     expect(named.filter((name) => !metrics.includes(name))).toEqual([]);
   });
 });
+
+test.each(['app.ts', 'submit.ts'])('the README shows an app that compiles: %s', (file) => {
+  const page = readFileSync(join(source, '../README.md'), 'utf8');
+  expect(page).toContain(`\`\`\`ts\n${readFileSync(join(import.meta.dirname, 'readme', file), 'utf8')}\`\`\``);
+});
