@@ -22,6 +22,7 @@ import type { TaskPorts } from '../task/ports.ts';
 import { decodeRecord, isTerminal } from '../task/record.ts';
 import { findQueued } from '../task/status.ts';
 import { settleStranger } from '../task/stranger.ts';
+import { deployingMs } from '../task/run.ts';
 import { submitTask } from '../task/submit.ts';
 import { later } from './later.ts';
 import { madeId } from './made-id.ts';
@@ -29,6 +30,8 @@ import { cronHeader } from './schedules.ts';
 
 /** Within this a firing's task is stored, or will be: longer than accepting one may take. */
 const storingMs = 60_000;
+
+const handBackMs = 5_000;
 
 export interface CronOptions {
   readonly ports: TaskPorts;
@@ -111,6 +114,9 @@ export const fromCron = ({ ports, admission }: CronOptions) => {
       if (error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError)
         return delivery.nak(laterMs());
       if (!(error instanceof InvalidInputError || error instanceof UnknownTaskError)) throw error;
+      // It may be another version's, of which there are nodes too.
+      if (error instanceof UnknownTaskError && ports.queue.now() - delivery.at < deployingMs)
+        return delivery.nak(handBackMs);
       // The schedule itself is wrong: the next firing would be too, and boot has checked what it can.
       ports.metrics.badInput.labels(error.code).inc();
       const schedule = scheduleOf(delivery);

@@ -45,7 +45,7 @@ export const runDelivery = async (options: RunOptions): Promise<void> => {
   const task = decodeTask(delivery);
   if (!task) return settleStranger(ports, delivery);
   const settling: Settling = { ports, delivery, task };
-  const runnable = executor.task(task.type) ?? unknownTask(task.type);
+  const runnable = executor.task(task.type) ?? unknownTask(task, ports.queue.now);
   const now = ports.queue.now();
 
   if (!permit && isFirst(delivery, task) && !mayBeForgotten({ task, now, lifeMs: ports.shortestLifeMs })) {
@@ -189,16 +189,26 @@ const settleAsLoser = async (settling: Settling): Promise<void> => {
   else if (verdict === 'settle' && record) await settle(settling, record);
 };
 
-const unknownTask = (type: string): Runnable => ({
+/** How long a new version may take to reach all nodes. */
+export const deployingMs = 5 * 60_000;
+
+/**
+ * Whoever put it into the pool knew it: it is another version's, while that is being deployed. So it goes back, for a node
+ * that has it, and counts no failure, until a deployment would be over.
+ */
+const unknownTask = ({ type }: Task, now: () => number): Runnable => ({
   timeoutMs: 60_000,
-  retry: { max: 1, firstMs: 0, factor: 1, maxMs: 0 },
-  run: () =>
-    Promise.resolve({
-      type: 'refused',
-      reason: 'unknown_task',
-      error: {
-        code: 'unknown_task',
-        message: `this app has no task "${type}"; deploy it, then redrive the dead letter`,
-      },
-    }),
+  retry: { max: Number.POSITIVE_INFINITY, firstMs: 0, factor: 1, maxMs: 0 },
+  run: async ({ number, startedAt }) => {
+    const code = 'unknown_task';
+    const why = `the app of the node that was given it has no task "${type}"`;
+    if (now() - startedAt >= deployingMs)
+      return {
+        type: 'refused',
+        reason: code,
+        error: { code, message: `${why}; deploy it, then redrive the dead letter` },
+      };
+    const retryAfterMs = Math.min(60_000, 1_000 * 2 ** number);
+    return { type: 'failed', untried: true, retryAfterMs, error: { code, message: `${why}; another node's may` } };
+  },
 });

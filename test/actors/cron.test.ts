@@ -5,6 +5,7 @@ import { type CronSpec, schedules, setSchedules } from '../../src/actors/schedul
 import type { Delivery } from '../../src/bus/queue.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { bucket } from '../../src/kv/bucket.ts';
+import { deployingMs } from '../../src/task/run.ts';
 import { encodeRecord } from '../../src/task/record.ts';
 import { dead, firstRecord } from '../../src/task/transitions.ts';
 import { bytes, text } from '../task/world.ts';
@@ -105,17 +106,22 @@ test('a full pool, or a server that does not answer, leaves the firing for later
   expect(await inWork()).toHaveLength(1);
 });
 
-test('a firing that no task takes is dropped and counted, and the next one is another', async () => {
-  const { fire, left, ports, inWork } = await opened(
-    { ...hourly, task: 'gone' },
-    { ...hourly, name: 'odd', input: { to: 7 } },
-  );
+test('a firing that its task does not take is dropped and counted, and the next one is another', async () => {
+  const { fire, left, ports, inWork } = await opened({ ...hourly, name: 'odd', input: { to: 7 } });
   await fire();
-  await fire();
-  expect([await inWork(), await left('SCHED')]).toEqual([[], 2]);
-  const counted = await ports.metrics.text();
-  expect(counted).toContain('troupe_bad_input_total{reason="unknown_task"} 1');
-  expect(counted).toContain('troupe_bad_input_total{reason="invalid_input"} 1');
+  expect([await inWork(), await left('SCHED')]).toEqual([[], 1]);
+  expect(await ports.metrics.text()).toContain('troupe_bad_input_total{reason="invalid_input"} 1');
+});
+
+test('a firing for a task that is not here is left to nodes that have it, until a deployment would be over', async () => {
+  const { fire, left, ports, queue } = await opened({ ...hourly, task: 'gone' });
+  const first = await fire();
+  expect(await left('SCHED')).toBe(2);
+  let last = first;
+  while (queue.now() < first.at + deployingMs) last = await fire();
+  expect(last.seq).toBe(first.seq);
+  expect(await left('SCHED')).toBe(1);
+  expect(await ports.metrics.text()).toContain('troupe_bad_input_total{reason="unknown_task"} 1');
 });
 
 test('what somebody published where firings come is no firing', async () => {

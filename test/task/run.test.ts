@@ -4,6 +4,7 @@ import { NonRetryableError } from '../../src/kernel/errors.ts';
 import { readDeadLetter } from '../../src/task/dead-letter.ts';
 import type { Outcome } from '../../src/task/executor.ts';
 import { decodeRecord } from '../../src/task/record.ts';
+import { deployingMs } from '../../src/task/run.ts';
 import { app, bytes, completed, failed, open } from './world.ts';
 
 const queued = async (world: Awaited<ReturnType<typeof open>>): Promise<number> =>
@@ -80,14 +81,47 @@ test('a payload that is no JSON is dead at its first delivery, with its text in 
   expect(await world.ports.metrics.text()).toContain('troupe_bad_input_total{reason="invalid_json"} 1');
 });
 
-test('a task that this app does not know is dead, not retried', async () => {
-  const world = await open();
-  await world.submit({ id: 'a', type: 'other' });
-  await world.run(
-    app(async () => completed()),
-    await world.take(),
-  );
-  expect(await readDeadLetter(world.ports, 'other.a')).toMatchObject({ reason: 'unknown_task', failures: 0 });
+describe('a task that this app does not know', () => {
+  const older = { task: () => undefined };
+  const known = { task: () => app(async () => completed('done')).task('t') };
+
+  test('goes back without a failure, and is run by a node whose app has it', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    await world.run(older, await world.take());
+    expect(await world.record('a')).toMatchObject({ status: 'waiting', failures: 0, error: { code: 'unknown_task' } });
+    await world.run(known, await world.eventually(world.take()), 'present');
+    expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 2, failures: 0 });
+  });
+
+  test('keeps the failures that it had, and is given up for none of them', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    const failing = app(async () => failed(1_000));
+    await world.run(failing, await world.take());
+    await world.run(failing, await world.eventually(world.take()), 'present');
+    await world.run(older, await world.eventually(world.take()), 'present');
+    expect(await world.record('a')).toMatchObject({ status: 'waiting', failures: 2 });
+  });
+
+  test('is dead once a deployment would be over', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    await world.run(older, await world.take());
+    await world.clock.advance(deployingMs);
+    await world.run(older, await world.eventually(world.take()), 'present');
+    expect(await world.record('a')).toMatchObject({ status: 'dead', reason: 'unknown_task', failures: 0 });
+    expect(await readDeadLetter(world.ports, 't.a')).toMatchObject({ reason: 'unknown_task', attempts: 2 });
+  });
+
+  test('waits for longer each time', async () => {
+    const world = await open();
+    await world.submit({ id: 'a' });
+    await world.run(older, await world.take());
+    await world.run(older, await world.eventually(world.take()), 'present');
+    await world.eventually(world.take());
+    expect(world.clock.monotonic()).toBe(2_000 + 4_000);
+  });
 });
 
 test('a message that names no task is dead-lettered once and leaves the queue', async () => {
