@@ -7,6 +7,7 @@ import {
   RetryAfterError,
   TimeoutError,
 } from '../kernel/errors.ts';
+import { optional } from '../kernel/optional.ts';
 import { scrub } from '../kernel/redact.ts';
 
 /** The label that it is counted under. */
@@ -47,9 +48,6 @@ const elsewhere = (reason: Reason, cause: unknown, ill = true): ModelFailure => 
 });
 const final = (reason: Reason, cause: unknown): ModelFailure => ({ reason, elsewhere: false, ill: false, cause });
 
-/** Statuses that the same request would meet everywhere. */
-const refusals = new Set([400, 401, 403, 404, 413, 422]);
-
 export const failureOf = (error: unknown, now: number): ModelFailure => {
   if (APICallError.isInstance(error)) return ofProvider(error, now);
   if (error instanceof TimeoutError) return elsewhere('timeout', error);
@@ -85,15 +83,11 @@ const ofProvider = (error: APICallError, now: number): ModelFailure => {
   const { statusCode, responseHeaders = {} } = error;
   if (statusCode === undefined) return elsewhere('network', error);
   if (statusCode < 300) return elsewhere(hasBrokenOff(error.cause) ? 'cut' : 'invalid_answer', error);
-  if (refusals.has(statusCode)) return final('refused', error);
-  if (statusCode === 429 || statusCode === 409) {
-    const retryAfterMs = retryAfter(responseHeaders, now);
-    return { ...elsewhere('busy', error, false), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
-  }
   if (statusCode === 408) return elsewhere('timeout', error);
-  if (statusCode < 500) return final('refused', error);
-  const retryAfterMs = retryAfter(responseHeaders, now);
-  return { ...elsewhere('server', error), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  const busy = statusCode === 429 || statusCode === 409;
+  if (statusCode < 500 && !busy) return final('refused', error); // The same request would meet it everywhere.
+  const failure = busy ? elsewhere('busy', error, false) : elsewhere('server', error);
+  return { ...failure, ...optional({ retryAfterMs: retryAfter(responseHeaders, now) }) };
 };
 
 /** A budget that never allows so much, or that is too busy, is one provider's; the task's own end is not. */
