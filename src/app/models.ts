@@ -2,7 +2,8 @@
 import { toMs } from '../kernel/duration.ts';
 import { NonRetryableError } from '../kernel/errors.ts';
 import type { Metrics } from '../kernel/metrics.ts';
-import type { AttemptModels, ModelOptions } from '../llm/layer.ts';
+import type { AttemptModels } from '../llm/layer.ts';
+import type { ModelOptions } from '../llm/scope.ts';
 import type { BaseCtx, CallOptions } from './context-types.ts';
 import type { ResolvedApp } from './resolved.ts';
 import { didYouMean } from './suggest.ts';

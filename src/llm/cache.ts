@@ -11,7 +11,7 @@ import type { Metrics } from '../kernel/metrics.ts';
 import { unlessAborted } from '../kernel/signal.ts';
 import type { Bucket } from '../kv/kv.ts';
 import type { Attempt } from '../task/executor.ts';
-import { decodeJson, encodeJson } from '../task/json.ts';
+import { decodeJson, encodeJson, throughJson } from '../task/json.ts';
 import type { Json } from '../task/record.ts';
 
 export interface CacheOptions {
@@ -53,6 +53,25 @@ export interface Cache {
   /** Rejects with the signal's reason, and with nothing else. */
   find(asked: Asked): Promise<Found>;
 }
+
+/** An earlier answer as `reuse` gives it again, or the one that `make` makes, kept for others. */
+export const answeredOr = async <Answer>(
+  cache: Cache,
+  asked: Asked,
+  reuse: (value: Json) => Answer,
+  make: () => Promise<Answer>,
+): Promise<Answer> => {
+  const found = await cache.find(asked);
+  if (found.type === 'hit') return reuse(found.value);
+  try {
+    const answer = await make();
+    found.keep(throughJson(answer, `the answer of "${asked.model}"`) ?? null);
+    return answer;
+  } catch (error) {
+    found.drop();
+    throw error;
+  }
+};
 
 /**
  * Whether nothing that is kept will do for the attempt: what a later one, or a redriven task, has no record of may have

@@ -11,19 +11,12 @@ import { TimeoutError } from '../kernel/errors.ts';
 import { optional } from '../kernel/optional.ts';
 import { unlessAborted } from '../kernel/signal.ts';
 import { amountOf } from '../limiter/budget.ts';
-import type { Permits } from '../limiter/permits.ts';
-import type { TaskPorts } from '../task/ports.ts';
 import type { Embedder } from './embedding-entry.ts';
 import type { Estimator } from './estimate.ts';
+import type { Patience } from './patience.ts';
 import { permitted } from './permission.ts';
+import type { CallPorts } from './scope.ts';
 import { count } from './usage.ts';
-import type { Patience } from './waiting.ts';
-
-export interface EmbeddingPorts {
-  readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
-  readonly permits: Permits;
-  readonly estimates: Estimator;
-}
 
 export interface EmbeddingRequest {
   readonly values: readonly string[];
@@ -50,11 +43,7 @@ export interface Embedded {
 type Requests = readonly EmbeddingRequest[];
 
 /** The provider's answer, split by who asked. */
-export const asked = async (
-  all: EmbeddingPorts,
-  embedder: Embedder,
-  requests: Requests,
-): Promise<readonly Embedded[]> => {
+export const asked = async (all: CallPorts, embedder: Embedder, requests: Requests): Promise<readonly Embedded[]> => {
   const [first] = requests;
   if (!first) return [];
   const values = requests.flatMap((request) => request.values);
@@ -110,7 +99,7 @@ const lifeOf = (requests: Requests): AbortController => {
 };
 
 const timely = async <T>(
-  { ports: { clock } }: EmbeddingPorts,
+  { ports: { clock } }: CallPorts,
   timeoutMs: number,
   life: AbortController,
   call: () => PromiseLike<T>,

@@ -3,9 +3,10 @@
  * settings and on behalf of the same tenant, goes out in as few calls as it fits into, each under one permit.
  */
 import { unlessAborted } from '../kernel/signal.ts';
-import { asked, type Embedded, type EmbeddingPorts, type EmbeddingRequest } from './embedding-call.ts';
+import { asked, type Embedded, type EmbeddingRequest } from './embedding-call.ts';
 import type { Embedder } from './embedding-entry.ts';
 import { failureOf } from './failure.ts';
+import type { CallPorts } from './scope.ts';
 import { blame } from './unanswered.ts';
 
 /** A request, and who waits for it. */
@@ -19,7 +20,7 @@ interface Waiting {
 
 export type Embed = (embedder: Embedder, request: EmbeddingRequest, entered: number) => Promise<Embedded>;
 
-export const embeddingPool = (all: EmbeddingPorts): Embed => {
+export const embeddingPool = (all: CallPorts): Embed => {
   const gathering = new Map<Embedder, Waiting[]>();
 
   const go = (embedder: Embedder): void => {
@@ -61,7 +62,7 @@ const packed = (waiting: readonly Waiting[], most: number): readonly (readonly W
   return calls;
 };
 
-const together = async (all: EmbeddingPorts, embedder: Embedder, waiting: readonly Waiting[]): Promise<void> => {
+const together = async (all: CallPorts, embedder: Embedder, waiting: readonly Waiting[]): Promise<void> => {
   const call = waiting.filter(({ request }) => !request.signal.aborted);
   if (call.length === 0) return;
   try {

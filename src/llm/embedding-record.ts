@@ -8,7 +8,7 @@ import { asJson } from './as-json.ts';
 import type { Embedded } from './embedding-call.ts';
 import type { Embedder } from './embedding-entry.ts';
 import { nameOf } from './route.ts';
-import { bill } from './usage.ts';
+import { bill, countPaid } from './usage.ts';
 
 const recorded = z.object({
   /** `<provider>/<model>`. */
@@ -39,10 +39,7 @@ export const paid = (metrics: Metrics, name: string, embedder: Embedder, answer:
     outputTokens: { total: 0, text: 0, reasoning: 0 },
   };
   const billed = bill(used, embedder.price);
-  metrics.modelCalls.labels(name, 'answered').inc();
-  if (tokens === undefined) metrics.modelUncounted.labels(name).inc();
-  metrics.modelTokens.labels(name, 'input').inc(billed.inputTokens);
-  metrics.modelUsd.labels(name).inc(billed.usd);
+  countPaid(metrics, name, billed, tokens !== undefined);
   return {
     ...added,
     ...optional({ tokens }),

@@ -4,45 +4,32 @@
  */
 import type { EmbeddingModelV4, EmbeddingModelV4CallOptions } from '@ai-sdk/provider';
 import { optional } from '../kernel/optional.ts';
-import { linked } from '../kernel/signal.ts';
-import type { Attempt } from '../task/executor.ts';
-import { throughJson } from '../task/json.ts';
+import type { Json } from '../task/record.ts';
 import { breaker } from './breaker.ts';
-import { asksAnew, type Cache } from './cache.ts';
+import { answeredOr, asksAnew } from './cache.ts';
 import { asV4, type Embedder, type Embeddings } from './embedding-entry.ts';
-import type { EmbeddingPorts, EmbeddingRequest } from './embedding-call.ts';
+import type { EmbeddingRequest } from './embedding-call.ts';
 import { type Embed, embeddingPool } from './embedding-pool.ts';
 import { paid, recall, type Recorded } from './embedding-record.ts';
-import { failureOf, type ModelFailure, thrownFor } from './failure.ts';
-import { callHash, type Equals } from './key.ts';
-import type { ModelOptions } from './layer.ts';
-import { nameOf, route } from './route.ts';
+import { type ModelFailure, thrownFor } from './failure.ts';
+import { journaled, type Place } from './journaled.ts';
+import { callHash } from './key.ts';
+import { patienceOf } from './patience.ts';
+import { route } from './route.ts';
+import { type AttemptScope, type CallPorts, defaultTimeoutMs, type ModelOptions } from './scope.ts';
 import { providerTransport } from './transport.ts';
-import { leftAlone } from './unanswered.ts';
+import { failureAt, leftAlone } from './unanswered.ts';
 import { noBill } from './usage.ts';
-import { patienceOf } from './waiting.ts';
-
-export interface EmbeddingsOptions extends EmbeddingPorts {
-  readonly embeddings: Embeddings;
-  readonly cache?: Cache | undefined;
-}
-
-/** What the calls of one attempt share. */
-export interface EmbeddingScope {
-  readonly attempt: Pick<Attempt, 'task' | 'number' | 'journal' | 'signal' | 'emit'>;
-  readonly equals: Equals;
-}
 
 /** `undefined` for a name that the app does not have. */
-export type EmbeddingOf = (name: string, scope: EmbeddingScope, options: ModelOptions) => EmbeddingModelV4 | undefined;
+export type EmbeddingOf = (name: string, scope: AttemptScope, options: ModelOptions) => EmbeddingModelV4 | undefined;
 
 /** Where a provider does not say. */
 const mostPerCall = 2_048;
-const defaultTimeoutMs = 600_000;
 
-export const embeddingsOf = async (options: EmbeddingsOptions): Promise<EmbeddingOf> => {
-  const { embeddings, ports } = options;
-  const embed = embeddingPool(options);
+export const embeddingsOf = async (all: CallPorts, embeddings: Embeddings): Promise<EmbeddingOf> => {
+  const { ports, estimates } = all;
+  const embed = embeddingPool(all);
   const named = new Map<string, readonly Embedder[]>();
   for (const [name, entries] of embeddings) {
     const embedders = entries.map(async ({ model: given, ...entry }): Promise<Embedder> => {
@@ -58,25 +45,25 @@ export const embeddingsOf = async (options: EmbeddingsOptions): Promise<Embeddin
     });
     named.set(name, await Promise.all(embedders));
   }
-  await options.estimates.prepare([...named.values()].flatMap((list) => list.map(({ model }) => model)));
+  await estimates.prepare([...named.values()].flatMap((list) => list.map(({ model }) => model)));
 
-  return (name, scope, modelOptions) => {
+  return (name, scope, options) => {
     const embedders = named.get(name);
     const [first] = embedders ?? [];
     if (!embedders || !first) return undefined;
-    const all: Calling = { ...options, ...scope, options: modelOptions, name, embedders, embed };
+    const calling: Calling = { ...all, ...scope, options, name, embedders, embed };
     return {
       specificationVersion: 'v4',
       provider: first.model.provider,
       modelId: first.model.modelId,
       maxEmbeddingsPerCall: Math.min(...embedders.map(({ most }) => most)),
       supportsParallelCalls: true,
-      doEmbed: (params) => call(all, params),
+      doEmbed: (params) => call(calling, params),
     };
   };
 };
 
-interface Calling extends EmbeddingsOptions, EmbeddingScope {
+interface Calling extends CallPorts, AttemptScope {
   readonly options: ModelOptions;
   readonly name: string;
   readonly embedders: readonly Embedder[];
@@ -84,31 +71,21 @@ interface Calling extends EmbeddingsOptions, EmbeddingScope {
 }
 
 const call = async (all: Calling, params: EmbeddingModelV4CallOptions) => {
-  const { name, attempt, ports } = all;
+  const { name, ports } = all;
   const { abortSignal, headers: _headers, ...settings } = params;
   const hash = callHash(`embedding ${name}`, { ...settings, prompt: [] });
-  const { key, release } = all.equals.take(hash);
-  const step = `embedding:${name}`;
-  const life = linked(attempt.signal, abortSignal);
-  try {
-    const run = (): Promise<Recorded> => cached(all, params, hash, life.signal);
-    const stepped = await attempt.journal.step(step, key, run, (value) => recall(value, step).billed);
-    const { value, replayed, ms } = stepped;
-    if (replayed) ports.metrics.modelReplays.labels(name).inc();
-    attempt.emit({ type: 'step', name: step, key, ms, replayed });
-    const { embeddings, tokens, providerMetadata, warnings } = recall(value, step);
-    return {
-      ...optional({ providerMetadata, usage: tokens === undefined ? undefined : { tokens } }),
-      embeddings,
-      warnings,
-    };
-  } catch (error) {
-    release();
-    throw error;
-  } finally {
-    life.abort();
-  }
+  const make = ({ signal }: Place): Promise<Recorded> => cached(all, params, hash, signal);
+  const { metrics } = ports;
+  const { recorded } = await journaled(all, { metrics, name, step: stepOf(name), hash, abortSignal, make, recall });
+  const { embeddings, tokens, providerMetadata, warnings } = recorded;
+  return {
+    ...optional({ providerMetadata, usage: tokens === undefined ? undefined : { tokens } }),
+    embeddings,
+    warnings,
+  };
 };
+
+const stepOf = (model: string): string => `embedding:${model}`;
 
 /** What another call has paid for costs this one nothing. */
 const cached = async (
@@ -117,20 +94,14 @@ const cached = async (
   key: string,
   signal: AbortSignal,
 ): Promise<Recorded> => {
-  const { cacheMs = all.embedders[0]?.cacheMs ?? false } = all.options;
-  if (cacheMs === false || !all.cache) return firstOf(all, params, signal);
-  const anew = asksAnew(all.attempt);
-  const waitMs = patienceOf(all.ports, all.attempt.task, all.options.maxWaitMs).leftMs();
-  const found = await all.cache.find({ model: all.name, key, ttlMs: cacheMs, anew, waitMs, signal });
-  if (found.type === 'hit') return { ...recall(found.value, `embedding:${all.name}`), billed: noBill };
-  try {
-    const answer = await firstOf(all, params, signal);
-    found.keep(throughJson(answer, `the embeddings of "${all.name}"`) ?? null);
-    return answer;
-  } catch (error) {
-    found.drop();
-    throw error;
-  }
+  const { name: model, attempt, ports, cache } = all;
+  const { cacheMs: ttlMs = all.embedders[0]?.cacheMs ?? false, maxWaitMs } = all.options;
+  if (ttlMs === false || !cache) return firstOf(all, params, signal);
+  const waitMs = patienceOf(ports, attempt.task, maxWaitMs).leftMs();
+  const reuse = (value: Json): Recorded => ({ ...recall(value, stepOf(model)), billed: noBill });
+  return answeredOr(cache, { model, key, ttlMs, anew: asksAnew(attempt), waitMs, signal }, reuse, () =>
+    firstOf(all, params, signal),
+  );
 };
 
 /** The embeddings of the first provider that gives them. */
@@ -139,17 +110,13 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
   const request = requestOf(all, params, signal);
   const failures: ModelFailure[] = [];
   const providers = route(embedders, permits, request.patience.leftMs());
-  for (const embedder of providers) {
-    const entered = embedder.breaker.enter();
+  for (const provider of providers) {
+    const entered = provider.breaker.enter();
     if (entered === undefined) continue;
     try {
-      return paid(ports.metrics, name, embedder, await all.embed(embedder, request, entered));
+      return paid(ports.metrics, name, provider, await all.embed(provider, request, entered));
     } catch (error) {
-      const failure = failed(all, embedder, error, signal);
-      if (signal.aborted) {
-        embedder.breaker.failed([entered], false); // It may have been the probe, which is for another now.
-        throw signal.reason;
-      }
+      const failure = failureAt(ports, { name, provider, entered, signal }, error); // The pool has blamed it.
       failures.push(failure);
       if (!failure.elsewhere) break;
     }
@@ -176,16 +143,4 @@ const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: Ab
     timeoutMs,
     signal,
   };
-};
-
-const failed = (all: Calling, embedder: Embedder, error: unknown, signal: AbortSignal): ModelFailure => {
-  const { ports, name } = all;
-  const failure = failureOf(error, ports.queue.now());
-  const own = signal.aborted;
-  ports.metrics.modelCalls.labels(name, own ? 'aborted' : 'failed').inc();
-  if (own) return failure;
-  ports.metrics.modelErrors.labels(name, failure.reason).inc();
-  const by = nameOf(embedder);
-  ports.log.debug({ err: error, model: name, by, reason: failure.reason }, 'a call of an embedding model failed');
-  return failure;
 };

@@ -16,10 +16,10 @@ import type { ModelEntry, Models } from './models.ts';
 import { passage } from './passage.ts';
 import { permitted } from './permission.ts';
 import type { Provider } from './route.ts';
-import type { CallPorts, CallScope } from './scope.ts';
+import { type AttemptScope, type CallPorts, type CallScope, defaultTimeoutMs, type ModelOptions } from './scope.ts';
 import { anyTransport, providerTransport } from './transport.ts';
 import { count } from './usage.ts';
-import { patienceOf } from './waiting.ts';
+import { patienceOf } from './patience.ts';
 
 export interface LayerOptions {
   readonly models: Models;
@@ -29,13 +29,6 @@ export interface LayerOptions {
   readonly ports: Pick<TaskPorts, 'clock' | 'log' | 'metrics' | 'queue'>;
   /** None: every call is made. */
   readonly cache?: Cache;
-}
-
-/** Durations in ms. */
-export interface ModelOptions {
-  readonly cacheMs?: number | false | undefined;
-  readonly maxWaitMs?: number | undefined;
-  readonly timeoutMs?: number | undefined;
 }
 
 export interface PermitOptions {
@@ -57,21 +50,18 @@ export interface AttemptModels {
 }
 
 export interface ModelLayer {
-  of(attempt: CallScope['attempt']): AttemptModels;
+  of(attempt: AttemptScope['attempt']): AttemptModels;
 }
-
-/** How long a provider's call may take where nobody says. */
-const defaultTimeoutMs = 600_000;
 
 /** Loads the AI SDK and the tokenizers that the models need; without models, neither. */
 export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => {
-  const { models, permits, ports, cache } = options;
+  const { models, embeddings = new Map(), permits, ports, cache } = options;
   const estimates = estimator(ports);
-  const embeddingOf = await embeddingsOf({ embeddings: new Map(), ...options, estimates });
+  const all: CallPorts = { ports, permits, estimates, cache };
+  const embeddingOf = await embeddingsOf(all, embeddings);
   const behind = { ...options, embeddingOf };
   if (models.size === 0) return { of: (attempt) => attemptModels(behind, attempt, () => undefined) };
   const { wrapLanguageModel } = await import('ai');
-  const all: CallPorts = { ports, permits, estimates, cache };
 
   const providerOf = (name: string, { model, ...entry }: ModelEntry): Provider => ({
     ...entry,
@@ -126,7 +116,7 @@ interface Behind extends Pick<LayerOptions, 'permits' | 'ports'> {
 
 const attemptModels = (
   { permits, ports, embeddingOf }: Behind,
-  attempt: CallScope['attempt'],
+  attempt: AttemptScope['attempt'],
   modelOf: (name: string, scope: Omit<CallScope, 'name' | 'providers'>) => LanguageModelV4 | undefined,
 ): AttemptModels => {
   const same = equals();

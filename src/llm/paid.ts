@@ -7,12 +7,12 @@ import { permitted } from './permission.ts';
 import { generate, stream } from './provider.ts';
 import { nameOf, type Provider } from './route.ts';
 import type { Call } from './scope.ts';
-import { actual, bill } from './usage.ts';
+import { actual, bill, countPaid } from './usage.ts';
 import type { AnswerHeaders, WireCall } from './wire-call.ts';
 
 /** Waits for the permits, asks the provider, settles. */
 export const paid = async (one: Call, provider: Provider, underway: Underway): Promise<Recorded> => {
-  const { all, scope, params, signal, patience: waiting } = one;
+  const { all, scope, params, signal, patience } = one;
   const { task } = scope.attempt;
   const { budgets, model, price } = provider;
   const noted = notedRequest(underway);
@@ -25,7 +25,7 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
     holdMs: scope.timeoutMs,
     tasks: [task.recordKey],
     signal,
-    patience: waiting,
+    patience,
     heard: noted.begun,
   };
   let waitedMs = 0;
@@ -43,12 +43,7 @@ export const paid = async (one: Call, provider: Provider, underway: Underway): P
   const billed = bill(answer.usage, price);
   const { number: attempt } = scope.attempt;
   const recorded = record(answer, { by: nameOf(provider), requestId: noted.id(), attempt, waitedMs, billed });
-  const { modelCalls, modelTokens, modelUncounted, modelUsd } = all.ports.metrics;
-  if (!actual(answer.usage)) modelUncounted.labels(scope.name).inc();
-  modelCalls.labels(scope.name, 'answered').inc();
-  modelTokens.labels(scope.name, 'input').inc(billed.inputTokens);
-  modelTokens.labels(scope.name, 'output').inc(billed.outputTokens);
-  modelUsd.labels(scope.name).inc(billed.usd);
+  countPaid(all.ports.metrics, scope.name, billed, actual(answer.usage) !== undefined);
   return recorded;
 };
 

@@ -4,7 +4,7 @@ import type { Amount } from '../limiter/budget.ts';
 import type { Permit, Permits } from '../limiter/permits.ts';
 import { together, type Together } from './together.ts';
 import type { Transport } from './transport.ts';
-import type { Patience } from './waiting.ts';
+import type { Patience } from './patience.ts';
 import { type PermitSource, type WireCall, withPermit } from './wire-call.ts';
 
 export interface Request extends Omit<Together, 'leftMs'> {

@@ -8,7 +8,7 @@ import type { Estimator } from './estimate.ts';
 import type { Equals } from './key.ts';
 import type { Passage } from './passage.ts';
 import type { Provider } from './route.ts';
-import type { Patience } from './waiting.ts';
+import type { Patience } from './patience.ts';
 
 /** What all calls of a process share. */
 export interface CallPorts {
@@ -18,10 +18,25 @@ export interface CallPorts {
   readonly cache: Cache | undefined;
 }
 
-/** What all calls of one attempt, or of one of its models, share. */
-export interface CallScope {
+/** How calls are made, by whoever asks for a model. Durations in ms. */
+export interface ModelOptions {
+  /** `undefined`: as the model's entry says. */
+  readonly cacheMs?: number | false | undefined;
+  readonly maxWaitMs?: number | undefined;
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How long a provider's call may take where nobody says. */
+export const defaultTimeoutMs = 600_000;
+
+/** What all calls of one attempt share, of models and of embeddings. */
+export interface AttemptScope {
   readonly attempt: Pick<Attempt, 'task' | 'number' | 'journal' | 'signal' | 'emit'>;
   readonly equals: Equals;
+}
+
+/** What all calls of one of its models share. */
+export interface CallScope extends AttemptScope {
   readonly name: string;
   readonly providers: readonly Provider[];
   /** Of the call's options; `undefined`: the model's own. */

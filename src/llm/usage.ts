@@ -1,5 +1,6 @@
 /** What a call used, and what that costs. */
 import type { LanguageModelV4Usage } from '@ai-sdk/provider';
+import type { Metrics } from '../kernel/metrics.ts';
 import { type Amount, amountOf } from '../limiter/budget.ts';
 import type { Usage } from '../task/record.ts';
 import type { Price } from './models.ts';
@@ -42,6 +43,20 @@ export const bill = ({ inputTokens, outputTokens }: LanguageModelV4Usage, price:
     ? ((input - cached) * price.input + cached * price.cachedInput + output * price.output) / 1_000_000
     : 0;
   return { inputTokens: input, outputTokens: output, usd };
+};
+
+/** Counts an answer that has been paid for. `told`: whether its provider told what it used. */
+export const countPaid = (
+  { modelCalls, modelTokens, modelUncounted, modelUsd }: Metrics,
+  name: string,
+  billed: Usage,
+  told: boolean,
+): void => {
+  modelCalls.labels(name, 'answered').inc();
+  if (!told) modelUncounted.labels(name).inc();
+  modelTokens.labels(name, 'input').inc(billed.inputTokens);
+  modelTokens.labels(name, 'output').inc(billed.outputTokens);
+  modelUsd.labels(name).inc(billed.usd);
 };
 
 /** Of an answer that somebody else has paid for. */

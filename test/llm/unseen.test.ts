@@ -13,7 +13,7 @@ import { amountOf, type Budget } from '../../src/limiter/budget.ts';
 import { type OpenPermits, permits } from '../../src/limiter/client.ts';
 import { permitted } from '../../src/llm/permission.ts';
 import { anyTransport } from '../../src/llm/transport.ts';
-import { patience } from '../../src/llm/waiting.ts';
+import { patience } from '../../src/llm/patience.ts';
 import { limitedWorld } from './limited-world.ts';
 
 const listen = async (answer: RequestListener): Promise<string> => {
