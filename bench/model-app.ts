@@ -26,7 +26,7 @@ const Times = z.object({ bareMs: z.array(z.number()), troupeMs: z.array(z.number
 /** Calls in one task: as many as an agent may make. Each is a step of its record. */
 const calls = 20;
 
-export const compare = defineTask({
+const compare = defineTask({
   name: 'compare',
   input: z.object({ round: z.number() }),
   output: Times,

@@ -1,7 +1,7 @@
 /** The command line. */
 import { parseArgs } from 'node:util';
 
-export const sections = ['throughput', 'flow', 'submit', 'latency', 'recovery', 'memory', 'permits', 'model'] as const;
+const sections = ['throughput', 'flow', 'submit', 'latency', 'recovery', 'memory', 'permits', 'model'] as const;
 export type Section = (typeof sections)[number];
 
 export interface Options {

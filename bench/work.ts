@@ -3,7 +3,7 @@
 /** Tasks that are done at once: Troupe's workers, BullMQ's concurrency, the raw loop's deliveries in hand. */
 export const atOnce = 100;
 /** Messages on their way to the server at once, where the submitter decides. */
-export const inFlight = 512;
+const inFlight = 512;
 /** So many per second, where what counts is how long one takes. */
 export const steadyPerSecond = 200;
 /** Permits, and bare requests, on their way at once. */

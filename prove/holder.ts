@@ -18,7 +18,7 @@ const status = z.object({
 export type Status = z.infer<typeof status>;
 
 /** `undefined`: nobody answers. */
-export const ask = async (bus: Bus, timeoutMs = 300): Promise<Status | undefined> => {
+const ask = async (bus: Bus, timeoutMs = 300): Promise<Status | undefined> => {
   const answer = await bus
     .request(subjects.limiter(budgetName, 'status'), Buffer.from('{}'), { timeoutMs })
     .catch(() => undefined); // Between two holders nobody answers; who asks again sees whether that ends.

@@ -31,7 +31,7 @@ export interface LimiterOptions {
 }
 
 /** T: the key is fresh for so long. Its holder gives up after that, and others take over a little later. */
-export const leaseMs = 1_000;
+const leaseMs = 1_000;
 const lookMs = 100;
 
 export const limiter =

@@ -9,8 +9,6 @@ import type { Metrics } from '../kernel/metrics.ts';
 import { currentCall } from './wire-call.ts';
 import { type Sending, sending } from './wire-dispatch.ts';
 
-export { type PermitSource, type WireCall, withPermit } from './wire-call.ts';
-
 export interface LimitedFetchOptions {
   readonly log: Log;
   readonly metrics?: Pick<Metrics, 'limiterUnchecked'>;

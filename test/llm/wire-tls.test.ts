@@ -9,7 +9,8 @@ import { permit } from '../../src/limiter/asking/permit.ts';
 import { amountOf } from '../../src/limiter/budget.ts';
 import type { Word } from '../../src/limiter/messages.ts';
 import { type PermitId, permitIdOf, permitText } from '../../src/limiter/permit-id.ts';
-import { limitedFetch, type PermitSource, withPermit } from '../../src/llm/wire.ts';
+import { limitedFetch } from '../../src/llm/wire.ts';
+import { type PermitSource, withPermit } from '../../src/llm/wire-call.ts';
 import { certificate, key } from '../setup/test-certificate.ts';
 import { portOf } from './port.ts';
 

@@ -35,7 +35,7 @@ export interface Following {
 export const isOf = (node: string, { worker }: Sight): boolean =>
   worker === node || (worker?.startsWith(`${node}.`) ?? false);
 
-export const tallyOf = (total: number, sights: Iterable<Sight>): Tally => {
+const tallyOf = (total: number, sights: Iterable<Sight>): Tally => {
   const tally = { total, completed: 0, failed: 0, dead: 0, cancelled: 0, running: 0, waiting: 0 };
   for (const { status } of sights) tally[status] += 1;
   return tally;

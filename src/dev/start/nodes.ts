@@ -26,7 +26,7 @@ export interface Nodes {
   drain(): Promise<void>;
 }
 
-export const names = ['node-a', 'node-b'] as const;
+const names = ['node-a', 'node-b'] as const;
 
 /** Ours to finish a task in; nodes give up on it a little earlier. */
 const graceMs = 30_000;
