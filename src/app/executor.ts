@@ -1,20 +1,16 @@
 /** Runs an app's handlers for the workers: parses what comes in, checks what goes out, names what went wrong. */
-import { createHash } from 'node:crypto';
-import { InvalidInputError, NonRetryableError } from '../kernel/errors.ts';
+import { InvalidInputError } from '../kernel/errors.ts';
 import { once } from '../kernel/once.ts';
 import type { AttemptModels, ModelLayer } from '../llm/layer.ts';
 import type { Admission } from '../task/admission.ts';
 import type { Attempt, Executor, Outcome, Runnable } from '../task/executor.ts';
 import type { Journal } from '../task/journal.ts';
-import { encodeJson, throughJson } from '../task/json.ts';
-import { inputHash } from '../task/message.ts';
+import { throughJson } from '../task/json.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { submitTask } from '../task/submit.ts';
 import { gatherer, type GathererOptions } from './batch.ts';
 import { context } from './context.ts';
 import type { BaseCtx, TaskCtx } from './context-types.ts';
 import { tellDiverged } from './diverged.ts';
-import { envelopeOf } from './envelope.ts';
 import { failureOf, outcomeOf } from './failure.ts';
 import { lastAnswers } from './last-answers.ts';
 import { localCache } from './local.ts';
@@ -25,7 +21,7 @@ import { validate } from './schema.ts';
 import { stepper, type StepRunner } from './steps.ts';
 import { streamed } from './stream.ts';
 import type { Chunk, StreamSource } from './stream-types.ts';
-import type { SubmitOptions } from './submit.ts';
+import { submitter } from './submit-child.ts';
 
 export interface ExecutorOptions {
   readonly registry: Registry;
@@ -35,9 +31,6 @@ export interface ExecutorOptions {
   readonly deps: () => Promise<unknown>;
   readonly models: ModelLayer;
 }
-
-/** Tasks that submit tasks that submit tasks: no deeper than this. */
-const depthMax = 8;
 
 export const executor = (options: ExecutorOptions): Executor => {
   const { registry, ports } = options;
@@ -60,7 +53,7 @@ export const executor = (options: ExecutorOptions): Executor => {
         log: ports.log,
         step: stepper(runner, attempt),
         stream: (source) => stream(attempt, source),
-        submit: (child, input, submitOptions) => submitChild(options, attempt, nameOf(child), input, submitOptions),
+        submit: submitter(options, attempt),
         progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
       });
 
@@ -156,60 +149,4 @@ const progressOf = (task: ResolvedTask, value: unknown): unknown => {
   if (parsed instanceof Promise)
     throw new InvalidInputError(`progress of task "${task.name}": its schema must not wait`);
   return parsed;
-};
-
-/** Throws `NonRetryableError` for what is no task: without types, anything may come. */
-const nameOf = (child: unknown): string => {
-  if (typeof child === 'object' && child !== null && 'name' in child && typeof child.name === 'string')
-    return child.name;
-  const given = typeof child === 'string' ? `"${child.slice(0, 80)}"` : typeof child;
-  throw new NonRetryableError(`ctx.submit takes what defineTask has made; this is ${given}`);
-};
-
-/** Once: the child's id follows from its parent, and a recorded submission is not repeated. */
-const submitChild = async (
-  { admission, ports }: ExecutorOptions,
-  attempt: Attempt,
-  type: string,
-  given: unknown,
-  submitOptions: SubmitOptions = {},
-): Promise<{ readonly id: string }> => {
-  const { task, journal } = attempt;
-  const depth = task.depth + 1;
-  if (depth > depthMax)
-    throw new NonRetryableError(`task "${task.type}" is ${task.depth} submissions deep; at most ${depthMax}`);
-  const input = throughJson(given, `the input of task "${type}"`) ?? null;
-  const payload = encodeJson(input);
-  const hash = inputHash(input);
-  const admitted = await admission.admit(type, input, envelopeOf(submitOptions), payload.length);
-  const id = admitted.id ?? childId(task.recordKey, type, hash);
-  await journal.step(`submit ${type}`.slice(0, 128), submissionKey(id), async () => {
-    const { route, envelope } = admitted;
-    const outgoing = {
-      type,
-      id,
-      route,
-      payload,
-      envelope,
-      hash,
-      nonce: ports.random.nonce(),
-      parent: task.recordKey,
-      depth,
-    };
-    await submitTask(ports, outgoing, true);
-  });
-  return { id };
-};
-
-/** 26 characters of base64url. Two equal children of one task need ids of their own. */
-const childId = (parent: string, type: string, hash: string): string =>
-  createHash('sha256').update(`${parent}\n${type}\n${hash}`).digest('base64url').slice(0, 26);
-
-const keyMax = 256;
-
-/** Long ids, such as URLs, may differ in their ends alone. */
-const submissionKey = (id: string): string => {
-  if (id.length <= keyMax) return id;
-  const end = `.${createHash('sha256').update(id).digest('base64url')}`;
-  return id.slice(0, keyMax - end.length) + end;
 };
