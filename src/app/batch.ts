@@ -6,10 +6,9 @@ import type { Clock, Timer } from '../kernel/clock.ts';
 import { TroupeError } from '../kernel/errors.ts';
 import { type Answerable, inNameOf } from '../kernel/stray.ts';
 import type { Attempt, Outcome } from '../task/executor.ts';
-import type { Journal } from '../task/journal.ts';
-import { throughJson } from '../task/json.ts';
 import type { Usage } from '../task/record.ts';
 import { total } from '../task/transitions.ts';
+import { attemptOfAll, type Sharer } from './batch-attempt.ts';
 import type { BatchItem } from './batch-types.ts';
 import type { BaseCtx } from './context-types.ts';
 import { failureOf, outcomeOf } from './failure.ts';
@@ -28,12 +27,8 @@ export interface GathererOptions {
 }
 
 /** An attempt that is waiting for its outcome. */
-interface Member {
-  readonly attempt: Attempt;
+interface Member extends Sharer {
   readonly input: unknown;
-  readonly isOpen: () => boolean;
-  /** What it has cost so far. */
-  readonly charge: (used: Usage) => void;
   /** The first one counts. */
   readonly end: (outcome: Outcome | Promise<Outcome>) => void;
   /** Called when its task is stopped: cancelled, out of time, or handed back. */
@@ -112,11 +107,11 @@ const handle = async (options: GathererOptions, members: readonly Member[]): Pro
     // Of several nobody knows which one it was about: each is to show it by itself.
     const each: Outcome =
       outcome.type === 'failed' || members.length > 1
-        ? { ...outcome, type: 'failed', error: failureOf(error), ...alone }
+        ? { ...outcome, type: 'failed', error: failureOf(error), alone: true }
         : outcome;
     for (const { end } of members) end(each);
   };
-  const together = togetherOf(members, life.signal);
+  const together = attemptOfAll(members, life.signal);
   const answerable: Answerable = {
     name: `a batch of ${members.length} "${together.task.type}"`,
     fail: (error) => {
@@ -140,8 +135,6 @@ const handle = async (options: GathererOptions, members: readonly Member[]): Pro
     failed(error);
   }
 };
-
-const alone = { alone: true } as const;
 
 /** A handler of a batch ended without a word about this task. */
 class BatchUndecidedError extends TroupeError {
@@ -169,47 +162,3 @@ const itemOf = ({ outcomeOfOutput, now }: GathererOptions, { attempt, input, end
   },
   fail: (error) => end(outcomeOf(error, now())),
 });
-
-/**
- * The batch as one attempt, that of its first task: it lives as long as any of its tasks may, and has only what they
- * have in common. Nothing of it is recorded, for the next batch is of other tasks.
- */
-const togetherOf = (members: readonly Member[], signal: AbortSignal): Attempt => {
-  const attempts = members.map(({ attempt }) => attempt);
-  const [first] = attempts;
-  if (!first) throw new Error('a batch of no tasks');
-  const common = <T>(of: (attempt: Attempt) => T): T | undefined =>
-    attempts.every((attempt) => of(attempt) === of(first)) ? of(first) : undefined;
-  const deadlines = attempts.map(({ task }) => task.deadlineAt ?? Number.POSITIVE_INFINITY);
-  const latest = deadlines.reduce((a, b) => Math.max(a, b));
-  return {
-    ...first,
-    task: {
-      ...first.task,
-      tenant: common(({ task }) => task.tenant),
-      taskKey: common(({ task }) => task.taskKey),
-      deadlineAt: Number.isFinite(latest) ? latest : undefined,
-    },
-    startedAt: attempts.reduce((earliest, { startedAt }) => Math.min(earliest, startedAt), first.startedAt),
-    journal: unrecorded(members),
-    signal,
-  };
-};
-
-const unrecorded = (members: readonly Member[]): Journal => ({
-  step: async (name, _key, run, usageOf) => {
-    const made = await run({ interrupted: undefined, begun: async () => {} });
-    const value = throughJson(made, `the result of "${name}"`);
-    if (usageOf) divide(usageOf(value), members);
-    return { value, replayed: false, ms: 0 };
-  },
-});
-
-/** Equally, in whole tokens, among those that are still to be done. */
-const divide = ({ inputTokens, outputTokens, usd }: Usage, members: readonly Member[]): void => {
-  const open = members.filter(({ isOpen }) => isOpen());
-  for (const [index, { charge }] of open.entries()) {
-    const part = (tokens: number): number => Math.floor(tokens / open.length) + (index < tokens % open.length ? 1 : 0);
-    charge({ inputTokens: part(inputTokens), outputTokens: part(outputTokens), usd: usd / open.length });
-  }
-};
