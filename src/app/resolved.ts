@@ -1,6 +1,7 @@
 /** An app as the runtime wants it: checked, complete, frozen, durations in ms. Nothing is parsed for a single task. */
 import type { ScheduleSpec } from '../bus/queue.ts';
 import type { Lane } from '../bus/subjects.ts';
+import type { Backoff } from '../kernel/backoff.ts';
 import type { Budget } from '../limiter/budget.ts';
 import type { Embeddings } from '../llm/embedding-entry.ts';
 import type { Models } from '../llm/models.ts';
@@ -30,11 +31,8 @@ export interface ResolvedPool {
   readonly queue: { readonly max: number };
 }
 
-export interface ResolvedRetry {
+export interface ResolvedRetry extends Backoff {
   readonly max: number;
-  readonly firstMs: number;
-  readonly factor: number;
-  readonly maxMs: number;
 }
 
 /** What a task's own policy says about one input. */

@@ -1,3 +1,4 @@
+import type { Backoff } from '../kernel/backoff.ts';
 import type { Duration } from '../kernel/duration.ts';
 
 /** When to try again. The wait before failure `n`'s successor is random between 0 and `first * factor^(n-1)`, at most `max`. */
@@ -13,3 +14,10 @@ export interface Retry {
     readonly max?: Duration;
   };
 }
+
+/** With each default in its place. */
+export const completedBackoff = ({
+  firstMs = 1_000,
+  factor = 2,
+  maxMs = Math.max(300_000, firstMs),
+}: { readonly [Part in keyof Backoff]: Backoff[Part] | undefined }): Backoff => ({ firstMs, factor, maxMs });

@@ -1,12 +1,13 @@
 /** `ctx.step`: the journal's step, with the tries and the time that its options give it. */
+import { type Backoff, backoffMs } from '../kernel/backoff.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { toMs } from '../kernel/duration.ts';
 import { NonRetryableError, TimeoutError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { linked } from '../kernel/signal.ts';
-import { backoffMs } from '../kernel/backoff.ts';
 import type { Attempt } from '../task/executor.ts';
 import type { StepInput, StepOptions } from './context-types.ts';
+import { completedBackoff, type Retry } from './retry.ts';
 
 const nameMax = 128;
 const keyMax = 256;
@@ -49,11 +50,7 @@ const tries = async (
   signal: AbortSignal,
 ): Promise<unknown> => {
   const max = triesOf(retry?.max ?? 1);
-  const backoff = {
-    firstMs: toMs(retry?.backoff?.first ?? '1s', "a step's backoff.first"),
-    factor: retry?.backoff?.factor ?? 2,
-    maxMs: toMs(retry?.backoff?.max ?? '5m', "a step's backoff.max"),
-  };
+  const backoff = backoffOf(retry?.backoff);
   for (let failures = 0; ; ) {
     signal.throwIfAborted();
     try {
@@ -71,6 +68,13 @@ const triesOf = (max: number): number => {
   throw new NonRetryableError(`a step's retry.max is ${String(max).slice(0, 40)}; it takes 1 to ${triesMax}`);
 };
 
+const backoffOf = ({ first, factor, max }: NonNullable<Retry['backoff']> = {}): Backoff =>
+  completedBackoff({
+    firstMs: first === undefined ? undefined : toMs(first, "a step's backoff.first"),
+    factor,
+    maxMs: max === undefined ? undefined : toMs(max, "a step's backoff.max"),
+  });
+
 const withTimeout = async (
   clock: Clock,
   timeout: StepOptions['timeout'],
@@ -80,18 +84,16 @@ const withTimeout = async (
   if (timeout === undefined) return work(signal);
   const ms = toMs(timeout, "a step's timeout");
   const life = linked(signal);
-  let timer: { cancel(): void } | undefined;
-  const over = new Promise<never>((_, reject) => {
-    timer = clock.timer(ms, () => {
-      const error = new TimeoutError(`the step took longer than its timeout of ${ms} ms`);
-      life.abort(error);
-      reject(error);
-    });
+  const over = Promise.withResolvers<never>();
+  const timer = clock.timer(ms, () => {
+    const error = new TimeoutError(`the step took longer than its timeout of ${ms} ms`);
+    life.abort(error);
+    over.reject(error);
   });
   try {
-    return await Promise.race([work(life.signal), over]);
+    return await Promise.race([work(life.signal), over.promise]);
   } finally {
-    timer?.cancel();
+    timer.cancel();
     life.abort();
   }
 };

@@ -1,6 +1,7 @@
 /** What a task may say, with each default in its one place. */
 import { z } from 'zod';
 import type { BatchHandler } from './batch-types.ts';
+import { completedBackoff } from './retry.ts';
 import type { Handler, Names, ResolvedBatch, ResolvedRetry } from './resolved.ts';
 import type { Schema } from './schema.ts';
 import { closed, duration, fn, known, laneName, token, whole } from './shape.ts';
@@ -8,29 +9,20 @@ import { closed, duration, fn, known, laneName, token, whole } from './shape.ts'
 const retry = closed({
   max: whole(1, 1_000).default(5),
   backoff: closed({
-    first: duration(1).default(1_000),
+    first: duration(1).optional(),
     factor: z
       .number({ error: 'not a number' })
       .min(1, { error: 'less than 1' })
       .max(100, { error: 'more than 100' })
-      .default(2),
+      .optional(),
     max: duration(1).optional(),
-  }).prefault({}),
+  })
+    .prefault({})
+    .transform(({ first, factor, max }) => completedBackoff({ firstMs: first, factor, maxMs: max }))
+    .refine(({ firstMs, maxMs }) => firstMs <= maxMs, { error: 'first is longer than max' }),
 })
   .prefault({})
-  .refine(({ backoff: { first, max } }) => max === undefined || first <= max, {
-    path: ['backoff'],
-    error: 'first is longer than max',
-  })
-  .transform(
-    ({ max, backoff }): ResolvedRetry =>
-      Object.freeze({
-        max,
-        firstMs: backoff.first,
-        factor: backoff.factor,
-        maxMs: backoff.max ?? Math.max(300_000, backoff.first),
-      }),
-  );
+  .transform(({ max, backoff }): ResolvedRetry => Object.freeze({ max, ...backoff }));
 
 type Choose = (input: unknown) => unknown;
 const choice = fn<Choose>().optional();

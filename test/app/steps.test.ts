@@ -86,6 +86,12 @@ test('it is tried as often as it may be, with a pause in between, and recorded o
   expect((await record('a'))?.steps).toMatchObject([{ name: 's', result: 'done' }]);
 });
 
+test('a first pause that is longer than the longest by default is as long as it says', async () => {
+  const { attempt, eventually, clock } = await setup();
+  await eventually((await attempt())('s', flaky(4).fn, { retry: { max: 5, backoff: { first: '1h' } } }));
+  expect(clock.monotonic()).toBeGreaterThan(4 * 300_000);
+});
+
 test('the last failure is the step’s, and one that is final is not tried again', async () => {
   const { attempt, eventually, record } = await setup();
   const { fn, tries } = flaky(9);
