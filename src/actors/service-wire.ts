@@ -27,8 +27,8 @@ export interface Tally {
   tookMs: number;
 }
 
-/** Members of one group share an endpoint's requests. */
-export const queueGroup = 'q';
+/** Members of one group share an endpoint's requests; none where each gets all of them. */
+export const queueGroupOf = ({ everyone = false }: Endpoint): string | undefined => (everyone ? undefined : 'q');
 export const verbs = ['PING', 'INFO', 'STATS'] as const;
 export type Verb = (typeof verbs)[number];
 
@@ -50,16 +50,17 @@ export const pong = ({ name, id, version, metadata }: Identity) => ({
   metadata,
 });
 
-export const info = ({ description, ...identity }: Identity, endpoints: readonly Endpoint[]) => ({
-  ...pong({ description, ...identity }),
+export const info = (identity: Identity, endpoints: readonly Endpoint[]) => ({
+  ...pong(identity),
   type: 'io.nats.micro.v1.info_response',
-  description,
-  endpoints: endpoints.map(({ name, subject, metadata = {}, everyone = false }) => ({
-    name,
-    subject,
-    queue_group: everyone ? '' : queueGroup,
-    metadata,
-  })),
+  description: identity.description,
+  endpoints: endpoints.map((endpoint) => ({ ...named(endpoint), metadata: endpoint.metadata ?? {} })),
+});
+
+const named = (endpoint: Endpoint) => ({
+  name: endpoint.name,
+  subject: endpoint.subject,
+  queue_group: queueGroupOf(endpoint) ?? '',
 });
 
 export interface Stats {
@@ -72,9 +73,7 @@ export const stats = (identity: Identity, { startedAt, served }: Stats) => ({
   type: 'io.nats.micro.v1.stats_response',
   started: startedAt.toISOString(),
   endpoints: served.map(({ endpoint, tally: { requests, errors, lastError, tookMs } }) => ({
-    name: endpoint.name,
-    subject: endpoint.subject,
-    queue_group: queueGroup,
+    ...named(endpoint),
     num_requests: requests,
     num_errors: errors,
     last_error: lastError,

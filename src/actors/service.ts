@@ -8,6 +8,7 @@ import { isAnswerable, named } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { InvalidNameError, OverloadedError, PayloadTooLargeError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
+import { optional } from '../kernel/optional.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
 import { aborted } from '../kernel/signal.ts';
@@ -20,7 +21,7 @@ import {
   type Identity,
   info,
   pong,
-  queueGroup,
+  queueGroupOf,
   stats,
   type Tally,
   verbs,
@@ -93,7 +94,7 @@ export const service =
         // It answers every error; what is left is an answer that the bus does not take any more.
         void serve(message, each).catch((error: unknown) => log.error({ err: error, service: name }, 'no answer'));
       };
-      return bus.subscribe(each.endpoint.subject, receive, each.endpoint.everyone ? {} : { queue: queueGroup });
+      return bus.subscribe(each.endpoint.subject, receive, optional({ queue: queueGroupOf(each.endpoint) }));
     });
     return {
       exit: aborted(signal).then(() => {

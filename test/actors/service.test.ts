@@ -112,6 +112,14 @@ describe('a service', () => {
     });
   });
 
+  test('has no queue group, by its own word too, where every one of its name gets each request', async () => {
+    await start([{ ...greet, everyone: true }]);
+    for (const about of ['INFO', 'STATS'])
+      expect(decode(await asker.request(`$SRV.${about}.greeter`, nothing)).endpoints).toMatchObject([
+        { name: 'greet', queue_group: '' },
+      ]);
+  });
+
   test('counts what it was asked, what went wrong, and how long it took', async () => {
     await start([greet, fail]);
     for (let index = 0; index < 3; index++) await asker.request('greet.Ada', nothing);
