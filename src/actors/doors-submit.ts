@@ -45,7 +45,8 @@ export const submitDoor =
     return { id, recordKey, duplicate };
   };
 
-const envelopeOf = (headers: Headers): Envelope => {
+/** What its headers say. Throws `BadInputError` where they make no sense. */
+export const envelopeOf = (headers: Headers): Envelope => {
   try {
     return decodeEnvelope(headers);
   } catch (error) {

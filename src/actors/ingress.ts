@@ -16,12 +16,14 @@ import {
 } from '../kernel/errors.ts';
 import type { Admission } from '../task/admission.ts';
 import { decodeJson } from '../task/json.ts';
-import { decodeEnvelope, type Envelope } from '../task/envelope.ts';
+import type { Envelope } from '../task/envelope.ts';
 import { header } from '../task/headers.ts';
 import { inputHash, type Outgoing } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
+import { BadInputError } from '../task/problem.ts';
 import type { DeadReason } from '../task/record.ts';
 import { submitTask } from '../task/submit.ts';
+import { envelopeOf } from './doors-submit.ts';
 import { bury, type Problem } from './ingress-dead.ts';
 import { later } from './later.ts';
 import { madeId } from './made-id.ts';
@@ -68,7 +70,7 @@ const prepare = async (
   let id = delivery.headers[header.id] ?? delivery.headers[header.natsId] ?? made;
   try {
     if (!isToken(type)) throw new InvalidNameError('task type', type);
-    const said = decodeEnvelope(delivery.headers);
+    const said = envelopeOf(delivery.headers);
     const input = decodeJson(delivery.data);
     if (input.type === 'bad')
       return {
@@ -102,7 +104,7 @@ const timed = ({ delayMs, ...rest }: Envelope, acceptedAt: number): Envelope =>
 const reasonOf = (error: unknown): DeadReason => {
   if (error instanceof UnknownTaskError) return 'unknown_task';
   if (error instanceof InvalidNameError) return 'invalid_name';
-  if (error instanceof InvalidInputError)
-    return error.message.startsWith('header') ? 'invalid_header' : 'invalid_input';
+  if (error instanceof BadInputError) return 'invalid_header';
+  if (error instanceof InvalidInputError) return 'invalid_input';
   throw error;
 };
