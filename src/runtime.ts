@@ -26,7 +26,7 @@ import { executor } from './app/executor.ts';
 import { registry } from './app/registry.ts';
 import { tellNeverFull } from './app/never-full.ts';
 import type { ResolvedApp, ResolvedPool } from './app/resolved.ts';
-import { startBudgets } from './app/starts.ts';
+import { startBudgets } from './app/start-budgets.ts';
 import type { Blobs } from './bus/blobs.ts';
 import type { Bus } from './bus/bus.ts';
 import type { Queue } from './bus/queue.ts';

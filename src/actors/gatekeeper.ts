@@ -10,6 +10,7 @@ import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
 import { bucket } from '../kv/bucket.ts';
+import { encodeJson } from '../task/json.ts';
 
 export interface GatekeeperOptions {
   readonly queue: Queue;
@@ -40,7 +41,7 @@ export const gatekeeper = ({ queue, clock, log, behind }: GatekeeperOptions): St
 
   const look = async ({ key, why, closed }: Gate): Promise<void> => {
     if (!(await closed())) return;
-    const value = Buffer.from(JSON.stringify({ until: Math.ceil(queue.now() + holdMs), why }));
+    const value = encodeJson({ until: Math.ceil(queue.now() + holdMs), why });
     await said.put(key, value, { ttlMs: 2 * holdMs });
     log.warn({ gate: key }, `submits are refused: ${why}`);
   };

@@ -3,6 +3,7 @@ import type { Queue, Stored } from '../bus/queue.ts';
 import { decodeId, streams, subjects } from '../bus/subjects.ts';
 import { ConflictError } from '../kernel/errors.ts';
 import type { DeadLetterRow } from '../store/store.ts';
+import { storableText } from '../task/json.ts';
 import { digestOf } from './projector-incarnation.ts';
 
 /** A record that will never be a row. */
@@ -77,12 +78,12 @@ export const deadLetterRow = ({ subject, data, seq, at }: Stored, incarnation: s
   const body = decoder.decode(data);
   const error = parsed(body)?.['error'];
   return {
-    type: storable(type),
-    id: storable(decodeId(id.join('.'))),
-    reason: storable(reason),
-    pool: storable(pool),
+    type: storableText(type),
+    id: storableText(decodeId(id.join('.'))),
+    reason: storableText(reason),
+    pool: storableText(pool),
     error: errorText(error),
-    body: storable(body),
+    body: storableText(body),
     at: new Date(at).toISOString(),
     incarnation,
     revision: seq,
@@ -98,12 +99,10 @@ const errorText = (error: unknown): string | undefined => {
   }
 };
 
-const storable = (text: string): string => text.replaceAll('\0', '\uFFFD').toWellFormed();
-
 const storableValue = (value: unknown): unknown => {
-  if (typeof value === 'string') return storable(value);
+  if (typeof value === 'string') return storableText(value);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storable(key), inner]));
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [storableText(key), inner]));
 };
 
 const parsed = (text: string): Readonly<Record<string, unknown>> | undefined => {

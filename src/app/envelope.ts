@@ -3,7 +3,7 @@ import { isDate } from 'node:util/types';
 import { toMs } from '../kernel/duration.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Headers } from '../bus/bus.ts';
-import { isLane } from '../bus/subjects.ts';
+import { isLane, isToken } from '../bus/subjects.ts';
 import { type Envelope, isInstant, refuseTooLarge } from '../task/envelope.ts';
 import { asBrought } from '../task/headers.ts';
 import { optional } from '../kernel/optional.ts';
@@ -52,7 +52,7 @@ export const bounded = (name: string, value: string | undefined, max: number): s
 const hasLineBreak = (value: string): boolean => /[\r\n\0]/.test(value);
 
 const token = (name: string, value: string | undefined): string | undefined => {
-  if (value !== undefined && !/^[A-Za-z0-9_-]{1,64}$/.test(value))
+  if (value !== undefined && !isToken(value))
     throw new InvalidInputError(`${name} is "${String(value).slice(0, 80)}"; it takes 1 to 64 of A-Z a-z 0-9 _ -`);
   return value;
 };

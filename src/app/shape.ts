@@ -20,7 +20,7 @@ const whenNot =
 
 /** Words of the API that have issues of their own: worth another answer than "unknown". */
 const later: ReadonlySet<string> = new Set(
-  ('agents signals threads tenants spend fair perTenant perKey share scale ' + 'partitions').split(' '),
+  'agents signals threads tenants spend fair perTenant perKey share scale partitions'.split(' '),
 );
 
 const unknownKeys = (keys: readonly string[], known: readonly string[]): string =>
