@@ -1,5 +1,6 @@
 /** A process of workers, each of which asks for a permit, sends its request, settles, and pauses, until it is told to stop. */
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { pause } from '../src/kernel/clock.ts';
 import { type Random, seededRandom } from '../src/kernel/random.ts';
 import { amountOf } from '../src/limiter/budget.ts';
 import type { Permit } from '../src/limiter/permits.ts';
@@ -106,11 +107,10 @@ const work = async (index: number, beganMs: number): Promise<void> => {
   const random = seededRandom(job.seed * 1_000 + index);
   const worker = { tenant: tenants[(job.first + index) % tenants.length] ?? '', random, beganMs };
   const { signal } = draining;
-  const pause = (ms: number): Promise<void> => parts.clock.sleep(ms, signal).catch(() => undefined); // Aborted: it drains.
-  await pause(job.pace.pauseMs * random.next());
+  await pause(parts.clock, job.pace.pauseMs * random.next(), signal);
   while (!signal.aborted) {
     await callOnce(worker);
-    await pause(job.pace.pauseMs * (0.5 + random.next()));
+    await pause(parts.clock, job.pace.pauseMs * (0.5 + random.next()), signal);
   }
 };
 

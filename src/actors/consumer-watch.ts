@@ -5,7 +5,7 @@
  */
 import type { Bus } from '../bus/bus.ts';
 import type { ConsumerSpec, Queue } from '../bus/queue.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, pause } from '../kernel/clock.ts';
 import { NotFoundError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
 import type { Log } from '../kernel/log.ts';
@@ -55,7 +55,7 @@ export const consumerWatch = ({ bus, queue, clock, log, metrics, consumers }: Co
   const watch = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
       for (const spec of consumers) if (!signal.aborted && bus.connection === 'connected') await look(spec);
-      await clock.sleep(everyMs, signal).catch(() => undefined); // The loop sees the abort.
+      await pause(clock, everyMs, signal);
     }
   };
 

@@ -4,15 +4,7 @@
  */
 import type { Delivery } from '../bus/queue.ts';
 import { buckets, isToken, splitTaskKey, subjects, taskKey } from '../bus/subjects.ts';
-import {
-  ConflictError,
-  InvalidInputError,
-  InvalidNameError,
-  OverloadedError,
-  TimeoutError,
-  UnavailableError,
-  UnknownTaskError,
-} from '../kernel/errors.ts';
+import { ConflictError, InvalidInputError, InvalidNameError, UnknownTaskError } from '../kernel/errors.ts';
 import { bucket } from '../kv/bucket.ts';
 import type { Entry } from '../kv/kv.ts';
 import type { Admission } from '../task/admission.ts';
@@ -24,7 +16,7 @@ import { findQueued } from '../task/status.ts';
 import { settleStranger } from '../task/stranger.ts';
 import { deployingMs } from '../task/run.ts';
 import { submitTask } from '../task/submit.ts';
-import { later } from './later.ts';
+import { later, mayBeTakenLater } from './later.ts';
 import { madeId } from './made-id.ts';
 import { cronHeader } from './schedules.ts';
 
@@ -111,8 +103,7 @@ export const fromCron = ({ ports, admission }: CronOptions) => {
     try {
       await fire(delivery);
     } catch (error) {
-      if (error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError)
-        return delivery.nak(laterMs());
+      if (mayBeTakenLater(error)) return delivery.nak(laterMs());
       if (!(error instanceof InvalidInputError || error instanceof UnknownTaskError)) throw error;
       // It may be another version's, of which there are nodes too.
       if (error instanceof UnknownTaskError && ports.queue.now() - delivery.at < deployingMs)

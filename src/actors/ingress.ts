@@ -5,15 +5,7 @@
 import type { Delivery } from '../bus/queue.ts';
 import { isToken, taskKey } from '../bus/subjects.ts';
 import { summarise } from '../kernel/error.ts';
-import {
-  IdConflictError,
-  InvalidInputError,
-  InvalidNameError,
-  OverloadedError,
-  TimeoutError,
-  UnavailableError,
-  UnknownTaskError,
-} from '../kernel/errors.ts';
+import { IdConflictError, InvalidInputError, InvalidNameError, UnknownTaskError } from '../kernel/errors.ts';
 import type { Admission } from '../task/admission.ts';
 import { decodeJson } from '../task/json.ts';
 import type { Envelope } from '../task/envelope.ts';
@@ -25,7 +17,7 @@ import type { DeadReason } from '../task/record.ts';
 import { submitTask } from '../task/submit.ts';
 import { envelopeOf } from './doors-submit.ts';
 import { bury, type Problem } from './ingress-dead.ts';
-import { later } from './later.ts';
+import { later, mayBeTakenLater } from './later.ts';
 import { madeId } from './made-id.ts';
 
 export interface IngressOptions {
@@ -52,8 +44,7 @@ export const fromInbox = ({ ports, admission }: IngressOptions) => {
           { type, id: prepared.task.id, made },
           { reason: 'id_conflict', error: summarise(error) },
         );
-      if (!(error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError))
-        throw error;
+      if (!mayBeTakenLater(error)) throw error;
       ports.log.debug({ err: error, type }, 'a task stays in the inbox for now');
       delivery.nak(laterMs());
     }

@@ -4,6 +4,7 @@
  * every second, would leave those of the other pools no turn.
  */
 import type { Clock } from '../kernel/clock.ts';
+import { OverloadedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 
 const soonestMs = 1_000;
 /** 500 a second. */
@@ -20,3 +21,7 @@ export const later = (clock: Pick<Clock, 'monotonic'>): Later => {
     return Math.round(lastMs - nowMs);
   };
 };
+
+/** Whether the pool that has not taken it may do so later. */
+export const mayBeTakenLater = (error: unknown): boolean =>
+  error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError;

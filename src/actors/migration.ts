@@ -1,5 +1,5 @@
 /** Brings the store's schema up to date before something that needs it starts, however long the store is away. */
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, pause } from '../kernel/clock.ts';
 import { UnavailableError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
@@ -25,7 +25,7 @@ export const afterMigration =
           if (!(error instanceof UnavailableError)) throw error;
           if (failures === 0) log.warn({ err: error }, 'the store is away: the projection waits for it');
         }
-        await clock.sleep(againMs, signal).catch(() => undefined); // The loop sees the abort.
+        await pause(clock, againMs, signal);
       }
     };
     const run = async (): Promise<void> => {

@@ -6,7 +6,7 @@
 import type { Blobs } from '../bus/blobs.ts';
 import type { ConsumerSpec, Delivery } from '../bus/queue.ts';
 import { buckets, consumers, streams, subjects } from '../bus/subjects.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, pause } from '../kernel/clock.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
 import { aborted } from '../kernel/signal.ts';
@@ -132,7 +132,7 @@ const writer = (
         if (failures === 0) log.warn({ err: error, stream }, 'the projection waits');
         failures += 1;
         chunkRows = Math.max(Math.min(chunkRowsMin, chunkRowsMax), chunkRows >>> 1);
-        await clock.sleep(patientBackoffMs(failures, random), signal).catch(() => undefined); // The loop sees the abort.
+        await pause(clock, patientBackoffMs(failures, random), signal);
       }
     }
   };

@@ -3,7 +3,7 @@ import type { Bus } from '../bus/bus.ts';
 import type { ConsumerSpec, Queue, StreamSpec } from '../bus/queue.ts';
 import { patientBackoffMs } from '../kernel/backoff.ts';
 import { subjects } from '../bus/subjects.ts';
-import type { Clock } from '../kernel/clock.ts';
+import { type Clock, pause } from '../kernel/clock.ts';
 import { ConfigurationError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
@@ -72,7 +72,7 @@ export const renewal =
           // Whatever it is: no task waits for these streams, and whoever follows one sees more of it once they are there.
           if (failures === 0) log.warn({ err: error }, 'a stream in memory cannot be made again yet');
           failures += 1;
-          await clock.sleep(patientBackoffMs(failures, random), signal).catch(() => undefined); // The loop sees the abort.
+          await pause(clock, patientBackoffMs(failures, random), signal);
         }
       }
     };

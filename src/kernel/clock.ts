@@ -73,6 +73,10 @@ export const systemClock: Clock = {
   immediate: (run) => void setImmediate(run),
 };
 
+/** Resolves `ms` from now, and as soon as the signal aborts: for a loop that looks at it by itself. Never rejects. */
+export const pause = ({ sleep }: Pick<Clock, 'sleep'>, ms: number, signal: AbortSignal): Promise<void> =>
+  sleep(ms, signal).catch(() => {});
+
 /** Waits for `promise`, but no longer than `ms`; answers whether it settled. Never rejects. */
 export const atMost = (clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> =>
   new Promise((resolve) => {
