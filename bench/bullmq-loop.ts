@@ -1,22 +1,15 @@
 /** BullMQ doing the same, with its defaults but for the concurrency. */
 import { Queue, Worker } from 'bullmq';
 import { bullQueue } from './bull-queue.ts';
-import { jobOf, sayReady, sayResult, told } from './script.ts';
+import { jobOf, readyUntilTold, sayReady, sayResult } from './script.ts';
 import type { Drained } from './watch.ts';
-import { atOnce, input, perSecond, pipelined } from './work.ts';
+import { atOnce, type Count, input, perSecond, pipelined } from './work.ts';
 
 export type BullJob =
-  /** Answers jobs per second. */
-  | {
-      readonly does: 'addBulk' | 'add';
-      readonly port: number;
-      readonly warmUp: number;
-      readonly tasks: number;
-    }
-  /** Is ready with `warmUp` jobs added in bulk; adds the others when told to. */
-  | { readonly does: 'flow'; readonly port: number; readonly warmUp: number; readonly tasks: number }
+  /** Answers jobs per second. `flow`: in bulk; it is ready with `warmUp` jobs added, and adds the others when told to. */
+  | (Count & { readonly does: 'addBulk' | 'add' | 'flow'; readonly port: number })
   /** Answers `Drained`. */
-  | { readonly does: 'work'; readonly port: number; readonly warmUp: number; readonly tasks: number };
+  | (Count & { readonly does: 'work'; readonly port: number });
 
 /** Jobs that one `addBulk` takes; the best of 100, 500, 1,000 and 5,000. */
 const bulk = 1_000;
@@ -64,17 +57,11 @@ const work = (warmUp: number, tasks: number): Promise<Drained> =>
 
 if (job.does === 'work') {
   sayResult(await work(job.warmUp, job.tasks));
-} else if (job.does === 'flow') {
-  const queue = new Queue(bullQueue, { connection });
-  await addBulk(queue, job.warmUp);
-  sayReady();
-  await told();
-  await addBulk(queue, job.tasks);
-  sayResult(undefined);
 } else {
   const queue = new Queue(bullQueue, { connection });
   const submit = job.does === 'add' ? add : addBulk;
   await submit(queue, job.warmUp);
+  if (job.does === 'flow') await readyUntilTold();
   const from = performance.now();
   await submit(queue, job.tasks);
   sayResult(perSecond(job.tasks, performance.now() - from));

@@ -36,7 +36,7 @@ export const flow = async ({ flow: to }: Figures, options: FlowOptions): Promise
 
 interface Flow extends Count {
   /** Ready, with `warmUp` submitted. */
-  readonly producer: Script<undefined>;
+  readonly producer: Script<number>;
   /** How many are done. */
   readonly done: () => Promise<number>;
 }
@@ -60,7 +60,7 @@ const flowing = async ({ producer, done, warmUp, tasks }: Flow): Promise<number>
 
 const raw = (count: Count): Promise<number> =>
   withNats('lazy', async ({ url }) => {
-    const producer = startScript<RawJob, undefined>('raw-loop', { does: 'flow', url, ...count });
+    const producer = startScript<RawJob, number>('raw-loop', { does: 'flow', url, ...count });
     await producer.ready;
     const worker = startScript<RawJob, unknown>('raw-loop', { does: 'work', url, tasks: count.warmUp + count.tasks });
     try {
@@ -73,7 +73,7 @@ const raw = (count: Count): Promise<number> =>
 const troupe = (count: Count): Promise<number> =>
   withNats('lazy', async ({ url }, dir) => {
     await provision({ nats: url, database: 'none', dir });
-    const producer = startScript<ProducerJob, undefined>('troupe-producer', { does: 'flow', url, ...count });
+    const producer = startScript<ProducerJob, number>('troupe-producer', { does: 'flow', url, ...count });
     await producer.ready;
     const node = await startNode({ nats: url, database: 'none', dir });
     try {
@@ -83,7 +83,7 @@ const troupe = (count: Count): Promise<number> =>
     }
   });
 
-const stored = (url: string, records: string, producer: Script<undefined>, count: Count): Promise<number> =>
+const stored = (url: string, records: string, producer: Script<number>, count: Count): Promise<number> =>
   withStreams(url, (jsm) => {
     const done = async (): Promise<number> => (await jsm.streams.info(records)).state.last_seq;
     return flowing({ producer, done, ...count });
@@ -91,7 +91,7 @@ const stored = (url: string, records: string, producer: Script<undefined>, count
 
 const bullmq = (count: Count): Promise<number> =>
   withRedis('lazy', async (port) => {
-    const producer = startScript<BullJob, undefined>('bullmq-loop', { does: 'flow', port, ...count });
+    const producer = startScript<BullJob, number>('bullmq-loop', { does: 'flow', port, ...count });
     await producer.ready;
     const worker = startScript<BullJob, unknown>('bullmq-loop', { does: 'work', port, ...count });
     const queue = new Queue(bullQueue, { connection: { host: '127.0.0.1', port } });

@@ -6,14 +6,14 @@
 import { AckPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { connect, headers, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { rawStreams } from './raw-streams.ts';
-import { jobOf, sayReady, sayResult, told } from './script.ts';
-import { atOnce, input, msSince, nowNs, paced, perSecond, pipelined } from './work.ts';
+import { jobOf, readyUntilTold, sayReady, sayResult } from './script.ts';
+import { atOnce, type Count, input, msSince, nowNs, paced, perSecond, pipelined } from './work.ts';
 
 export type RawJob =
   /** Makes the streams; publishes as fast as it can. Answers publishes per second. */
-  | { readonly does: 'publish'; readonly url: string; readonly warmUp: number; readonly tasks: number }
-  /** Makes the streams, is ready with `warmUp` messages published; publishes the others when told to. */
-  | { readonly does: 'flow'; readonly url: string; readonly warmUp: number; readonly tasks: number }
+  | (Count & { readonly does: 'publish'; readonly url: string })
+  /** The same, but it is ready with `warmUp` messages published, and publishes the others when told to. */
+  | (Count & { readonly does: 'flow'; readonly url: string })
   /** Publishes at the steady rate. */
   | { readonly does: 'pace'; readonly url: string; readonly tasks: number }
   /** Answers how long after their publishing messages were here, in ms. */
@@ -137,23 +137,15 @@ const work = (nc: NatsConnection, tasks: number): Promise<readonly number[]> =>
 
 const job = jobOf<RawJob>();
 const nc = await connect({ servers: job.url, noAsyncTraces: true });
-if (job.does === 'publish') {
+if (job.does === 'publish' || job.does === 'flow') {
   await makeStreams(nc);
   const publish = publisher(nc);
   const data = JSON.stringify(input);
   await pipelined(job.warmUp, (index) => publish(`w${index}`, data));
+  if (job.does === 'flow') await readyUntilTold();
   const from = performance.now();
   await pipelined(job.tasks, (index) => publish(`t${index}`, data));
   sayResult(perSecond(job.tasks, performance.now() - from));
-} else if (job.does === 'flow') {
-  await makeStreams(nc);
-  const publish = publisher(nc);
-  const data = JSON.stringify(input);
-  await pipelined(job.warmUp, (index) => publish(`w${index}`, data));
-  sayReady();
-  await told();
-  await pipelined(job.tasks, (index) => publish(`t${index}`, data));
-  sayResult(undefined);
 } else if (job.does === 'pace') {
   const publish = publisher(nc);
   await paced(job.tasks, (index) => publish(`t${index}`, JSON.stringify({ at: String(nowNs()), ...input })));

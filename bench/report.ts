@@ -61,17 +61,35 @@ const table = (title: string, columns: readonly string[], rows: readonly Row[]):
     .map(([name, ...figures]) => [name, ...figures.map(cell)]),
 });
 
-const perSecond = (title: string, { lazy, always }: Figures['throughput']): Table =>
-  table(
-    title,
-    ['sync 1 s', 'sync always'],
-    [
-      ['raw JetStream loop', lazy.raw, always.raw],
-      ['Troupe, projected elsewhere', lazy.troupe, always.troupe],
-      ['Troupe, its node projecting into Postgres', lazy.troupe_projected, always.troupe_projected],
-      ['BullMQ', lazy.bullmq, always.bullmq],
-    ],
-  );
+/** A row for each of those that are compared, with its figure in each column. */
+const compared = <Name extends string>(
+  names: readonly (readonly [name: Name, shown: string])[],
+  ...columns: readonly Readonly<Record<Name, Figure>>[]
+): readonly Row[] => names.map(([name, text]) => [text, ...columns.map((column) => column[name])]);
+
+const workers = [
+  ['raw', 'raw JetStream loop'],
+  ['troupe', 'Troupe, projected elsewhere'],
+  ['troupe_projected', 'Troupe, its node projecting into Postgres'],
+  ['bullmq', 'BullMQ'],
+] as const;
+
+const flows = [
+  ['raw', 'raw JetStream loop'],
+  ['troupe', 'Troupe, submitMany, projected elsewhere'],
+  ['bullmq', 'BullMQ, addBulk'],
+] as const;
+
+const producers = [
+  ['raw', 'raw publish with a message id'],
+  ['troupe', 'Troupe, submitMany'],
+  ['bullmq', 'BullMQ, addBulk'],
+  ['troupe_single', 'Troupe, submit, pipelined'],
+  ['bullmq_single', 'BullMQ, add, pipelined'],
+] as const;
+
+const lazily = ['sync 1 s'];
+const bothWays = ['sync 1 s', 'sync always'];
 
 const tablesOf = ({
   throughput,
@@ -85,38 +103,19 @@ const tablesOf = ({
   permits,
   model,
 }: Figures): readonly Table[] => [
-  perSecond('Tasks per second, one worker process with a backlog', throughput),
-  perSecond('The same, the first tasks of a new process', throughput_new),
   table(
-    'CPU time of that process per task, µs',
-    ['sync 1 s'],
-    [
-      ['raw JetStream loop', cpu.raw],
-      ['Troupe, projected elsewhere', cpu.troupe],
-      ['Troupe, its node projecting into Postgres', cpu.troupe_projected],
-      ['BullMQ', cpu.bullmq],
-    ],
+    'Tasks per second, one worker process with a backlog',
+    bothWays,
+    compared(workers, throughput.lazy, throughput.always),
   ),
   table(
-    'Tasks per second, submitted and done at once',
-    ['sync 1 s'],
-    [
-      ['raw JetStream loop', flow.raw],
-      ['Troupe, submitMany, projected elsewhere', flow.troupe],
-      ['BullMQ, addBulk', flow.bullmq],
-    ],
+    'The same, the first tasks of a new process',
+    bothWays,
+    compared(workers, throughput_new.lazy, throughput_new.always),
   ),
-  table(
-    'Submits per second, one producer process',
-    ['sync 1 s', 'sync always'],
-    [
-      ['raw publish with a message id', submit.lazy.raw, submit.always.raw],
-      ['Troupe, submitMany', submit.lazy.troupe, submit.always.troupe],
-      ['BullMQ, addBulk', submit.lazy.bullmq, submit.always.bullmq],
-      ['Troupe, submit, pipelined', submit.lazy.troupe_single, submit.always.troupe_single],
-      ['BullMQ, add, pipelined', submit.lazy.bullmq_single, submit.always.bullmq_single],
-    ],
-  ),
+  table('CPU time of that process per task, µs', lazily, compared(workers, cpu)),
+  table('Tasks per second, submitted and done at once', lazily, compared(flows, flow)),
+  table('Submits per second, one producer process', bothWays, compared(producers, submit.lazy, submit.always)),
   table(
     'Milliseconds at 200 tasks a second, sync 1 s',
     ['p50', 'p99'],

@@ -57,9 +57,12 @@ export const runScript = async <Job, Result>(name: string, job: Job): Promise<Re
 /** In the script: its job. */
 export const jobOf = <Job>(): Job => JSON.parse(process.argv[2] ?? '{}');
 
-/** In the script: resolves when it is told to go on. */
-export const told = (): Promise<void> => new Promise((resolve) => process.once('message', () => resolve()));
-
 /** In the script. */
 export const sayReady = (): void => void process.send?.({ type: 'ready' });
+/** The same; resolves when it is told to go on. */
+export const readyUntilTold = (): Promise<void> =>
+  new Promise((resolve) => {
+    process.once('message', () => resolve());
+    sayReady();
+  });
 export const sayResult = (result: unknown): void => void process.send?.({ type: 'result', result });

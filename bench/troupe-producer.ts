@@ -1,19 +1,12 @@
 /** Troupe's producer: a client as any program has one. */
 import { createClient } from 'troupe';
 import app, { hold, noop, stamp } from './app.ts';
-import { jobOf, sayReady, sayResult, told } from './script.ts';
-import { input, msSince, nowNs, paced, perSecond, pipelined } from './work.ts';
+import { jobOf, readyUntilTold, sayResult } from './script.ts';
+import { type Count, input, msSince, nowNs, paced, perSecond, pipelined } from './work.ts';
 
 export type ProducerJob =
-  /** Answers tasks per second. */
-  | {
-      readonly does: 'submitMany' | 'submit';
-      readonly url: string;
-      readonly warmUp: number;
-      readonly tasks: number;
-    }
-  /** Is ready with `warmUp` tasks submitted; submits the others when told to. */
-  | { readonly does: 'flow'; readonly url: string; readonly warmUp: number; readonly tasks: number }
+  /** Answers tasks per second. `flow`: many at once; it is ready with `warmUp` submitted, and submits the others when told to. */
+  | (Count & { readonly does: 'submitMany' | 'submit' | 'flow'; readonly url: string })
   /** Submits at the steady rate, and awaits each result. Answers `Latencies`. */
   | { readonly does: 'pace'; readonly url: string; readonly tasks: number }
   /** Submits tasks that hold their workers and note their starts in `file`. */
@@ -51,8 +44,13 @@ const pace = async (tasks: number): Promise<Latencies> => {
   return { startMs, resultMs };
 };
 
-const flood = async (send: (tasks: number) => Promise<void>, warmUp: number, tasks: number): Promise<number> => {
+const flood = async (
+  send: (tasks: number) => Promise<void>,
+  { warmUp, tasks }: Count,
+  waits = false,
+): Promise<number> => {
   await send(warmUp);
+  if (waits) await readyUntilTold();
   const from = performance.now();
   await send(tasks);
   return perSecond(tasks, performance.now() - from);
@@ -60,17 +58,13 @@ const flood = async (send: (tasks: number) => Promise<void>, warmUp: number, tas
 
 switch (job.does) {
   case 'submitMany':
-    sayResult(await flood(submitMany, job.warmUp, job.tasks));
+    sayResult(await flood(submitMany, job));
     break;
   case 'submit':
-    sayResult(await flood(submit, job.warmUp, job.tasks));
+    sayResult(await flood(submit, job));
     break;
   case 'flow':
-    await submitMany(job.warmUp);
-    sayReady();
-    await told();
-    await submitMany(job.tasks);
-    sayResult(undefined);
+    sayResult(await flood(submitMany, job, true));
     break;
   case 'pace':
     sayResult(await pace(job.tasks));

@@ -45,27 +45,25 @@ export const withStreams = async <Result>(
   }
 };
 
-/** Resolves when `stream` is empty. */
-export const emptied = async (jsm: JetStreamManager, stream: string): Promise<void> => {
+/** Resolves when none is `left`. */
+const untilNone = async (what: string, left: () => Promise<number>): Promise<void> => {
   const until = performance.now() + patienceMs;
-  for (let left = 1; left > 0; ) {
-    left = (await stateOf(jsm, stream)).messages;
-    if (performance.now() > until)
-      throw new Error(`${left} messages are left in ${stream} after ${patienceMs / 1_000} s`);
+  for (let count = await left(); count > 0; count = await left()) {
+    if (performance.now() > until) throw new Error(`${count} messages are left ${what} after ${patienceMs / 1_000} s`);
     await pause(lookMs);
   }
 };
 
+/** Resolves when `stream` is empty. */
+export const emptied = (jsm: JetStreamManager, stream: string): Promise<void> =>
+  untilNone(`in ${stream}`, async () => (await stateOf(jsm, stream)).messages);
+
 /** Resolves when all that `consumer` reads has been acked. */
-export const caughtUp = async (jsm: JetStreamManager, stream: string, consumer: string): Promise<void> => {
-  const until = performance.now() + patienceMs;
-  for (let left = 1; left > 0; ) {
+export const caughtUp = (jsm: JetStreamManager, stream: string, consumer: string): Promise<void> =>
+  untilNone(`of ${stream} for ${consumer}`, async () => {
     const { num_pending, num_ack_pending } = await jsm.consumers.info(stream, consumer);
-    left = num_pending + num_ack_pending;
-    if (performance.now() > until) throw new Error(`${consumer} has ${left} messages of ${stream} left`);
-    await pause(lookMs);
-  }
-};
+    return num_pending + num_ack_pending;
+  });
 
 /** Waits until process `pid` has done the tasks that the streams were full of when it began. */
 export const drained = (
