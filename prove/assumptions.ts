@@ -3,6 +3,7 @@
  * nothing: the verdict is the provider's log. But who reads of a window that held too much wants to know whose fault it was.
  */
 import { windowVerdicts } from './checker.ts';
+import { countedBy } from './count.ts';
 import type { LoggedArrival, Report } from './reports.ts';
 import type { Limit } from './windows.ts';
 
@@ -64,6 +65,6 @@ export const assumptionsOf = (run: Run): Assumptions => {
     },
     late: sent.filter(({ inTime }) => !inTime).length,
     stopped: { count: stops.length, longestMs: Math.max(0, ...stops) },
-    failed: Object.fromEntries([...Map.groupBy(failures, ({ why }) => why)].map(([why, of]) => [why, of.length])),
+    failed: countedBy(failures, ({ why }) => why),
   };
 };

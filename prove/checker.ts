@@ -115,7 +115,7 @@ const tenantWaits = (waits: readonly Wait[]): readonly TenantWaits[] =>
     })
     .toSorted((a, b) => a.tenant.localeCompare(b.tenant));
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const words: Record<Counted, string> = { atMs: 'last', headMs: 'first' };
 

@@ -1,8 +1,7 @@
 /** `npm run prove:limiter`: shows, or fails to show, that no window at the provider ever holds more than its budget. */
+import { percent } from './checker.ts';
 import { parseOptions, usage } from './options.ts';
 import { type Proof, prove } from './prove.ts';
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const text = ({
   passed,

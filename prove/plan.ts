@@ -15,7 +15,8 @@ export interface Fault {
 const firstMs = 1_000;
 const between = (random: Random, least: number, most: number): number => least + (most - least) * random.next();
 
-const shuffled = <T>(random: Random, all: readonly T[]): readonly T[] =>
+/** In an order of chance. */
+export const shuffled = <T>(random: Random, all: readonly T[]): readonly T[] =>
   all
     .map((one) => ({ one, at: random.next() }))
     .toSorted((a, b) => a.at - b.at)

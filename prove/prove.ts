@@ -8,6 +8,7 @@ import { timingOf } from '../src/limiter/budget.ts';
 import { unconfirmedMs } from '../src/limiter/granting/calls.ts';
 import { type Assumptions, assumptionsOf } from './assumptions.ts';
 import { judge, type Left, levels, type Phase, type Verdict, windowsMin } from './checker.ts';
+import { countedBy } from './count.ts';
 import { type Crew, startCrew } from './crew.ts';
 import { type Faketime, faketime, findFaketime } from './faketime.ts';
 import { jumper, trouble } from './faults.ts';
@@ -121,9 +122,6 @@ const notesOn = (
   ];
 };
 
-const count = (marks: readonly Mark[]): Readonly<Record<string, number>> =>
-  Object.fromEntries([...Map.groupBy(marks, ({ kind }) => kind)].map(([kind, of]) => [kind, of.length]));
-
 /** What a run leaves behind. Nothing else is touched, whatever folder it is. */
 const ours = /^(nats|faketime|verdict\.json|arrivals\.(svg|jsonl)|(candidate|workers)-\d+\.(log|jsonl))$/;
 
@@ -157,7 +155,7 @@ export const prove = async (options: Options, say: (what: string) => void): Prom
   const assumptions = assumptionsOf({ limits: crew.limits, arrivals, reports, allowedMs: travelMs });
   const machine = { node: process.version, cores: availableParallelism() };
   const notes = notesOn(means, verdict, assumptions);
-  const proof = { ...verdict, assumptions, faults: count(marks), notes, options, machine };
+  const proof = { ...verdict, assumptions, faults: countedBy(marks, ({ kind }) => kind), notes, options, machine };
   await writeFile(join(out, 'verdict.json'), `${JSON.stringify(proof, undefined, 2)}\n`);
   await writeFile(join(out, 'arrivals.svg'), picture(crew, { arrivals, phases, marks }, windowMs));
   return proof;

@@ -29,7 +29,7 @@ const arrival = z.object({
 export type Report = z.infer<typeof report>;
 export type LoggedArrival = z.infer<typeof arrival>;
 
-const linesOf = async (file: string): Promise<readonly unknown[]> => {
+export const linesOf = async (file: string): Promise<readonly unknown[]> => {
   const text = await readFile(file, 'utf8');
   return text
     .split('\n')

@@ -2,6 +2,7 @@
  * Whether the journal held, by what the provider and the tools saw: no call may arrive whose result had been recorded.
  * When it had been is the records' own story, as the server dates it.
  */
+import { countedBy } from '../count.ts';
 import type { Stored, TaskState } from './ledger.ts';
 
 export interface Arrival {
@@ -88,9 +89,6 @@ const afterRecord = ({ arrivals, recorded }: Evidence): readonly Repeat[] =>
       : [{ side, key, atMs, recordedMs: stored.atMs, revision: stored.revision }];
   });
 
-const count = (kills: readonly Kill[]): Readonly<Record<string, number>> =>
-  Object.fromEntries([...Map.groupBy(kills, ({ how }) => how)].map(([how, of]) => [how, of.length]));
-
 /** Of completed tasks: each must have made as many calls as it makes, or a repeat hides under a key of its own. */
 const oddTasks = ({ states, recorded, callsOfTask }: Evidence): readonly string[] => {
   const of = Map.groupBy(recorded.values(), ({ task }) => task);
@@ -149,7 +147,7 @@ export const judge = (evidence: Evidence): Verdict => {
     repeatedRecorded,
     otherRepeats: provider.repeats + tools.repeats - repeatedRecorded.length,
     spared,
-    kills: count(kills),
+    kills: countedBy(kills, ({ how }) => how),
   };
   const objections = objectionsTo(evidence, found);
   return { passed: objections.length === 0, objections, ...found };

@@ -1,5 +1,5 @@
 /** One run, from the start of its processes to the verdict. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,7 +7,9 @@ import { createClient } from 'troupe';
 import { z } from 'zod';
 import { startNatsServer } from '../../src/dev/nats-server.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
+import { shuffled } from '../plan.ts';
 import { run } from '../process.ts';
+import { linesOf } from '../reports.ts';
 import app, { agent, callsOfTask, workersOfNode } from './app.ts';
 import { type Arrival, judge, type Kill, type Verdict } from './checker.ts';
 import { type How, kinds, type Nodes, startNodes } from './nodes.ts';
@@ -32,23 +34,16 @@ const ackWaitMs = 4_000;
 
 const arrival = z.object({ atMs: z.number(), key: z.string().optional() });
 
-const arrivalsIn = async (file: string, side: Arrival['side']): Promise<readonly Arrival[]> => {
-  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
-  return lines.map((line) => {
-    const { atMs, key } = arrival.parse(JSON.parse(line));
+const arrivalsIn = async (file: string, side: Arrival['side']): Promise<readonly Arrival[]> =>
+  (await linesOf(file)).map((line) => {
+    const { atMs, key } = arrival.parse(line);
     return { side, key, atMs };
   });
-};
 
 /** How nodes die, in turn, in an order of chance: as often one way as another. */
 const plan = ({ kills, seed }: Options): readonly How[] => {
   const random = seededRandom(seed);
-  const rounds = Array.from({ length: Math.ceil(kills / kinds.length) }, () =>
-    kinds
-      .map((how) => ({ how, place: random.next() }))
-      .toSorted((a, b) => a.place - b.place)
-      .map(({ how }) => how),
-  );
+  const rounds = Array.from({ length: Math.ceil(kills / kinds.length) }, () => shuffled(random, kinds));
   return rounds.flat().slice(0, kills);
 };
 
