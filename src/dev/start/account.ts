@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import type { TaskRow } from '../../store/store.ts';
-import type { TaskRecord } from '../../task/record.ts';
+import { canonical } from '../../task/json.ts';
+import type { Json, TaskRecord } from '../../task/record.ts';
 import type { Item, TaskType } from './batch.ts';
 
 export interface Found {
@@ -93,22 +94,13 @@ const callsOf = (rows: readonly TaskRow[]): Calls => {
 };
 
 /** Postgres keeps JSON in an order of its own. */
-const canonical = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(canonical);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, canonical(inner)]),
-  );
-};
+const inOrder = (value: Json | undefined): string | undefined => (value === undefined ? undefined : canonical(value));
 
 const same = (row: TaskRow | undefined, record: TaskRecord): boolean =>
   row !== undefined &&
   row.status === record.status &&
   row.attempt === record.attempt &&
-  JSON.stringify(canonical(row.result === undefined ? undefined : JSON.parse(row.result))) ===
-    JSON.stringify(canonical(record.result));
+  inOrder(row.result === undefined ? undefined : JSON.parse(row.result)) === inOrder(record.result);
 
 export const accountOf = (found: readonly Found[]): Account => {
   const rows = found.flatMap(({ row }) => (row ? [row] : []));

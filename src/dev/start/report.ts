@@ -116,7 +116,7 @@ interface Agreement extends Pick<Account, 'rows' | 'records' | 'differing'> {
 }
 
 const agreement = ({ total, rows, records, differing }: Agreement): string => {
-  const counts = `${rows.toLocaleString('en')} of ${counted(total, 'row')} in Postgres, ${counted(records, 'record')} in KV`;
+  const counts = `${number(rows)} of ${counted(total, 'row')} in Postgres, ${counted(records, 'record')} in KV`;
   if (differing.length === 0) return `${counts}: all equal`;
   return `${counts}: ${plural(differing.length)} DIFFER, first ${differing[0]?.key ?? ''}`;
 };

@@ -36,9 +36,9 @@ const summary = z.object({ title: z.string(), summary: z.string() });
 
 const progressMs = 250;
 
-const progressText = ({ total, completed, failed, dead, running, waiting, ...tally }: Tally): string => {
-  const over = ended({ total, completed, failed, dead, running, waiting, ...tally });
-  return `${over} of ${total} ended: ${completed} done, ${failed} failed, ${dead} dead; ${running} running, ${waiting} waiting`;
+const progressText = (tally: Tally): string => {
+  const { total, completed, failed, dead, running, waiting } = tally;
+  return `${ended(tally)} of ${total} ended: ${completed} done, ${failed} failed, ${dead} dead; ${running} running, ${waiting} waiting`;
 };
 
 /** The same id is the same task, so what was submitted before is only found again. */
