@@ -2,26 +2,22 @@
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { duration as durationShape, tokenRule } from './app/shape.ts';
 import { didYouMean } from './app/suggest.ts';
 import type { NatsCredentials } from './bus/nats/credentials.ts';
-import { InvalidDurationError, toMs } from './kernel/duration.ts';
+import { isToken } from './bus/subjects.ts';
 import { ConfigurationError } from './kernel/errors.ts';
 import { levels } from './kernel/log.ts';
 import { optional } from './kernel/optional.ts';
 
+/** A number alone is of milliseconds. */
 const duration = (minMs: number, maxMs: number) =>
-  z.string().transform((text, ctx) => {
-    try {
-      return toMs(/^\d+$/.test(text) ? Number(text) : text, '', { minMs, maxMs });
-    } catch (error) {
-      if (!(error instanceof InvalidDurationError)) throw error;
-      // The variable is named before it.
-      ctx.addIssue({ code: 'custom', message: error.message.replace(/^: /, '') });
-      return z.NEVER;
-    }
-  });
+  z.preprocess(
+    (text) => (typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : text),
+    durationShape(minMs, maxMs),
+  );
 
-const name = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'takes 1 to 64 of A-Z a-z 0-9 _ -');
+const name = z.string().refine(isToken, { error: `takes ${tokenRule}` });
 const number = (min: number, max: number) =>
   z.string().regex(/^\d+$/, 'takes a whole number').transform(Number).pipe(z.number().min(min).max(max));
 const address = (protocols: RegExp, example: string) =>
