@@ -14,7 +14,7 @@ import { createMetrics, type Metrics } from './kernel/metrics.ts';
 import { systemRandom as random } from './kernel/random.ts';
 import { aborted } from './kernel/signal.ts';
 import { watchUnhandled } from './kernel/unhandled.ts';
-import { runtime } from './runtime.ts';
+import { reporting, runtime } from './runtime.ts';
 import { noStore } from './store/none.ts';
 import { postgresStore } from './store/postgres.ts';
 import { supervisor } from './supervisor/supervisor.ts';
@@ -161,8 +161,7 @@ const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Pr
     { id: 'http', start: http, restart: 'permanent', shutdownMs: 5_000 } as const,
     { id: 'probes', start: probing, restart: 'permanent', shutdownMs: 5_000 } as const,
   ];
-  const onEvent = (event: { readonly type: string; readonly child: string; readonly error?: unknown }): void =>
-    log.error({ child: event.child, ...('error' in event ? { err: event.error } : {}) }, `child ${event.type}`);
+  const onEvent = reporting(log, metrics);
   const root = supervisor({ strategy: 'one_for_one', intensity: 3, periodMs: 60_000, children }, { clock, onEvent });
 
   try {

@@ -16,7 +16,7 @@ import { intake } from './actors/intake.ts';
 import { keeper } from './actors/keeper.ts';
 import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
-import { pool } from './actors/pool.ts';
+import { type Pool, pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
 import { provision, renewal, tellUnserved } from './actors/provisioner.ts';
 import { schedules } from './actors/schedules.ts';
@@ -106,7 +106,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     options,
     ports,
     admission: admission(names),
-    onEvent: (event) => report(log, metrics, event),
+    onEvent: reporting(log, metrics),
   };
   const answering = doors({ ports, store, admission: parts.admission });
   const projecting = [
@@ -137,21 +137,7 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       cache: answers,
     });
     const handlers = executor({ registry: names, admission: parts.admission, ports, deps, models });
-    const run = options.around?.(handlers) ?? handlers;
-    const budgets = startBudgets(app);
-    const pools = [...app.pools.values()].map((resolved) =>
-      pool({
-        pool: { ...resolved, max: resolved.workers.max },
-        workers: workersOf(resolved),
-        node: options.node,
-        ports,
-        executor: run,
-        ackWaitMs: options.ackWaitMs,
-        graceMs: options.graceMs,
-        onEvent: parts.onEvent,
-        ...(budgets.size > 0 && { starts: { budgets, permits: limits.permits } }),
-      }),
-    );
+    const pools = poolsOf(parts, options.around?.(handlers) ?? handlers, limits.permits);
     const children = [
       ...(options.projects ? projecting : []),
       child('renewal', renewal(options, plan)),
@@ -189,6 +175,24 @@ interface Parts {
   readonly admission: Admission;
   readonly onEvent: (event: SupervisorEvent) => void;
 }
+
+const poolsOf = ({ options, ports, onEvent }: Parts, handlers: Executor, permits: Permits): readonly Pool[] => {
+  const { app, node, ackWaitMs, graceMs } = options;
+  const budgets = startBudgets(app);
+  return [...app.pools.values()].map((resolved) =>
+    pool({
+      pool: { ...resolved, max: resolved.workers.max },
+      workers: workersOf(resolved),
+      node,
+      ports,
+      executor: handlers,
+      ackWaitMs,
+      graceMs,
+      onEvent,
+      ...(budgets.size > 0 && { starts: { budgets, permits } }),
+    }),
+  );
+};
 
 /** The limiters outlive the workers, who have to say what has become of their permits. */
 const limiting = (options: RuntimeOptions): { readonly permits: Permits; readonly children: readonly ChildSpec[] } => {
@@ -241,9 +245,12 @@ const intakes = ({ options, ports, admission: admit }: Parts): readonly ChildSpe
   ];
 };
 
-const report = (log: Log, metrics: Metrics, event: SupervisorEvent): void => {
-  const { type, child: id } = event;
-  if (type === 'restarted') metrics.restarts.labels(id).inc();
-  if ('error' in event) log.error({ err: event.error, child: id }, `child ${type}`);
-  else log.warn({ child: id }, `child ${type}`);
-};
+/** What a supervisor says of its children: logged, and counted. */
+export const reporting =
+  (log: Log, metrics: Pick<Metrics, 'restarts'>) =>
+  (event: SupervisorEvent): void => {
+    const { type, child: id } = event;
+    if (type === 'restarted') metrics.restarts.labels(id).inc();
+    if ('error' in event) log.error({ err: event.error, child: id }, `child ${type}`);
+    else log.warn({ child: id }, `child ${type}`);
+  };
