@@ -3,6 +3,7 @@
  * being able to read the answer: so the Host must be the loopback's, and whoever changes something from a page must be
  * on the same one.
  */
+import type { MiddlewareHandler } from 'hono';
 import { TroupeError } from '../kernel/errors.ts';
 
 const loopback: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]']);
@@ -30,10 +31,16 @@ export const guard = ({ method, host = '', origin }: Asked): void => {
     throw new ForbiddenError('a page of another origin may not change anything here');
 };
 
-/** On every answer: none of them is a page, and none of them is to be kept. */
-export const safeHeaders: Readonly<Record<string, string>> = {
+/** None of the answers is a page, and none of them is to be kept. */
+const safeHeaders: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cache-control': 'no-store',
+};
+
+/** Puts them on every answer. */
+export const safely: MiddlewareHandler = async (c, next) => {
+  await next();
+  for (const [name, value] of Object.entries(safeHeaders)) c.res.headers.set(name, value);
 };

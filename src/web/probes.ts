@@ -2,7 +2,7 @@
 import { Hono } from 'hono';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Start } from '../kernel/process.ts';
-import { safeHeaders } from './guard.ts';
+import { safely } from './guard.ts';
 import type { Readiness } from './health.ts';
 import { listen, type ListenOptions } from './listen.ts';
 
@@ -27,10 +27,7 @@ export const probes = ({ metrics, ready }: ProbesOptions): Hono => {
 export const probeDoor = (options: ProbesOptions & Omit<ListenOptions, 'setting' | 'opened' | 'host'>): Start =>
   listen({ ...options, setting: 'PROBE_PORT', opened: 'probes are answered', host: '0.0.0.0' }, () => {
     const web = new Hono();
-    web.use(async (c, next) => {
-      await next();
-      for (const [name, value] of Object.entries(safeHeaders)) c.res.headers.set(name, value);
-    });
+    web.use(safely);
     return web.route('/', probes(options)).fetch;
   });
 

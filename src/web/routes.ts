@@ -8,7 +8,7 @@ import type { Doors } from '../task/doors.ts';
 import { awaitMs, cancelReasonOf, forgetOf } from '../task/doors-options.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { type Problem, statusOfProblem } from '../task/problem.ts';
-import { guard, safeHeaders } from './guard.ts';
+import { guard, safely } from './guard.ts';
 import type { Readiness } from './health.ts';
 import { probes } from './probes.ts';
 import { bodyOf, taskHeaders } from './request.ts';
@@ -24,10 +24,9 @@ export interface RoutesOptions {
 export const routes = ({ doors, ports, ready, signal }: RoutesOptions): Hono => {
   const web = new Hono();
 
-  web.use(async (c, next) => {
+  web.use(safely, async (c, next) => {
     guard({ method: c.req.method, host: c.req.header('host'), origin: c.req.header('origin') });
     await next();
-    for (const [name, value] of Object.entries(safeHeaders)) c.res.headers.set(name, value);
   });
 
   web.route('/', probes({ metrics: ports.metrics, ready }));
@@ -78,7 +77,7 @@ const refuse = (c: Context, ports: RoutesOptions['ports'], error: Error): Respon
   const [, , type = ''] = c.req.path.split('/', 3);
   const problem = accountFor(ports, { door: 'http', type, input: `${c.req.method} ${c.req.url}` }, error);
   const status = statusOfProblem(problem);
-  const headers = { ...safeHeaders, ...retryAfter(problem), ...(status === 413 && { connection: 'close' }) };
+  const headers = { ...retryAfter(problem), ...(status === 413 && { connection: 'close' }) };
   return c.json({ error: problem }, status as ContentfulStatusCode, headers); // Of a table of them.
 };
 
