@@ -43,7 +43,9 @@ export type { Duration } from './kernel/duration.ts';
 export { type ClientSettings, createClient, type NatsCredentials } from './connect.ts';
 export type {
   Client,
+  ClientEvent,
   Counts,
+  EventFilter,
   Follow,
   Group,
   Item,

@@ -9,15 +9,7 @@ import { statusOf } from '../task/status.ts';
 import type { Core, Life } from './core.ts';
 import { leaving } from './leaving.ts';
 import { decodeToken, endOf } from './story.ts';
-import type { RunEvent } from './types.ts';
-
-export type ClientEvent = { readonly task: string; readonly id: string } & RunEvent;
-
-export interface EventFilter {
-  readonly type?: string;
-  readonly tenant?: string;
-  readonly abortSignal?: AbortSignal;
-}
+import type { ClientEvent, EventFilter } from './types.ts';
 
 /** Kept for a reader; what comes on top of it is dropped. */
 const unreadMost = 10_000;

@@ -1,9 +1,10 @@
 /** Tasks that were submitted together. */
 import { type Duration, toMs } from '../kernel/duration.ts';
-import { DeadlineExceededError, NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { slots } from '../kernel/slots.ts';
 import { membersOf } from '../task/group.ts';
 import type { Core } from './core.ts';
+import { tooLong } from './run.ts';
 import type { Counts, Group } from './types.ts';
 
 const lookFirstMs = 100;
@@ -23,7 +24,8 @@ export const groupOf = (core: Core, name: string): Group => ({
 const done = async (core: Core, name: string, timeout: Duration | undefined): Promise<Counts> => {
   const { clock } = core.ports;
   const life = core.life(undefined);
-  const until = timeout === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() + toMs(timeout, 'timeout');
+  const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : toMs(timeout, 'timeout');
+  const until = clock.monotonic() + timeoutMs;
   let heardAt = clock.monotonic();
   let restMs = 0;
   try {
@@ -39,7 +41,7 @@ const done = async (core: Core, name: string, timeout: Duration | undefined): Pr
         if (!passing || clock.monotonic() - heardAt > silenceMostMs) throw error;
       }
       const leftMs = until - clock.monotonic();
-      if (leftMs <= 0) throw new DeadlineExceededError(`group "${name}" has not ended within ${timeout}; it goes on`);
+      if (leftMs <= 0) throw tooLong(`group "${name}"`, timeoutMs);
       await clock.sleep(Math.min(Math.max(pauseMs, restMs), leftMs), life.signal);
     }
   } finally {

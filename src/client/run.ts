@@ -1,6 +1,6 @@
 /** One submitted task in its submitter's hands. */
 import { taskKey } from '../bus/subjects.ts';
-import { type Duration, toMs } from '../kernel/duration.ts';
+import { type Duration, formatMs, toMs } from '../kernel/duration.ts';
 import { revive } from '../kernel/error.ts';
 import {
   DeadlineExceededError,
@@ -68,11 +68,10 @@ const endOf = async (
 ): Promise<TaskStatus | undefined> => {
   alive();
   if (timeout === undefined && abortSignal === undefined) return waits.of(recordKey, { fresh });
+  const timeoutMs = timeout === undefined ? undefined : toMs(timeout, 'timeout');
   const life = linked(abortSignal);
   const timer =
-    timeout === undefined
-      ? undefined
-      : clock.timer(toMs(timeout, 'timeout'), () => life.abort(tooLong(recordKey, timeout)));
+    timeoutMs === undefined ? undefined : clock.timer(timeoutMs, () => life.abort(tooLong(recordKey, timeoutMs)));
   try {
     return await waits.of(recordKey, { fresh, signal: life.signal });
   } finally {
@@ -81,10 +80,9 @@ const endOf = async (
   }
 };
 
-const tooLong = (recordKey: string, timeout: Duration): DeadlineExceededError =>
-  new DeadlineExceededError(
-    `${recordKey} has not ended within ${timeout}${typeof timeout === 'number' ? ' ms' : ''}; it goes on`,
-  );
+/** Waiting is over, not what was waited for. */
+export const tooLong = (what: string, ms: number): DeadlineExceededError =>
+  new DeadlineExceededError(`${what} has not ended within ${formatMs(ms)}; it goes on`);
 
 /** Throws for every end but `completed`. */
 const outputOf = (

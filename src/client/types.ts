@@ -78,6 +78,17 @@ export type RunEvent<O = unknown, P = unknown> = {
   | { readonly type: 'failed'; readonly code: string; readonly error: string }
 );
 
+/** Which tasks' events are wanted; those of all by default. */
+export interface EventFilter {
+  readonly type?: string;
+  readonly tenant?: string;
+  /** Ends the iteration, without an error. */
+  readonly abortSignal?: AbortSignal;
+}
+
+/** What happened to a task, of whichever type. */
+export type ClientEvent = { readonly task: string; readonly id: string } & RunEvent;
+
 /** One task, submitted. */
 export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   readonly id: string;
@@ -182,11 +193,7 @@ export interface Client<A = App> {
    * What happens to all tasks, or to those of a type or tenant, from now on: what they show, and how they end. A hint:
    * it may miss events, and a reader that falls 10,000 behind does. `n` counts what this iteration was given, from 0.
    */
-  events(filter?: {
-    readonly type?: string;
-    readonly tenant?: string;
-    readonly abortSignal?: AbortSignal;
-  }): AsyncIterable<{ readonly task: string; readonly id: string } & RunEvent>;
+  events(filter?: EventFilter): AsyncIterable<ClientEvent>;
   /** A group by name, whether or not anything is in it yet. */
   group(name: string): Group;
   /** Waits for submits that were begun, ends what else goes on, then disconnects. Idempotent. */
