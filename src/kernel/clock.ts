@@ -41,6 +41,19 @@ export const sleepBy =
       signal?.addEventListener('abort', abort, { once: true });
     });
 
+/** `every` by means of `timer`. `leastMs`: for a clock on which time passes only where nothing else is left to do. */
+export const everyBy =
+  (timer: Clock['timer'], leastMs = 0): Clock['every'] =>
+  (ms, fire) => {
+    const apartMs = Math.max(ms, leastMs);
+    const again = (): void => {
+      next = timer(apartMs, again);
+      fire();
+    };
+    let next = timer(apartMs, again);
+    return { cancel: () => next.cancel() };
+  };
+
 /** Longer ones fire at once in Node, so they are made of several. */
 const longestTimeoutMs = 2 ** 31 - 1;
 
@@ -61,15 +74,7 @@ export const systemClock: Clock = {
   wall: () => Date.now(),
   timer,
   sleep: sleepBy(timer),
-  every: (ms, fire) => {
-    let next: Timer;
-    const again = (): void => {
-      next = timer(ms, again);
-      fire();
-    };
-    next = timer(ms, again);
-    return { cancel: () => next.cancel() };
-  },
+  every: everyBy(timer),
   immediate: (run) => void setImmediate(run),
 };
 

@@ -2,7 +2,7 @@
  * A clock that stands still until it is told to advance. Timers fire in the order they are due, and
  * after each the event loop gets its turns, so that whatever it set off has settled before the next.
  */
-import { type Clock, sleepBy } from './clock.ts';
+import { type Clock, everyBy, sleepBy } from './clock.ts';
 
 export interface VirtualClock extends Clock {
   /** Moves time on, firing what falls due on the way. Rejects with what a timer throws. */
@@ -60,14 +60,7 @@ export const virtualClock = (start = Date.UTC(2026, 0, 1)): VirtualClock => {
     wall: () => start + nowMs,
     timer,
     sleep: sleepBy(timer),
-    every: (ms, fire) => {
-      const again = (): void => {
-        next = timer(Math.max(ms, 1), again);
-        fire();
-      };
-      let next = timer(Math.max(ms, 1), again);
-      return { cancel: () => next.cancel() };
-    },
+    every: everyBy(timer, 1),
     immediate: (run) => {
       immediates += 1;
       setImmediate(() => {

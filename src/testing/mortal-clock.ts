@@ -1,5 +1,5 @@
 /** A clock that can die with what lives by it: no timer of its fires any more, and no sleep ends. */
-import { type Clock, sleepBy, type Timer } from '../kernel/clock.ts';
+import { type Clock, everyBy, sleepBy, type Timer } from '../kernel/clock.ts';
 
 export interface MortalClock extends Clock {
   readonly dead: boolean;
@@ -30,21 +30,12 @@ export const mortalClock = (clock: Clock): MortalClock => {
     return handle;
   };
 
-  const every: Clock['every'] = (ms, fire) => {
-    const again = (): void => {
-      next = timer(Math.max(ms, 1), again);
-      fire();
-    };
-    let next = timer(Math.max(ms, 1), again);
-    return { cancel: () => next.cancel() };
-  };
-
   return {
     monotonic: clock.monotonic,
     wall: clock.wall,
     timer,
     sleep: sleepBy(timer),
-    every,
+    every: everyBy(timer, 1),
     immediate: (fire) => {
       if (!dead) clock.immediate(run(fire));
     },
