@@ -7,10 +7,12 @@ import type { Bus, Message } from '../bus/bus.ts';
 import { subjects } from '../bus/subjects.ts';
 import { summarise } from '../kernel/error.ts';
 import { UnavailableError } from '../kernel/errors.ts';
+import { portions } from '../kernel/portions.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
-import { decode, encode } from '../limiter/asking/json.ts';
+import { decode } from '../limiter/asking/json.ts';
 import type { Store, TaskName } from '../store/store.ts';
+import { encodeJson } from '../task/json.ts';
 
 type History = Pick<Store, 'task' | 'countByStatus' | 'endedBefore'>;
 
@@ -77,9 +79,9 @@ export const answerHistory =
       const asked = decode(question, data);
       if (!asked || reply === '') return;
       try {
-        bus.publish(reply, encode(await answerOf(store, asked)));
+        bus.publish(reply, encodeJson(await answerOf(store, asked)));
       } catch (error) {
-        bus.publish(reply, encode({ failed: summarise(error).message } satisfies z.infer<typeof failed>));
+        bus.publish(reply, encodeJson({ failed: summarise(error).message } satisfies z.infer<typeof failed>));
       }
     };
     const receive = (message: Message): void => {
@@ -103,7 +105,7 @@ const answerOf = async (store: History, asked: Question): Promise<object> => {
 /** Asks those who have one. Throws `UnavailableError` where nobody has, or theirs does not answer, and `TimeoutError`. */
 export const historyElsewhere = (bus: Pick<Bus, 'request'>): History => {
   const ask = async <Answer extends z.ZodType>(asked: Question, of: Answer): Promise<z.output<Answer>> => {
-    const { data } = await bus.request(subjects.history, encode(asked)).catch((cause: unknown) => {
+    const { data } = await bus.request(subjects.history, encodeJson(asked)).catch((cause: unknown) => {
       throw new UnavailableError('this node has no database (DATABASE_URL=none), and no other node answers for it', {
         cause,
       });
@@ -119,7 +121,7 @@ export const historyElsewhere = (bus: Pick<Bus, 'request'>): History => {
     task: async (type, id) => (await ask({ about: 'task', type, id }, answers.task)).row ?? undefined,
     countByStatus: async (tasks) => {
       const sum: Record<string, number> = {};
-      for (const some of portions(tasks)) {
+      for (const some of portions(tasks, askedAtOnce)) {
         const { counts } = await ask({ about: 'counts', tasks: some }, answers.counts);
         for (const [status, count] of Object.entries(counts)) sum[status] = (sum[status] ?? 0) + count;
       }
@@ -127,14 +129,9 @@ export const historyElsewhere = (bus: Pick<Bus, 'request'>): History => {
     },
     endedBefore: async (tasks, before) => {
       const all: TaskName[] = [];
-      for (const some of portions(tasks))
+      for (const some of portions(tasks, askedAtOnce))
         all.push(...(await ask({ about: 'ended', tasks: some, before }, answers.ended)).ended);
       return all;
     },
   };
 };
-
-const portions = <Task>(tasks: readonly Task[]): readonly Task[][] =>
-  Array.from({ length: Math.ceil(tasks.length / askedAtOnce) }, (_, n) =>
-    tasks.slice(n * askedAtOnce, (n + 1) * askedAtOnce),
-  );

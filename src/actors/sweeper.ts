@@ -6,6 +6,7 @@ import type { Blobs } from '../bus/blobs.ts';
 import type { Queue } from '../bus/queue.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
+import { portions } from '../kernel/portions.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
 import type { Bucket } from '../kv/kv.ts';
@@ -34,8 +35,8 @@ export const sweep = async ({ queue, blobs, records, recordLifeMs }: SweeperOpti
   const old = (await blobs.list()).filter(({ at }) => at < oldest);
   const keys = [...new Set(old.map(({ name }) => recordKeyOf(name)))];
   const known = new Set<string>();
-  for (let at = 0; at < keys.length; at += recordsAtOnce)
-    for (const key of (await records.getMany(keys.slice(at, at + recordsAtOnce))).keys()) known.add(key);
+  for (const some of portions(keys, recordsAtOnce))
+    for (const key of (await records.getMany(some)).keys()) known.add(key);
   const orphans = old.filter(({ name }) => !known.has(recordKeyOf(name)));
   for (const { name } of orphans) await blobs.remove(name);
   return orphans.length;

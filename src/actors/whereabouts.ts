@@ -8,8 +8,9 @@ import { subjects } from '../bus/subjects.ts';
 import { isTroupeError } from '../kernel/error.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
-import { decode, encode } from '../limiter/asking/json.ts';
+import { decode } from '../limiter/asking/json.ts';
 import type { Permits } from '../limiter/permits.ts';
+import { encodeJson } from '../task/json.ts';
 import type { Pool } from './pool.ts';
 
 const whereabouts = z.object({
@@ -40,7 +41,7 @@ export const answerWhereabouts =
       const recordKey = subject.slice(prefix.length);
       if (reply === undefined || !pools.some((pool) => pool.runs(recordKey))) return;
       const answer: Whereabouts = { node, waits: [...permits.waitsOf(recordKey)] };
-      bus.publish(reply, encode(answer));
+      bus.publish(reply, encodeJson(answer));
     });
     return Promise.resolve({ exit: aborted(signal).then(() => subscription.unsubscribe()) });
   };

@@ -11,7 +11,7 @@ export interface Server {
   readonly ending?: string | undefined;
   /** Ends it in order; resolves when it has ended. Nothing happens if it is down. */
   stop(): Promise<void>;
-  /** Sends a signal, default SIGKILL. Resolves when it has ended, but at once for SIGSTOP, SIGCONT and SIGHUP. */
+  /** Sends a signal, default SIGKILL. Resolves when it has ended, but at once for one that it survives, as SIGSTOP or SIGHUP. */
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same files; stops it before if it runs. */
   restart(): Promise<void>;

@@ -2,7 +2,7 @@
 import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider';
 import { NonRetryableError } from '../kernel/errors.ts';
 import { linked } from '../kernel/signal.ts';
-import type { Amount } from '../limiter/budget.ts';
+import { type Amount, amountOf } from '../limiter/budget.ts';
 import type { Permits } from '../limiter/permits.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { breaker } from './breaker.ts';
@@ -165,7 +165,7 @@ const amountOfTokens = ({ metrics }: LayerOptions['ports'], budget: string, toke
     metrics.limiterRefused.labels(budget, 'not_an_amount').inc();
     throw new NonRetryableError(`the tokens of a permit are ${tokens}; it takes a number from 0 to 1,000,000,000`);
   }
-  return { requests: 1, tokens, inputTokens: tokens, outputTokens: 0 };
+  return amountOf(tokens, 0);
 };
 
 const deepest = 8;

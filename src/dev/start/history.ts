@@ -1,6 +1,7 @@
 /** A batch as it is stored: its rows in Postgres, its records in KV. */
 import type { Clock } from '../../kernel/clock.ts';
 import { isTroupeError, TimeoutError } from '../../kernel/errors.ts';
+import { portions } from '../../kernel/portions.ts';
 import type { Bucket } from '../../kv/kv.ts';
 import type { Store, TaskRow } from '../../store/store.ts';
 import { decodeRecord, isTerminal, type TaskRecord } from '../../task/record.ts';
@@ -8,29 +9,25 @@ import type { Found } from './account.ts';
 import type { Item } from './batch.ts';
 import { type Sight, statusOf } from './follow.ts';
 
-/** Read at a time. Records hold whole documents, so few of them fill an answer. */
-const sliceSize = 50;
-
-const slices = function* <T>(values: readonly T[]): Iterable<readonly T[]> {
-  for (let start = 0; start < values.length; start += sliceSize) yield values.slice(start, start + sliceSize);
-};
+/** Records hold whole documents, so few of them fill an answer. */
+const readAtOnce = 50;
 
 const rowsOf = async (store: Store, items: readonly Item[]): Promise<ReadonlyMap<string, TaskRow>> => {
   const rows = new Map<string, TaskRow>();
-  for (const slice of slices(items)) {
+  for (const some of portions(items, readAtOnce)) {
     const read = async ({ type, id, key }: Item): Promise<void> => {
       const row = await store.task(type, id);
       if (row) rows.set(key, row);
     };
-    await Promise.all(slice.map(read));
+    await Promise.all(some.map(read));
   }
   return rows;
 };
 
 const recordsOf = async (records: Bucket, items: readonly Item[]): Promise<ReadonlyMap<string, TaskRecord>> => {
   const found = new Map<string, TaskRecord>();
-  for (const slice of slices(items)) {
-    const entries = await records.getMany(slice.map(({ key }) => key));
+  for (const some of portions(items, readAtOnce)) {
+    const entries = await records.getMany(some.map(({ key }) => key));
     for (const { key, value } of entries.values()) {
       const record = decodeRecord(value);
       if (record) found.set(key, record);
