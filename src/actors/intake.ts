@@ -4,6 +4,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
+import { keepAlive } from './keep-alive.ts';
 
 export interface IntakeOptions {
   readonly queue: Queue;
@@ -62,9 +63,7 @@ export const intake = (options: IntakeOptions): Start => {
       },
     });
 
-    const beats = clock.every(options.ackWaitMs / 3, () => {
-      for (const delivery of inHand) delivery.working();
-    });
+    const beats = keepAlive(clock, options.ackWaitMs, () => inHand);
     pull();
 
     const finish = async (): Promise<void> => {

@@ -5,6 +5,7 @@ import { atMost, type Clock } from '../kernel/clock.ts';
 import { numbered } from '../kernel/numbered.ts';
 import type { StartPermit } from '../task/start-permit.ts';
 import type { LaneDemand, PullPlan } from './demand.ts';
+import { keepAlive } from './keep-alive.ts';
 
 /** How long a sentinel waits for a task. */
 const sentinelMs = 30_000;
@@ -50,9 +51,7 @@ export const lanePulls = (options: LanePullsOptions, events: PullEvents): LanePu
   const here = numbered<Delivery>();
   const arrived = (lane: LaneDemand, kind: PullPlan['kind'], delivery: Delivery): void =>
     events.arrived({ lane, kind, delivery, recordKey: keyOfWork(delivery.subject), number: here.add(delivery) });
-  const beats = options.clock.every(options.ackWaitMs / 3, () => {
-    for (const [, delivery] of here.entries()) delivery.working();
-  });
+  const beats = keepAlive(options.clock, options.ackWaitMs, here.values);
   const readers = new Map(
     options.lanes.map((lane) => [lane, laneReaders(lane, options, { arrived, ended: events.ended })]),
   );
@@ -63,7 +62,7 @@ export const lanePulls = (options: LanePullsOptions, events: PullEvents): LanePu
     close: async () => {
       beats.cancel();
       await Promise.all([...readers.values()].map(({ close }) => close()));
-      return here.entries().map(([, delivery]) => delivery);
+      return here.values();
     },
   };
 };

@@ -19,6 +19,7 @@ import { supervisor, type SupervisorEvent } from '../supervisor/supervisor.ts';
 import { type Actor, actor } from './actor.ts';
 import type { BudgetGateOptions } from './budget-gate.ts';
 import { laneDemand, localReserves } from './demand.ts';
+import { beatMs } from './keep-alive.ts';
 import { puller, type PullerMessage } from './puller.ts';
 import { worker, type WorkerMessage } from './worker.ts';
 
@@ -110,10 +111,10 @@ export const pool = (options: PoolOptions): Pool => {
     { clock, onEvent },
   );
 
-  const keepAlive = (): void => {
+  const beat = (): void => {
     if (ports.bus.connection !== 'connected') return;
     const fromMs = clock.monotonic();
-    for (const [, delivery] of inHand.entries()) delivery.working();
+    for (const delivery of inHand.values()) delivery.working();
     // A link may have been dead for long before its connection breaks: only an answer tells that they have arrived.
     ports.bus.flush().then(
       () => alive.beat(fromMs),
@@ -129,8 +130,8 @@ export const pool = (options: PoolOptions): Pool => {
     const stopping = (): void => void (grace = clock.timer(graceMs, expire));
     signal.addEventListener('abort', stopping, { once: true });
     // By the pool itself, to the very end: while it stops, and while a worker that has crashed waits for its task.
-    const beats = clock.every(ackWaitMs / 3, keepAlive);
-    keepAlive();
+    const beats = clock.every(beatMs(ackWaitMs), beat);
+    beat();
     const over = (): void => {
       signal.removeEventListener('abort', stopping);
       grace?.cancel();

@@ -5,6 +5,7 @@
 import type { Delivery, Queue } from '../bus/queue.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
+import { keepAlive } from './keep-alive.ts';
 
 export interface FeedOptions {
   readonly queue: Queue;
@@ -89,9 +90,7 @@ export const feed = (options: FeedOptions): Feed => {
     },
   });
 
-  const working = clock.every(options.ackWaitMs / 3, () => {
-    for (const delivery of held()) delivery.working();
-  });
+  const beats = keepAlive(clock, options.ackWaitMs, held);
 
   /** Resolves when something arrives that is worth a look, or after `ms`. */
   const news = (ms?: number): Promise<void> =>
@@ -144,7 +143,7 @@ export const feed = (options: FeedOptions): Feed => {
     close: async () => {
       stop();
       await consumer.close();
-      working.cancel();
+      beats.cancel();
       giveBack();
     },
   };

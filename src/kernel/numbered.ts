@@ -9,7 +9,9 @@ export interface Numbered<Value> {
   add(value: Value): number;
   get(number: number): Value | undefined;
   remove(number: number): Value | undefined;
-  /** Those of now, each with its number, in no order. */
+  /** Those of now, in no order. */
+  values(): readonly Value[];
+  /** The same, each with its number. */
   entries(): readonly (readonly [number: number, value: Value])[];
 }
 
@@ -18,29 +20,29 @@ const placesAtFirst = 64;
 
 export const numbered = <Value extends object>(): Numbered<Value> => {
   // A value's place is its number, but for the high bits.
-  let values: (Value | undefined)[] = Array.from({ length: placesAtFirst });
+  let places: (Value | undefined)[] = Array.from({ length: placesAtFirst });
   let numbers: number[] = Array.from({ length: placesAtFirst }, () => -1);
   let size = 0;
   let next = 0;
 
-  const placeOf = (number: number): number => number & (values.length - 1);
+  const placeOf = (number: number): number => number & (places.length - 1);
   const get = (number: number): Value | undefined => {
     const place = placeOf(number);
-    return numbers[place] === number ? values[place] : undefined;
+    return numbers[place] === number ? places[place] : undefined;
   };
   const entries = (): [number, Value][] =>
-    values.flatMap((value, place) => (value === undefined ? [] : [[numbers[place] ?? -1, value]]));
+    places.flatMap((value, place) => (value === undefined ? [] : [[numbers[place] ?? -1, value]]));
 
   const grow = (): void => {
     const before = entries();
-    const length = values.length * 2;
-    values = Array.from({ length });
+    const length = places.length * 2;
+    places = Array.from({ length });
     numbers = Array.from({ length }, () => -1);
     for (const [number, value] of before) put(number, value);
   };
   const put = (number: number, value: Value): void => {
     const place = placeOf(number);
-    values[place] = value;
+    places[place] = value;
     numbers[place] = number;
   };
 
@@ -48,8 +50,8 @@ export const numbered = <Value extends object>(): Numbered<Value> => {
     size: () => size,
     add: (value) => {
       // Half of the places stay free: the next one is not far, however long some values stay.
-      if (size * 2 >= values.length) grow();
-      while (values[placeOf(next)] !== undefined) next += 1;
+      if (size * 2 >= places.length) grow();
+      while (places[placeOf(next)] !== undefined) next += 1;
       put(next, value);
       size += 1;
       return next++;
@@ -58,10 +60,11 @@ export const numbered = <Value extends object>(): Numbered<Value> => {
     remove: (number) => {
       const value = get(number);
       if (value === undefined) return undefined;
-      values[placeOf(number)] = undefined;
+      places[placeOf(number)] = undefined;
       size -= 1;
       return value;
     },
+    values: () => places.filter((value) => value !== undefined),
     entries,
   };
 };

@@ -42,8 +42,6 @@ export const lives = (beating: Beating = { isBroken: () => false, breaks: () => 
   const running = numbered<Life>();
   let stopped: Error | undefined;
 
-  const all = (): readonly Life[] => running.entries().map(([, life]) => life);
-
   return {
     begin: (recordKey) => {
       const life = lifeOf(recordKey, beating, () => running.remove(number));
@@ -51,14 +49,14 @@ export const lives = (beating: Beating = { isBroken: () => false, breaks: () => 
       if (stopped) life.abort(stopped);
       return life;
     },
-    has: (recordKey) => all().some((life) => life.recordKey === recordKey),
+    has: (recordKey) => running.values().some((life) => life.recordKey === recordKey),
     cancel: (recordKey) => {
       const reason = new TaskCancelledError(`task ${recordKey} was cancelled`);
-      for (const life of all()) if (life.recordKey === recordKey) life.abort(reason);
+      for (const life of running.values()) if (life.recordKey === recordKey) life.abort(reason);
     },
     stop: (reason) => {
       stopped = reason;
-      for (const life of all()) life.abort(reason);
+      for (const life of running.values()) life.abort(reason);
     },
   };
 };

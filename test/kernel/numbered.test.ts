@@ -24,6 +24,7 @@ test('a value is found under its number until it is removed, and its number is n
         expect(values.size()).toBe(model.size);
       }
       expect(new Map(values.entries())).toEqual(model);
+      expect(new Set(values.values())).toEqual(new Set(model.values()));
       for (const [number, value] of model) expect(values.get(number)).toBe(value);
     }),
   );

@@ -29,7 +29,7 @@ export const holding = ({ clock, keepalive, tell }: HoldingOptions): Holding => 
   let beat: Timer | undefined;
 
   const alive = (): void => {
-    for (const [, { id }] of held.entries()) tell(id, { type: 'alive' });
+    for (const { id } of held.values()) tell(id, { type: 'alive' });
   };
 
   const remove = (number: number): void => {
@@ -47,7 +47,7 @@ export const holding = ({ clock, keepalive, tell }: HoldingOptions): Holding => 
       return permit;
     },
     close: () => {
-      for (const [, { permit }] of held.entries()) permit.unsent();
+      for (const { permit } of held.values()) permit.unsent();
       beat?.cancel();
     },
   };
