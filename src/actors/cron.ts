@@ -11,7 +11,8 @@ import type { Admission } from '../task/admission.ts';
 import { decodeJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { decodeRecord, isTerminal } from '../task/record.ts';
+import { isTerminal } from '../task/record.ts';
+import { readRecord } from '../task/records.ts';
 import { findQueued } from '../task/status.ts';
 import { settleStranger } from '../task/stranger.ts';
 import { deployingMs } from '../task/run.ts';
@@ -43,8 +44,7 @@ export const fromCron = ({ ports, admission }: CronOptions) => {
     const key = new TextDecoder().decode(value);
     if (key === own) return false; // This firing, handed out again.
     try {
-      const entry = await ports.records.get(key);
-      const record = entry && decodeRecord(entry.value);
+      const record = await readRecord(ports, key);
       if (record) return !isTerminal(record);
       // Nothing of it: not stored yet, unless it has had the time to end and be forgotten.
       const onItsWay = ports.queue.now() - at < Math.min(storingMs, ports.recordLifeMs());

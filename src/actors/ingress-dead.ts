@@ -3,12 +3,12 @@ import type { Delivery } from '../bus/queue.ts';
 import { isToken, type Route, taskKey } from '../bus/subjects.ts';
 import type { ErrorSummary } from '../kernel/error.ts';
 import { InvalidNameError } from '../kernel/errors.ts';
-import { writeUntilKnown } from '../kv/write.ts';
 import { writeDeadLetter } from '../task/dead-letter.ts';
 import { announce } from '../task/duties.ts';
 import { carriedHeaders } from '../task/headers.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { type DeadReason, decodeRecord, encodeRecord, holds, type TaskRecord } from '../task/record.ts';
+import { type DeadReason, holds, type TaskRecord } from '../task/record.ts';
+import { recordOf, writeRecord } from '../task/records.ts';
 import { dead, firstRecord } from '../task/transitions.ts';
 import { findQueued } from '../task/status.ts';
 
@@ -89,17 +89,9 @@ const writeDead = async (
 ): Promise<TaskRecord | undefined> => {
   const { ports, delivery } = burying;
   const record = deadRecord(burying, named, problem);
-  const w = ports.random.nonce();
-  const written = await writeUntilKnown(ports.records, {
-    key: taskKey(named.type, named.id),
-    value: encodeRecord({ ...record, w }),
-    expected: 0,
-    ttlMs: ports.recordLifeMs(),
-    isMine: (entry) => decodeRecord(entry.value)?.w === w,
-    clock: ports.clock,
-    random: ports.random,
-  });
+  const recordKey = taskKey(named.type, named.id);
+  const written = await writeRecord(ports, recordKey, record, { expected: 0, ttlMs: ports.recordLifeMs() });
   if (written.type === 'written') return record;
-  const current = written.current && decodeRecord(written.current.value);
+  const current = recordOf(written.current);
   return current && holds(current, delivery) ? current : undefined;
 };

@@ -10,7 +10,7 @@ import type { Admission } from '../task/admission.ts';
 import { ends } from '../task/ends.ts';
 import { gate } from '../task/gate.ts';
 import { findTask, statusOf, type TaskStatus } from '../task/status.ts';
-import { decodeRecord } from '../task/record.ts';
+import { readRecord } from '../task/records.ts';
 import { type ClientPorts, closed, type Core, lives } from './core.ts';
 import { clientEvents } from './events.ts';
 import { groupOf } from './group.ts';
@@ -86,8 +86,7 @@ const finder = (ports: Core['ports'], doors: Core['doors'], atEdge: boolean): Co
   const history = { task: () => Promise.resolve(undefined) };
   const here = async (recordKey: string): Promise<TaskStatus | undefined> => {
     if (atEdge) return findTask({ ...ports, history }, recordKey);
-    const entry = await ports.records.get(recordKey);
-    const record = entry && decodeRecord(entry.value);
+    const record = await readRecord(ports, recordKey);
     return record && statusOf(ports.blobs, record);
   };
   return async (recordKey) => (await here(recordKey)) ?? doors.get(recordKey);

@@ -3,7 +3,8 @@ import type { Stored } from '../bus/queue.ts';
 import { streams, subjects } from '../bus/subjects.ts';
 import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
-import { clocksApartMs, decodeRecord } from '../task/record.ts';
+import { clocksApartMs } from '../task/record.ts';
+import { readRecord } from '../task/records.ts';
 import type { Core } from './core.ts';
 
 /** A message that the run has shown. */
@@ -25,9 +26,8 @@ export const shownSince = async (core: Core, recordKey: string): Promise<number>
 };
 
 /** `undefined` where nobody says: all that is there is told then. */
-const submittedAtOf = async ({ ports: { records }, find }: Core, recordKey: string): Promise<string | undefined> => {
-  const entry = await records.get(recordKey);
-  const record = entry && decodeRecord(entry.value);
+const submittedAtOf = async ({ ports, find }: Core, recordKey: string): Promise<string | undefined> => {
+  const record = await readRecord(ports, recordKey);
   if (record) return record.createdAt;
   try {
     return (await find(recordKey))?.submittedAt;

@@ -17,7 +17,7 @@ export interface Write {
   readonly value: Uint8Array;
   /** The revision to replace; 0 to create the key. */
   readonly expected: number;
-  readonly ttlMs?: number;
+  readonly ttlMs?: number | undefined;
   /** Whether an entry is this very write: by a nonce in its value. */
   readonly isMine: (entry: Entry) => boolean;
   readonly clock: Clock;

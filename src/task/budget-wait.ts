@@ -8,7 +8,8 @@ import { type Settling, settle } from './duties.ts';
 import { isHarmless } from './give-back.ts';
 import { decodeTask } from './message.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, holds } from './record.ts';
+import { encodeRecord, holds } from './record.ts';
+import { recordOf } from './records.ts';
 import { decideInformed } from './take.ts';
 import { type BudgetWait, firstRecord, waitingForBudget } from './transitions.ts';
 
@@ -37,7 +38,7 @@ const note = async (settling: Settling, wait: BudgetWait): Promise<Decision | un
   const { ports, delivery, task } = settling;
   try {
     const entry = await ports.records.get(task.recordKey);
-    const record = entry && decodeRecord(entry.value);
+    const record = recordOf(entry);
     if (record?.waiting?.for === 'budget' && holds(record, delivery)) return undefined;
     const decision = await decideInformed(settling, { worker: record?.worker ?? '', claimedFirst: true }, record);
     if (decision?.type !== 'run') return decision;

@@ -4,10 +4,9 @@
  */
 import { streams, subjects } from '../bus/subjects.ts';
 import { RefusedError } from '../kernel/errors.ts';
-import type { Entry } from '../kv/kv.ts';
-import { writeUntilKnown } from '../kv/write.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, isTerminal, type TaskRecord } from './record.ts';
+import { isTerminal, type TaskRecord } from './record.ts';
+import { recordOf, writeRecord } from './records.ts';
 import { cancelled, firstRecord, type Origin } from './transitions.ts';
 
 /**
@@ -22,13 +21,13 @@ export const cancelTask = async (
 ): Promise<TaskRecord> => {
   let entry = await ports.records.get(recordKey);
   for (;;) {
-    const current = entry && decodeRecord(entry.value);
+    const current = recordOf(entry);
     if (current && isTerminal(current)) {
       if (current.status === 'cancelled') await finishCancel(ports, recordKey);
       return current;
     }
     const record = cancelled(current ?? firstRecord(origin), why, ports.queue.now());
-    const outcome = await writeCancelled(ports, recordKey, record, entry);
+    const outcome = await writeRecord(ports, recordKey, record, { expected: entry?.revision ?? 0 });
     if (outcome.type === 'written') {
       ports.metrics.tasks.labels(record.type, record.status).inc();
       ports.bus.publish(subjects.cancel(recordKey), new Uint8Array());
@@ -37,25 +36,6 @@ export const cancelTask = async (
     }
     entry = outcome.current;
   }
-};
-
-const writeCancelled = (
-  ports: TaskPorts,
-  recordKey: string,
-  record: TaskRecord,
-  entry: Entry | undefined,
-  ttlMs?: number,
-) => {
-  const w = ports.random.nonce();
-  return writeUntilKnown(ports.records, {
-    key: recordKey,
-    value: encodeRecord({ ...record, w }),
-    expected: entry?.revision ?? 0,
-    ...(ttlMs === undefined ? {} : { ttlMs }),
-    isMine: (found) => decodeRecord(found.value)?.w === w,
-    clock: ports.clock,
-    random: ports.random,
-  });
 };
 
 /**
@@ -68,12 +48,12 @@ const writeCancelled = (
  */
 export const finishCancel = async (ports: TaskPorts, recordKey: string): Promise<boolean> => {
   const entry = await ports.records.get(recordKey);
-  const record = entry && decodeRecord(entry.value);
+  const record = recordOf(entry);
   if (!entry || record?.status !== 'cancelled' || entry.ttlMs !== undefined) return true;
   await ports.queue.purge(streams.sched, subjects.schedOfTask(recordKey));
   try {
     // Who loses this write lost it to another that finishes the same cancellation.
-    await writeCancelled(ports, recordKey, record, entry, ports.recordLifeMs());
+    await writeRecord(ports, recordKey, record, { expected: entry.revision, ttlMs: ports.recordLifeMs() });
     return true;
   } catch (error) {
     if (error instanceof RefusedError) return false;

@@ -4,7 +4,6 @@
  */
 import { encodeId, idBytesMax, splitTaskKey, taskKey } from '../bus/subjects.ts';
 import { IdConflictError, InvalidInputError, NotFoundError } from '../kernel/errors.ts';
-import { writeUntilKnown } from '../kv/write.ts';
 import type { Admission } from './admission.ts';
 import { type DeadLetter, inputOf, readDeadLetter } from './dead-letter.ts';
 import { fitted, valueOf } from './fit.ts';
@@ -13,7 +12,8 @@ import { decodeEnvelope } from './envelope.ts';
 import { inputHash, type Outgoing } from './message.ts';
 import { optional } from '../kernel/optional.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, isNamed, isTerminal, type Step, type TaskRecord } from './record.ts';
+import { encodeRecord, isNamed, isTerminal, type Step, type TaskRecord } from './record.ts';
+import { readRecord, recordOf, writeEncoded } from './records.ts';
 import { failed, firstRecord } from './transitions.ts';
 import { submitTask } from './submit.ts';
 
@@ -65,8 +65,7 @@ export const redrive = async (
  * forgotten by now has left its end in the history, until the id is used again.
  */
 const hasEnded = async (ports: TaskPorts, recordKey: string, letter: DeadLetter): Promise<boolean> => {
-  const entry = await ports.records.get(recordKey);
-  const record = entry && decodeRecord(entry.value);
+  const record = await readRecord(ports, recordKey);
   if (record) {
     if (isOfEarlier(record, letter)) throw taken(record);
     return isTerminal(record);
@@ -106,8 +105,7 @@ const withoutTiming = ({
 
 /** What the dead task had recorded, from KV or else from the history, with the values themselves. */
 const stepsOf = async (ports: TaskPorts, recordKey: string): Promise<readonly Step[]> => {
-  const entry = await ports.records.get(recordKey);
-  const record = entry && decodeRecord(entry.value);
+  const record = await readRecord(ports, recordKey);
   if (record)
     return Promise.all(
       record.steps.map(async ({ ref, result, ...step }) =>
@@ -157,14 +155,8 @@ const carryOver = async (
   const waiting = failed(firstRecord(origin), error, now, true);
   const record = { ...waiting, failures: 0, steps: [...steps], w: ports.random.nonce() };
   const recordKey = taskKey(task.type, task.id);
-  const written = await writeUntilKnown(ports.records, {
-    key: recordKey,
-    value: await fitted(ports, recordKey, record, encodeRecord(record)),
-    expected: 0,
-    isMine: (entry) => decodeRecord(entry.value)?.w === record.w,
-    clock: ports.clock,
-    random: ports.random,
-  });
-  const stands = written.type === 'written' ? record : written.current && decodeRecord(written.current.value);
+  const value = await fitted(ports, recordKey, record, encodeRecord(record));
+  const written = await writeEncoded(ports, recordKey, { w: record.w, value }, { expected: 0 });
+  const stands = written.type === 'written' ? record : recordOf(written.current);
   return stands?.status === 'waiting' && stands.waits === record.waits ? record.waits : undefined;
 };

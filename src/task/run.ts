@@ -14,7 +14,8 @@ import { attempted, DrainedError, type Handled } from './handler.ts';
 import { decodeTask, type Task } from './message.ts';
 import { recordAfter } from './outcome.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, isTerminal, type TaskRecord } from './record.ts';
+import { isTerminal, type TaskRecord } from './record.ts';
+import { readRecord } from './records.ts';
 import type { StartPermit } from './start-permit.ts';
 import { begun, firstRecord, handedBack } from './transitions.ts';
 import { settleStranger } from './stranger.ts';
@@ -181,8 +182,7 @@ const handBack = async (settling: Settling, writer: RecordWriter): Promise<void>
 /** The record is another's: what it says is what happens to this delivery. */
 const settleAsLoser = async (settling: Settling): Promise<void> => {
   const { ports, delivery, task } = settling;
-  const entry = await ports.records.get(task.recordKey);
-  const record = entry && decodeRecord(entry.value);
+  const record = await readRecord(ports, task.recordKey);
   const verdict = decideLoser(record, settling);
   if (verdict === 'conflict') await settleConflict(settling);
   else if (verdict === 'drop') delivery.ack();

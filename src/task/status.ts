@@ -9,7 +9,8 @@ import { iso } from '../kernel/iso.ts';
 import { valueOf } from './fit.ts';
 import { inputHashOf, submittedAtOf } from './message.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, type Failure, isTerminal, type Json, type TaskRecord, taskUsage, type Usage } from './record.ts';
+import { type Failure, isTerminal, type Json, type TaskRecord, taskUsage, type Usage } from './record.ts';
+import { readRecord } from './records.ts';
 
 export interface WaitingFor {
   /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not; `budget`: there was no permit for its start. */
@@ -62,8 +63,7 @@ const inKv = async (
   { records, blobs }: Pick<TaskPorts, 'records' | 'blobs'>,
   recordKey: string,
 ): Promise<TaskStatus | undefined> => {
-  const entry = await records.get(recordKey);
-  const record = entry && decodeRecord(entry.value);
+  const record = await readRecord({ records }, recordKey);
   return record && statusOf(blobs, record);
 };
 

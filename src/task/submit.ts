@@ -8,7 +8,8 @@ import { encodeHeaders, inputHashOf, type Outgoing } from './message.ts';
 import { header } from './headers.ts';
 import type { TaskPorts } from './ports.ts';
 import { storeOnce } from './publish.ts';
-import { decodeRecord, holds, isTerminal, type TaskRecord } from './record.ts';
+import { holds, isTerminal, type TaskRecord } from './record.ts';
+import { readRecord, recordOf } from './records.ts';
 import { setTimer } from './timer.ts';
 
 export type SubmitPorts = Pick<TaskPorts, 'queue' | 'records' | 'clock' | 'random' | 'region'> &
@@ -57,7 +58,7 @@ const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Pro
       const message = `task "${task.type}" was stored, but nobody says whether its id was taken before`;
       throw new TimeoutError(message, { cause });
     }));
-  const record = known && decodeRecord(known.value);
+  const record = recordOf(known);
   if (record && seq !== undefined && holds(record, { stream: place.stream, seq })) return { duplicate: false };
   if (record) return asDuplicate(task, record);
   return seq === undefined ? compareStored(ports, task, place, recordKey) : { duplicate: false };
@@ -66,8 +67,7 @@ const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Pro
 /** The record of a task that has ended, as far as any replica knows. Nobody needs to answer. */
 const peek = async ({ records }: SubmitPorts, recordKey: string): Promise<TaskRecord | undefined> => {
   try {
-    const entry = (await records.getMany([recordKey])).get(recordKey);
-    const record = entry && decodeRecord(entry.value);
+    const record = recordOf((await records.getMany([recordKey])).get(recordKey));
     return record && isTerminal(record) ? record : undefined;
   } catch (error) {
     if (error instanceof TimeoutError || error instanceof UnavailableError) return undefined;
@@ -136,8 +136,7 @@ const compareStored = async (
   const stored = await queue.last(stream, subject);
   if (stored?.headers[header.nonce] === task.nonce) return { duplicate: false };
   if (stored) return asDuplicate(task, { inputHash: inputHashOf(stored) });
-  const entry = await records.get(recordKey); // It has been settled since.
-  return asDuplicate(task, entry && decodeRecord(entry.value));
+  return asDuplicate(task, await readRecord({ records }, recordKey)); // It has been settled since.
 };
 
 const asDuplicate = (

@@ -1,13 +1,13 @@
 /** Taking a task over: from a delivery and the record to a claim that is written, or to a delivery that is settled. */
 import type { Entry } from '../kv/kv.ts';
-import { writeUntilKnown } from '../kv/write.ts';
 import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
 import { splitTaskKey } from '../bus/subjects.ts';
 import { type Decision, decide, type Situation } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, type Held, lostMax, type TaskRecord } from './record.ts';
+import { type Held, isTerminal, lostMax, type TaskRecord } from './record.ts';
+import { recordOf, writeRecord } from './records.ts';
 import { dead } from './transitions.ts';
 
 export interface Claim {
@@ -27,14 +27,15 @@ export const takeOver = async (settling: Settling, claimant: Claimant): Promise<
   const { ports, delivery, task } = settling;
   let entry = await ports.records.get(task.recordKey);
   for (;;) {
-    const decision = await decideInformed(settling, claimant, entry && decodeRecord(entry.value));
+    const decision = await decideInformed(settling, claimant, recordOf(entry));
     if (!decision) {
       delivery.nak(askAgainMs);
       return undefined;
     }
     const next = toWrite(decision, ports.queue.now());
     if (!next) return settleUnclaimed(settling, decision, entry);
-    const written = await write(settling, next, entry?.revision ?? 0);
+    const ttlMs = isTerminal(next) ? ports.recordLifeMs() : undefined;
+    const written = await writeRecord(ports, task.recordKey, next, { expected: entry?.revision ?? 0, ttlMs });
     if (written.type === 'written') {
       if (decision.type === 'run') return { record: next, revision: written.revision };
       ports.metrics.tasks.labels(next.type, next.status).inc();
@@ -48,7 +49,7 @@ export const takeOver = async (settling: Settling, claimant: Claimant): Promise<
 /** Settles a first delivery if there is nothing to run. Else it goes back, as its worker runs another task by now. */
 export const dispose = async (settling: Settling, claimant: Claimant): Promise<void> => {
   const entry = await settling.ports.records.get(settling.task.recordKey);
-  const decision = await decideInformed(settling, claimant, entry && decodeRecord(entry.value));
+  const decision = await decideInformed(settling, claimant, recordOf(entry));
   if (!decision || toWrite(decision, settling.ports.queue.now())) settling.delivery.nak();
   else await settleUnclaimed(settling, decision, entry);
 };
@@ -93,19 +94,6 @@ const settleUnclaimed = async (
     ports.log.debug({ task: task.recordKey, seq: delivery.seq, revision: entry?.revision }, 'dropped a twin');
     delivery.ack();
   }
-};
-
-const write = ({ ports, task: { recordKey } }: Settling, record: TaskRecord, expected: number) => {
-  const w = ports.random.nonce();
-  return writeUntilKnown(ports.records, {
-    key: recordKey,
-    value: encodeRecord({ ...record, w }),
-    expected,
-    ...(record.status === 'dead' ? { ttlMs: ports.recordLifeMs() } : {}),
-    isMine: (found) => decodeRecord(found.value)?.w === w,
-    clock: ports.clock,
-    random: ports.random,
-  });
 };
 
 const ask = async (

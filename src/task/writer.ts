@@ -3,11 +3,12 @@
  * into the next, so that steps that run in parallel do not fence their own task.
  */
 import { FencedError, RefusedError } from '../kernel/errors.ts';
-import { untilAnswered, writeUntilKnown } from '../kv/write.ts';
+import { untilAnswered } from '../kv/write.ts';
 import type { Entry } from '../kv/kv.ts';
 import { fitted } from './fit.ts';
 import type { TaskPorts } from './ports.ts';
-import { decodeRecord, encodeRecord, isTerminal, type TaskRecord } from './record.ts';
+import { encodeRecord, isTerminal, type TaskRecord } from './record.ts';
+import { writeEncoded } from './records.ts';
 
 type Change = (record: TaskRecord) => TaskRecord;
 
@@ -65,15 +66,8 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
       const writing = { ...wanted, w };
       const fit = fitted(ports, recordKey, writing, encodeRecord(writing));
       const value = fit instanceof Promise ? await fit : fit;
-      const answer = await writeUntilKnown(ports.records, {
-        key: recordKey,
-        value,
-        expected: revision,
-        ...(isTerminal(writing) ? { ttlMs: ports.recordLifeMs() } : {}),
-        isMine: (entry) => decodeRecord(entry.value)?.w === w,
-        clock: ports.clock,
-        random: ports.random,
-      });
+      const ttlMs = isTerminal(writing) ? ports.recordLifeMs() : undefined;
+      const answer = await writeEncoded(ports, recordKey, { w, value }, { expected: revision, ttlMs });
       if (answer.type === 'lost') throw lose(answer.current?.revision ?? 0);
       revision = answer.revision;
       bytes = value;
