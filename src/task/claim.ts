@@ -44,6 +44,11 @@ export interface Situation {
   readonly forgotten?: boolean;
 }
 
+/** As much of it as whoever has lost a task needs. */
+export interface Lost extends Pick<Situation, 'delivery'> {
+  readonly task: Pick<Task, 'inputHash'>;
+}
+
 export const decide = (record: TaskRecord | undefined, situation: Situation): Decision => {
   if (!record) return decideUnknown(situation);
   if (isAnothers(record, situation)) return { type: 'conflict' };
@@ -56,10 +61,7 @@ export const decide = (record: TaskRecord | undefined, situation: Situation): De
  * Whether the record is that of another input under the same id. The doors see most of these; two submits that take
  * different ways, one delayed, one not, or each to a lane of its own, meet here.
  */
-const isAnothers = (
-  record: TaskRecord,
-  { delivery, task }: { readonly delivery: Situation['delivery']; readonly task: Pick<Task, 'inputHash'> },
-): boolean =>
+const isAnothers = (record: TaskRecord, { delivery, task }: Lost): boolean =>
   record.inputHash !== task.inputHash && record.inputHash !== '' && task.inputHash !== '' && !holds(record, delivery);
 
 /**
@@ -107,17 +109,14 @@ const decideRunning = (record: TaskRecord, { delivery, worker, now, heldIsStored
 const askAbout = ({ held }: TaskRecord, otherwise: Decision): Decision =>
   held ? { type: 'ask', about: { type: 'held', held } } : otherwise;
 
-/** What is left to do for an attempt that lost its task to `record`. */
+/** What is left to do for an attempt that lost its task to `record`; never to run it. */
 export const decideLoser = (
   record: TaskRecord | undefined,
-  situation: {
-    readonly delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>;
-    readonly task: Pick<Task, 'inputHash'>;
-  },
-): 'settle' | 'drop' | 'leave' | 'conflict' => {
-  if (!record) return 'leave';
-  if (isAnothers(record, situation)) return 'conflict';
-  if (isTerminal(record)) return 'settle';
+  situation: Lost,
+): Extract<Decision, { type: 'settle' | 'drop' | 'leave' | 'conflict' }> => {
+  if (!record) return { type: 'leave' };
+  if (isAnothers(record, situation)) return { type: 'conflict' };
+  if (isTerminal(record)) return { type: 'settle', record };
   // The same message is in another worker's hands, who will settle it; any other message makes this one a twin.
-  return holds(record, situation.delivery) ? 'leave' : 'drop';
+  return { type: holds(record, situation.delivery) ? 'leave' : 'drop' };
 };

@@ -5,8 +5,8 @@
  */
 import type { Delivery } from '../bus/queue.ts';
 import { DeadlineExceededError, FencedError, PayloadTooLargeError, RefusedError } from '../kernel/errors.ts';
-import { decideLoser, mayBeForgotten } from './claim.ts';
-import { type Settling, settle, settleConflict } from './duties.ts';
+import { mayBeForgotten } from './claim.ts';
+import { type Settling, settle } from './duties.ts';
 import type { Executor, Outcome, Runnable } from './executor.ts';
 import type { Lives } from './lives.ts';
 import type { Found, Lookup, LookUp } from './lookup.ts';
@@ -15,11 +15,10 @@ import { decodeTask, type Task } from './message.ts';
 import { recordAfter } from './outcome.ts';
 import type { TaskPorts } from './ports.ts';
 import { isTerminal, type TaskRecord } from './record.ts';
-import { readRecord } from './records.ts';
 import type { StartPermit } from './start-permit.ts';
 import { begun, firstRecord, handedBack } from './transitions.ts';
 import { settleStranger } from './stranger.ts';
-import { type Claim, dispose, takeOver } from './take.ts';
+import { type Claim, dispose, settleAsLoser, takeOver } from './take.ts';
 import { type RecordWriter, recordWriter } from './writer.ts';
 
 export interface RunOptions {
@@ -177,16 +176,6 @@ const handBack = async (settling: Settling, writer: RecordWriter): Promise<void>
     if (!(error instanceof FencedError)) throw error;
     await settleAsLoser(settling);
   }
-};
-
-/** The record is another's: what it says is what happens to this delivery. */
-const settleAsLoser = async (settling: Settling): Promise<void> => {
-  const { ports, delivery, task } = settling;
-  const record = await readRecord(ports, task.recordKey);
-  const verdict = decideLoser(record, settling);
-  if (verdict === 'conflict') await settleConflict(settling);
-  else if (verdict === 'drop') delivery.ack();
-  else if (verdict === 'settle' && record) await settle(settling, record);
 };
 
 /** How long a new version may take to reach all nodes. */

@@ -3,7 +3,7 @@ import type { Entry } from '../kv/kv.ts';
 import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
 import { splitTaskKey } from '../bus/subjects.ts';
-import { type Decision, decide, type Situation } from './claim.ts';
+import { type Decision, decide, decideLoser, type Situation } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
 import type { TaskPorts } from './ports.ts';
 import { type Held, isTerminal, lostMax, type TaskRecord } from './record.ts';
@@ -52,6 +52,12 @@ export const dispose = async (settling: Settling, claimant: Claimant): Promise<v
   const decision = await decideInformed(settling, claimant, recordOf(entry));
   if (!decision || toWrite(decision, settling.ports.queue.now())) settling.delivery.nak();
   else await settleUnclaimed(settling, decision, entry);
+};
+
+/** For an attempt that has lost its task: the record is another's, and what it says is what happens to this delivery. */
+export const settleAsLoser = async (settling: Settling): Promise<void> => {
+  const entry = await settling.ports.records.get(settling.task.recordKey);
+  await settleUnclaimed(settling, decideLoser(recordOf(entry), settling), entry);
 };
 
 type Informed = Exclude<Decision, { readonly type: 'ask' }>;
