@@ -7,12 +7,12 @@
  * end of this write before the next. Has somebody else written over it meanwhile, then this writer has lost the
  * key, whether or not its write was there for a while, and `lost` is the answer.
  */
-import type { Clock } from '../kernel/clock.ts';
-import { ConflictError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
-import type { Random } from '../kernel/random.ts';
+import { ConflictError } from '../kernel/errors.ts';
+import { type Asking, untilAnswered } from '../kernel/unanswered.ts';
 import type { Bucket, Entry } from './kv.ts';
 
-export interface Write {
+/** `signal`: gives up waiting for an answer; the outcome stays unknown. */
+export interface Write extends Pick<Asking, 'clock' | 'random' | 'signal'> {
   readonly key: string;
   readonly value: Uint8Array;
   /** The revision to replace; 0 to create the key. */
@@ -20,10 +20,6 @@ export interface Write {
   readonly ttlMs?: number | undefined;
   /** Whether an entry is this very write: by a nonce in its value. */
   readonly isMine: (entry: Entry) => boolean;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Gives up waiting for an answer; the outcome stays unknown. */
-  readonly signal?: AbortSignal;
 }
 
 export type Written =
@@ -31,17 +27,14 @@ export type Written =
   /** Another's write is there instead, or nothing any more. */
   | { readonly type: 'lost'; readonly current: Entry | undefined };
 
-const firstPauseMs = 50;
-const longestPauseMs = 2_000;
-
 /**
  * Writes until it is known whether it was written. Throws the signal's reason once that aborts, and what neither
  * time nor repetition changes: `RefusedError`, `InvalidNameError`.
  */
 export const writeUntilKnown = (bucket: Bucket, write: Write): Promise<Written> =>
-  untilAnswered(write, () => once(bucket, write));
+  untilAnswered(write, () => writeOnce(bucket, write));
 
-const once = async (bucket: Bucket, { key, value, expected, ttlMs, isMine }: Write): Promise<Written> => {
+const writeOnce = async (bucket: Bucket, { key, value, expected, ttlMs, isMine }: Write): Promise<Written> => {
   try {
     const options = ttlMs === undefined ? {} : { ttlMs };
     return { type: 'written', revision: await bucket.update(key, value, expected, options) };
@@ -49,22 +42,5 @@ const once = async (bucket: Bucket, { key, value, expected, ttlMs, isMine }: Wri
     if (!(error instanceof ConflictError)) throw error;
     const current = await bucket.get(key);
     return current && isMine(current) ? { type: 'written', revision: current.revision } : { type: 'lost', current };
-  }
-};
-
-/** Does what may be done twice again and again, until somebody says what came of it. Throws as `writeUntilKnown`. */
-export const untilAnswered = async <T>(
-  { clock, random, signal }: Pick<Write, 'clock' | 'random' | 'signal'>,
-  run: () => Promise<T>,
-): Promise<T> => {
-  for (let failures = 0; ; failures += 1) {
-    signal?.throwIfAborted();
-    try {
-      return await run();
-    } catch (error) {
-      if (!(error instanceof TimeoutError || error instanceof UnavailableError)) throw error;
-      const pauseMs = Math.min(firstPauseMs * 2 ** failures, longestPauseMs);
-      await clock.sleep(pauseMs * (0.5 + random.next()), signal);
-    }
   }
 };

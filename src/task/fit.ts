@@ -4,7 +4,7 @@
  * another's record refers to, and to write it again does no harm: like the record it waits for NATS.
  */
 import { PayloadTooLargeError } from '../kernel/errors.ts';
-import { untilAnswered } from '../kv/write.ts';
+import { untilAnswered } from '../kernel/unanswered.ts';
 import { encodeJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
 import { encodeRecord, type Json, recordBytesMax, type Step, type TaskRecord } from './record.ts';

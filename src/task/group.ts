@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { buckets, encodeId, streams } from '../bus/subjects.ts';
 import { bucket } from '../kv/bucket.ts';
-import { ConflictError, OverloadedError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { ConflictError, OverloadedError, RefusedError } from '../kernel/errors.ts';
+import { untilAnswered } from '../kernel/unanswered.ts';
 import { encodeJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
 
@@ -13,7 +14,6 @@ import type { TaskPorts } from './ports.ts';
 const memberLifeMs = 7 * 86_400_000;
 /** Longer than accepting may take. */
 const announcedLifeMs = 120_000;
-const retryMs = 250;
 const giveUpAfterMs = 30_000;
 const overloadedRetryMs = 1_000;
 const readsAtOnce = 8_192;
@@ -41,10 +41,10 @@ export const acceptAsMember = async <T extends Partial<Pick<Member, 'submittedAt
   joining: Member,
   accept: () => Promise<T>,
 ): Promise<T> => {
-  await persist(ports, () => announce(ports, joining));
+  await untilAnswered({ ...ports, giveUpAfterMs }, () => announce(ports, joining));
   const accepted = await accept();
   const { submittedAt = joining.submittedAt } = accepted;
-  await persist(ports, () => join(ports, { ...joining, submittedAt }));
+  await untilAnswered({ ...ports, giveUpAfterMs }, () => join(ports, { ...joining, submittedAt }));
   return accepted;
 };
 
@@ -75,19 +75,6 @@ const join = async (ports: GroupPorts, joining: Member): Promise<void> => {
     // Replicas may have no room even for what takes the place of more. Its task is accepted, and must not be submitted twice.
     const { group, recordKey } = joining;
     ports.log?.warn({ err: error, group, task: recordKey }, 'a task runs without its group, which takes no more');
-  }
-};
-
-const persist = async ({ clock, random }: GroupPorts, write: () => Promise<void>): Promise<void> => {
-  const until = clock.monotonic() + giveUpAfterMs;
-  for (;;) {
-    try {
-      return await write();
-    } catch (error) {
-      const passing = error instanceof TimeoutError || error instanceof UnavailableError;
-      if (!passing || clock.monotonic() > until) throw error;
-    }
-    await clock.sleep(retryMs * (0.5 + random.next()));
   }
 };
 

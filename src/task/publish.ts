@@ -1,12 +1,10 @@
 /** Storing a message that must be stored once, whatever happens to the answers (R4). */
 import type { StreamPublishOptions } from '../bus/queue.ts';
-import { ConflictError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { ConflictError } from '../kernel/errors.ts';
+import { untilAnswered } from '../kernel/unanswered.ts';
 import type { TaskPorts } from './ports.ts';
 
 type PublishPorts = Pick<TaskPorts, 'queue' | 'clock' | 'random'>;
-
-const retryFirstMs = 50;
-const retryMostMs = 2_000;
 
 export interface PublishOnceOptions extends Omit<StreamPublishOptions, 'expectSeq'> {
   /** The one message of the subject that this one may follow, by its sequence; 0, none. */
@@ -31,17 +29,13 @@ export const storeOnce = async (
   { queue, clock, random }: PublishPorts,
   subject: string,
   data: Uint8Array,
-  { after = 0, giveUpAfterMs = Number.POSITIVE_INFINITY, ...options }: PublishOnceOptions = {},
+  { after = 0, giveUpAfterMs, ...options }: PublishOnceOptions = {},
 ): Promise<number | undefined> => {
-  const until = clock.monotonic() + giveUpAfterMs;
-  for (let waitMs = retryFirstMs; ; waitMs = Math.min(waitMs * 2, retryMostMs)) {
-    try {
-      return (await queue.publish(subject, data, { ...options, expectSeq: after })).seq;
-    } catch (error) {
-      if (error instanceof ConflictError) return undefined;
-      if (!(error instanceof TimeoutError || error instanceof UnavailableError)) throw error;
-      if (clock.monotonic() + waitMs > until) throw error;
-    }
-    await clock.sleep(waitMs * (0.5 + random.next() / 2));
+  const store = () => queue.publish(subject, data, { ...options, expectSeq: after });
+  try {
+    return (await untilAnswered({ clock, random, giveUpAfterMs }, store)).seq;
+  } catch (error) {
+    if (error instanceof ConflictError) return undefined;
+    throw error;
   }
 };

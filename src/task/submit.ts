@@ -1,8 +1,9 @@
 /** Accepting a task: one durable write, into its pool's stream or into SCHED. Accepted means that the server said so. */
 import { streams, subjects, taskKey } from '../bus/subjects.ts';
 import type { StreamPublishOptions } from '../bus/queue.ts';
-import { IdConflictError, OverloadedError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { IdConflictError, OverloadedError, RefusedError, TimeoutError } from '../kernel/errors.ts';
 import { optional } from '../kernel/optional.ts';
+import { isUnanswered } from '../kernel/unanswered.ts';
 import { acceptAsMember } from './group.ts';
 import { encodeHeaders, inputHashOf, type Outgoing } from './message.ts';
 import { header } from './headers.ts';
@@ -70,7 +71,7 @@ const peek = async ({ records }: SubmitPorts, recordKey: string): Promise<TaskRe
     const record = recordOf((await records.getMany([recordKey])).get(recordKey));
     return record && isTerminal(record) ? record : undefined;
   } catch (error) {
-    if (error instanceof TimeoutError || error instanceof UnavailableError) return undefined;
+    if (isUnanswered(error)) return undefined;
     throw error;
   }
 };

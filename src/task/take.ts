@@ -1,7 +1,7 @@
 /** Taking a task over: from a delivery and the record to a claim that is written, or to a delivery that is settled. */
 import type { Entry } from '../kv/kv.ts';
-import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
+import { isUnanswered } from '../kernel/unanswered.ts';
 import { splitTaskKey } from '../bus/subjects.ts';
 import { type Decision, decide, decideLoser, type Situation } from './claim.ts';
 import { type Settling, settle, settleConflict } from './duties.ts';
@@ -114,7 +114,7 @@ const ask = async (
     const freeAt = submittedAt - ports.shortestLifeMs;
     return { forgotten: row?.finishedAt !== undefined && Date.parse(row.finishedAt) > freeAt };
   } catch (error) {
-    if (error instanceof UnavailableError || error instanceof TimeoutError) return undefined;
+    if (isUnanswered(error)) return undefined;
     throw error;
   }
 };

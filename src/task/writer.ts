@@ -3,7 +3,7 @@
  * into the next, so that steps that run in parallel do not fence their own task.
  */
 import { FencedError, RefusedError } from '../kernel/errors.ts';
-import { untilAnswered } from '../kv/write.ts';
+import { untilAnswered } from '../kernel/unanswered.ts';
 import type { Entry } from '../kv/kv.ts';
 import { fitted } from './fit.ts';
 import type { TaskPorts } from './ports.ts';

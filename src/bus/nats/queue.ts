@@ -3,12 +3,12 @@ import type { NatsConnection } from '@nats-io/nats-core';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
+import { untilAnswered } from '../../kernel/unanswered.ts';
 import type { Queue } from '../queue.ts';
 import type { Api } from './api.ts';
 import { consumersOf } from './consumers.ts';
 import type { Settle } from './delivery.ts';
 import type { Mux } from './mux.ts';
-import { persist } from './persist.ts';
 import { streamPublish } from './publish.ts';
 import { consume, type Pulling } from './pull.ts';
 import { readsOf } from './reads.ts';
@@ -35,6 +35,8 @@ export interface NatsQueue {
 }
 
 const checkMs = 250;
+/** Long enough for a cluster to elect leaders for what it has just been given. */
+const electionMs = 15_000;
 
 interface AccountAnswer {
   readonly limits?: { readonly max_storage: number };
@@ -59,14 +61,17 @@ export const natsQueue = (options: NatsQueueOptions): NatsQueue => {
     if (!connection.isClosed()) connection.publish(ackSubject, payload);
   };
 
+  const made = <T>(ensure: () => Promise<T>): Promise<T> =>
+    untilAnswered({ clock, random, giveUpAfterMs: electionMs }, ensure);
+
   const queue: Queue = {
     now: time.now,
     publish: streamPublish(requests),
     ...readsOf(api, requests),
-    ensureStream: (spec) => persist(clock, () => streams.ensure(spec)),
+    ensureStream: (spec) => made(() => streams.ensure(spec)),
     streamsTaking: streams.taking,
     streamInfo: streams.info,
-    ensureConsumer: (spec) => persist(clock, () => consumers.ensure(spec)),
+    ensureConsumer: (spec) => made(() => consumers.ensure(spec)),
     consumerInfo: consumers.info,
 
     storageLimit: async () => {
