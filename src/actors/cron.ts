@@ -8,12 +8,12 @@ import { ConflictError, InvalidInputError, InvalidNameError, UnknownTaskError } 
 import { bucket } from '../kv/bucket.ts';
 import type { Entry } from '../kv/kv.ts';
 import type { Admission } from '../task/admission.ts';
+import { findQueued } from '../task/find.ts';
 import { decodeJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { isTerminal } from '../task/record.ts';
 import { readRecord } from '../task/records.ts';
-import { findQueued } from '../task/status.ts';
 import { settleStranger } from '../task/stranger.ts';
 import { deployingMs } from '../task/run.ts';
 import { submitTask } from '../task/submit.ts';

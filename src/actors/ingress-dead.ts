@@ -10,7 +10,7 @@ import type { TaskPorts } from '../task/ports.ts';
 import { type DeadReason, holds, type TaskRecord } from '../task/record.ts';
 import { recordOf, writeRecord } from '../task/records.ts';
 import { dead, firstRecord } from '../task/transitions.ts';
-import { findQueued } from '../task/status.ts';
+import { findQueued } from '../task/find.ts';
 
 export interface Problem {
   readonly reason: DeadReason;

@@ -9,6 +9,7 @@ import { encodeJson } from '../task/json.ts';
 import type { Envelope } from '../task/envelope.ts';
 import { header } from '../task/headers.ts';
 import { errorOfProblem, problemBody } from '../task/problem.ts';
+import { statuses } from '../task/record.ts';
 import type { TaskStatus } from '../task/status.ts';
 import type { Counts } from './types.ts';
 
@@ -99,7 +100,6 @@ const parsed = (data: Uint8Array): unknown => {
 };
 
 const count = z.number().int().nonnegative();
-const statuses = z.enum(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled', 'dead']);
 
 const submitted = z.object({ id: z.string(), duplicate: z.boolean() });
 const cancelled = z.object({ cancelled: z.boolean() });
@@ -116,7 +116,7 @@ const counted = z.object({
 const found = z.object({
   id: z.string(),
   type: z.string(),
-  status: statuses,
+  status: z.enum(['queued', ...statuses]),
   attempt: z.number(),
   pool: z.string(),
   lane: z.enum(['high', 'normal', 'low']),

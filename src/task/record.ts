@@ -30,6 +30,8 @@ const openCall = z.object({
   at: time,
 });
 
+export const statuses = ['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead'] as const;
+
 const failure = z.object({ code: z.string(), message: z.string(), stack: z.string().optional() });
 
 const waiting = z.object({
@@ -63,7 +65,7 @@ export const taskRecord = z.object({
   tenant: z.string().optional(),
   group: z.string().optional(),
   title: z.string().optional(),
-  status: z.enum(['running', 'waiting', 'completed', 'failed', 'cancelled', 'dead']),
+  status: z.enum(statuses),
   /** Which attempt this is, or was last; counts from 1. */
   attempt: z.number().int(),
   /** Attempts that ended in a recorded failure. */

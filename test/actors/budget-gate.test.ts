@@ -4,7 +4,7 @@ import { UnavailableError } from '../../src/kernel/errors.ts';
 import { cancelTask } from '../../src/task/cancel.ts';
 import type { TaskPorts } from '../../src/task/ports.ts';
 import { decodeRecord } from '../../src/task/record.ts';
-import { findTask } from '../../src/task/status.ts';
+import { findTask } from '../../src/task/find.ts';
 import { notedPermits } from '../llm/permits.ts';
 import { failed } from '../task/world.ts';
 import { ids, type PoolWorldOptions, poolWorld } from './pool-world.ts';

@@ -3,7 +3,7 @@ import { giveBackForBudget, noteBudgetWait } from '../../src/task/budget-wait.ts
 import { cancelTask } from '../../src/task/cancel.ts';
 import type { StartPermit } from '../../src/task/start-permit.ts';
 import { runDelivery } from '../../src/task/run.ts';
-import { findTask } from '../../src/task/status.ts';
+import { findTask } from '../../src/task/find.ts';
 import { answering, app, completed, failed, open } from './world.ts';
 
 const crm = { budget: 'crm', node: 'n1' };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { NotFoundError } from '../../src/kernel/errors.ts';
-import { findTask } from '../../src/task/status.ts';
+import { findTask } from '../../src/task/find.ts';
 import type { TaskRow } from '../../src/store/store.ts';
 import { app, bytes, completed, failed, open } from './world.ts';
 
