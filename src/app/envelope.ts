@@ -3,6 +3,7 @@ import { isDate } from 'node:util/types';
 import { toMs } from '../kernel/duration.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Headers } from '../bus/bus.ts';
+import { lineBreak } from '../bus/headers.ts';
 import { isLane, isToken } from '../bus/subjects.ts';
 import { type Envelope, isInstant, refuseTooLarge } from '../task/envelope.ts';
 import { asBrought } from '../task/headers.ts';
@@ -44,12 +45,10 @@ const instant = (name: string, value: Date | undefined): number | undefined => {
 export const bounded = (name: string, value: string | undefined, max: number): string | undefined => {
   if (value === undefined) return undefined;
   const brought = typeof value === 'string' ? asBrought(value) : '';
-  if (brought.length === 0 || brought.length > max || hasLineBreak(value))
+  if (brought.length === 0 || brought.length > max || lineBreak.test(value))
     throw new InvalidInputError(`${name} must be text of 1 to ${max} characters without line breaks`);
   return brought;
 };
-
-const hasLineBreak = (value: string): boolean => /[\r\n\0]/.test(value);
 
 const token = (name: string, value: string | undefined): string | undefined => {
   if (value !== undefined && !isToken(value))
@@ -62,7 +61,7 @@ const headersOf = (headers: Readonly<Record<string, string>>): Headers => {
   for (const [name, value] of Object.entries(headers)) {
     if (!headerName.test(name) || /^(nats|troupe)-/i.test(name))
       throw new InvalidInputError(`header "${name.slice(0, 80)}" cannot be set; Nats-* and Troupe-* are taken`);
-    if (typeof value !== 'string' || value.length > 1_024 || hasLineBreak(value))
+    if (typeof value !== 'string' || value.length > 1_024 || lineBreak.test(value))
       throw new InvalidInputError(`header ${name} must be text of at most 1,024 characters without line breaks`);
     brought[name] = asBrought(value);
   }

@@ -3,6 +3,7 @@
  * along untouched.
  */
 import type { Headers } from '../bus/bus.ts';
+import { headerName, lineBreak, order } from '../bus/headers.ts';
 
 export const header = {
   id: 'Troupe-Id',
@@ -26,8 +27,7 @@ export const header = {
 } as const;
 
 /** Whether it can be published again: what arrives may hold more than what may be sent. */
-export const travels = (name: string, value: string): boolean =>
-  /^[!-9;-~]{1,256}$/.test(name) && !/[\r\n\0]/.test(value);
+export const travels = (name: string, value: string): boolean => headerName.test(name) && !lineBreak.test(value);
 
 /**
  * A value as its header will bring it: without the spaces around it, as UTF-8 has it. At the edge, so that rules, lines
@@ -47,4 +47,4 @@ export const without = (headers: Headers, dropped: RegExp): Headers => {
 };
 
 /** A stored message's headers, to be published again: what steered the server then must not steer it now. */
-export const carriedHeaders = (headers: Headers): Headers => without(headers, /^nats-/i);
+export const carriedHeaders = (headers: Headers): Headers => without(headers, order);

@@ -1,28 +1,20 @@
 /** The queue port on a client's link. */
 import { PayloadTooLargeError, RefusedError, UnavailableError } from '../../kernel/errors.ts';
 import type { Headers } from '../bus.ts';
-import type { PubAck, Queue, ScheduleSpec, StreamPublishOptions } from '../queue.ts';
+import { order, scheduleText, ttlText } from '../headers.ts';
+import type { PubAck, Queue, StreamPublishOptions } from '../queue.ts';
 import { checked } from './bus.ts';
 import type { Client } from './client.ts';
 import { consume } from './consume.ts';
 import { reads } from './reads.ts';
 import { tail } from './tail.ts';
 
-const ordered = (when: ScheduleSpec): string => {
-  if ('at' in when) {
-    const at = new Date(when.at);
-    if (Number.isNaN(at.getTime())) throw new RefusedError(`a schedule cannot be due at ${when.at} ms since 1970`);
-    return `@at ${at.toISOString()}`;
-  }
-  return 'every' in when ? `@every ${when.every}ms` : when.cron;
-};
-
-/** What the server keeps among a message's headers. Orders to it come by options only, never with somebody's headers. */
+/** What the server keeps among a message's headers. */
 const stored = ({ headers = {}, expectSeq, ttlMs, schedule }: StreamPublishOptions): Headers => ({
-  ...Object.fromEntries(Object.entries(headers).filter(([name]) => !/^nats-/i.test(name))),
+  ...Object.fromEntries(Object.entries(headers).filter(([name]) => !order.test(name))),
   ...(expectSeq !== undefined && { 'Nats-Expected-Last-Subject-Sequence': String(expectSeq) }),
-  ...(ttlMs !== undefined && { 'Nats-TTL': ttlMs % 1_000 === 0 ? `${ttlMs / 1_000}s` : `${Math.ceil(ttlMs)}ms` }),
-  ...(schedule && { 'Nats-Schedule': ordered(schedule.when), 'Nats-Schedule-Target': schedule.target }),
+  ...(ttlMs !== undefined && { 'Nats-TTL': ttlText(ttlMs) }),
+  ...(schedule && { 'Nats-Schedule': scheduleText(schedule.when), 'Nats-Schedule-Target': schedule.target }),
 });
 
 const checkedForStream: typeof checked = (subject, data, headers) => {

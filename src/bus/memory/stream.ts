@@ -1,6 +1,7 @@
 /** One stream: what it keeps, and what leaves it without being asked. */
 import type { Clock, Timer } from '../../kernel/clock.ts';
 import type { Random } from '../../kernel/random.ts';
+import { order } from '../headers.ts';
 import type { Stored, StreamInfo, StreamSpec } from '../queue.ts';
 import { type Append, admit } from './admission.ts';
 import { type Matcher, matcher } from './matching.ts';
@@ -77,7 +78,7 @@ export const stream = (initial: StreamSpec, clock: Clock, random: Random, timers
 
   const due: Schedules = schedules(timers, clock.wall, (message, target, next) => {
     const at = next === undefined ? 'purge' : new Date(next).toISOString();
-    const own = Object.entries(message.headers).filter(([name]) => !/^nats-/i.test(name));
+    const own = Object.entries(message.headers).filter(([name]) => !order.test(name));
     const headers = { ...Object.fromEntries(own), 'Nats-Scheduler': message.subject, 'Nats-Schedule-Next': at };
     add({ subject: target, data: message.data, headers });
     if (next === undefined) remove(message.seq);

@@ -5,6 +5,7 @@
 import type { Msg, MsgHdrs } from '@nats-io/nats-core';
 import { InvalidNameError, RefusedError } from '../../kernel/errors.ts';
 import type { Headers } from '../bus.ts';
+import { headerName, lineBreak } from '../headers.ts';
 
 const version = 'NATS/1.0';
 const lineEnd = '\r\n';
@@ -55,10 +56,6 @@ export const parseHeaders = (block: string): Headers => {
   }
   return headers;
 };
-
-/** Printable ASCII but the colon, as the protocol has it. */
-const headerName = /^[!-9;-~]{1,256}$/;
-const lineBreak = /[\r\n\0]/;
 
 const linesOf = (headers: Headers, leaves: (name: string) => boolean): string => {
   let lines = '';

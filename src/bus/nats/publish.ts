@@ -1,12 +1,10 @@
 /** Publishing to streams: a message with a reply subject, and the stream's word for it. */
 import { PayloadTooLargeError, RefusedError } from '../../kernel/errors.ts';
-import type { PubAck, ScheduleSpec, StreamPublishOptions } from '../queue.ts';
+import { lineBreak, order, scheduleText, ttlText } from '../headers.ts';
+import type { PubAck, StreamPublishOptions } from '../queue.ts';
 import { type ApiError, apiFailure } from './errors.ts';
 import { headerEncoder, textOf } from './headers.ts';
 import type { Mux } from './mux.ts';
-
-/** Orders to the server. They are given by options only, never carried along with somebody's headers. */
-const reserved = /^nats-/i;
 
 const nobody = 'no stream takes it, or its stream has no leader just now';
 
@@ -17,7 +15,7 @@ interface Answer extends PubAck {
 }
 
 export const streamPublish = (requests: Mux): StreamPublish => {
-  const encode = headerEncoder(reserved);
+  const encode = headerEncoder(order);
   const headersFor = (options: StreamPublishOptions | undefined) => options && encode(options.headers, orders(options));
 
   return (subject, data, options) =>
@@ -44,32 +42,20 @@ const line = (name: string, value: string | number): string => `${name}: ${value
 
 /** What came from a configuration could hold a line of its own, and so another order. */
 const checked = (what: string, value: string): string => {
-  if (/[\r\n\0]/.test(value)) throw new RefusedError(`${what}: ${JSON.stringify(value)} holds a line break`);
+  if (lineBreak.test(value)) throw new RefusedError(`${what}: ${JSON.stringify(value)} holds a line break`);
   return value;
 };
 
 const orders = ({ expectSeq, ttlMs, schedule }: StreamPublishOptions): string => {
   let lines = '';
   if (expectSeq !== undefined) lines += line('Nats-Expected-Last-Subject-Sequence', expectSeq);
-  if (ttlMs !== undefined) lines += line('Nats-TTL', ttl(ttlMs));
+  if (ttlMs !== undefined) lines += line('Nats-TTL', ttlText(ttlMs));
   if (schedule) {
-    lines +=
-      line('Nats-Schedule', when(schedule.when)) + line('Nats-Schedule-Target', checked('target', schedule.target));
+    lines += line('Nats-Schedule', checked('schedule', scheduleText(schedule.when)));
+    lines += line('Nats-Schedule-Target', checked('target', schedule.target));
     if ('timezone' in schedule.when && schedule.when.timezone !== undefined) {
       lines += line('Nats-Schedule-Time-Zone', checked('timezone', schedule.when.timezone));
     }
   }
   return lines;
-};
-
-/** The server counts in whole seconds where it can, and refuses less than one. */
-const ttl = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${Math.ceil(ms)}ms`);
-
-const when = (spec: ScheduleSpec): string => {
-  if ('at' in spec) {
-    const at = new Date(spec.at);
-    if (Number.isNaN(at.getTime())) throw new RefusedError(`a schedule cannot be due at ${spec.at} ms since 1970`);
-    return `@at ${at.toISOString()}`;
-  }
-  return 'every' in spec ? `@every ${spec.every}ms` : checked('cron', spec.cron);
 };
