@@ -26,7 +26,7 @@ const layers: readonly Layer[] = [
   { name: 'kernel', files: /^kernel\//, may: [], packages: ['pino', 'prom-client'] },
   {
     name: 'ports',
-    files: /^(bus\/(ack-wait|blobs|bus|headers|queue|subjects)|store\/store)\./,
+    files: /^(bus\/(ack-wait|blobs|bus|headers|json|queue|subjects)|store\/store)\./,
     may: ['kernel'],
     packages: ['zod'],
   },

@@ -3,10 +3,10 @@
  * to type next. The last part of a subject is an id as it is, or, where that makes no subject, as answers write it.
  */
 import type { Message } from '../bus/bus.ts';
+import { encodeJson } from '../bus/json.ts';
 import { decodeId } from '../bus/subjects.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Start } from '../kernel/process.ts';
-import { encodeJson } from '../task/json.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { statusOfProblem } from '../task/problem.ts';
 import { accountFor } from '../task/account.ts';

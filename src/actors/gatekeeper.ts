@@ -3,6 +3,7 @@
  * records could expire unseen, or the bucket of records is so full that commits could be refused. Each reason is a key
  * in the bucket `gates`, written again while it holds, and stale by itself soon after.
  */
+import { encodeJson } from '../bus/json.ts';
 import { buckets, streams } from '../bus/subjects.ts';
 import type { Queue } from '../bus/queue.ts';
 import type { Clock } from '../kernel/clock.ts';
@@ -10,7 +11,6 @@ import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
 import { bucket } from '../kv/bucket.ts';
-import { encodeJson } from '../task/json.ts';
 
 export interface GatekeeperOptions {
   readonly queue: Queue;

@@ -4,15 +4,14 @@
  */
 import { z } from 'zod';
 import type { Bus, Message } from '../bus/bus.ts';
+import { decodeAs, encodeJson } from '../bus/json.ts';
 import { subjects } from '../bus/subjects.ts';
 import { summarise } from '../kernel/error.ts';
 import { UnavailableError } from '../kernel/errors.ts';
 import { portions } from '../kernel/portions.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
-import { decode } from '../limiter/asking/json.ts';
 import type { Store, TaskName } from '../store/store.ts';
-import { encodeJson } from '../task/json.ts';
 
 type History = Pick<Store, 'task' | 'countByStatus' | 'endedBefore'>;
 
@@ -76,7 +75,7 @@ export const answerHistory =
   ({ bus, store }: { readonly bus: Bus; readonly store: History }): Start =>
   (signal) => {
     const answer = async ({ data, reply = '' }: Message): Promise<void> => {
-      const asked = decode(question, data);
+      const asked = decodeAs(question, data);
       if (!asked || reply === '') return;
       try {
         bus.publish(reply, encodeJson(await answerOf(store, asked)));
@@ -110,10 +109,10 @@ export const historyElsewhere = (bus: Pick<Bus, 'request'>): History => {
         cause,
       });
     });
-    const answer = decode(of, data);
+    const answer = decodeAs(of, data);
     if (answer !== undefined) return answer;
     throw new UnavailableError(
-      `the history, at another node: ${decode(failed, data)?.failed ?? 'an answer that cannot be read'}`,
+      `the history, at another node: ${decodeAs(failed, data)?.failed ?? 'an answer that cannot be read'}`,
     );
   };
 

@@ -1,4 +1,5 @@
 /** One limiter's time: from when it has written itself into the budget's key until another has, or it is told to stop. */
+import { encodeJson } from '../bus/json.ts';
 import type { Timer } from '../kernel/clock.ts';
 import type { Process } from '../kernel/process.ts';
 import { aborted, linked } from '../kernel/signal.ts';
@@ -6,7 +7,6 @@ import type { Bucket } from '../kv/kv.ts';
 import { grantor } from '../limiter/granting/grantor.ts';
 import type { InheritedSlice } from '../limiter/granting/inherited.ts';
 import type { Grants } from '../limiter/messages.ts';
-import { encodeJson } from '../task/json.ts';
 import { heldKey } from './limiter-held-key.ts';
 import type { LimiterOptions } from './limiter.ts';
 import { limiterService } from './limiter-service.ts';

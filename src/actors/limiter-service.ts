@@ -1,11 +1,11 @@
 /** A budget's limiter as a service: `acquire`, `settle`, `penalize` and `status`, for clients and for `nats`. */
 import type { z } from 'zod';
 import type { Message } from '../bus/bus.ts';
+import { encodeJson } from '../bus/json.ts';
 import { subjects } from '../bus/subjects.ts';
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Grantor } from '../limiter/granting/grantor.ts';
-import { encodeJson } from '../task/json.ts';
 import { acquire, penalize, settle } from '../limiter/messages.ts';
 import { errorAnswer } from './doors-service.ts';
 import type { LimiterOptions } from './limiter.ts';

@@ -2,13 +2,14 @@
  * What travels between a named actor and those who reach it: JSON, as large as a task's input may be,
  * with the kind of message, its timeout and an error's code in headers.
  */
+import { encodeJson } from '../bus/json.ts';
 import { createHash } from 'node:crypto';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { z } from 'zod';
 import type { Message as BusMessage } from '../bus/bus.ts';
 import { revive } from '../kernel/error.ts';
 import { InvalidAnswerError, InvalidInputError, PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
-import { decodeJson, encodeJson, inputBytesMax } from '../task/json.ts';
+import { decodeJson, inputBytesMax } from '../task/json.ts';
 import type { ActorRef, ReplyTo } from './actor.ts';
 
 export const typeHeader = 'Troupe-Message';

@@ -4,6 +4,7 @@
  * goes the same way through JSON and the actor's schema wherever its sender is.
  */
 import type { Bus, Headers, Message as BusMessage } from '../bus/bus.ts';
+import { encodeJson } from '../bus/json.ts';
 import { isAnswerable, subjects } from '../bus/subjects.ts';
 import { isTroupeError, summarise } from '../kernel/error.ts';
 import { ConfigurationError, UnavailableError } from '../kernel/errors.ts';
@@ -12,7 +13,6 @@ import type { Metrics } from '../kernel/metrics.ts';
 import type { Start } from '../kernel/process.ts';
 import { scrub } from '../kernel/redact.ts';
 import { aborted } from '../kernel/signal.ts';
-import { encodeJson } from '../task/json.ts';
 import type { AskOptions } from './actor.ts';
 import {
   answerOf,

@@ -2,13 +2,13 @@
  * The app's schedules in SCHED. Looked at again now and then: while an app is deployed, a node of the version before may start
  * once more, and remove what it does not know.
  */
+import { encodeJson } from '../bus/json.ts';
 import type { Queue, ScheduleSpec } from '../bus/queue.ts';
 import { streams, subjects } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
-import { encodeJson } from '../task/json.ts';
 
 /** One schedule of the app. */
 export interface CronSpec {

@@ -4,6 +4,7 @@
  * for what there is no room it says so at once, which serves a client better than silence.
  */
 import type { Bus, Headers, Message } from '../bus/bus.ts';
+import { encodeJson } from '../bus/json.ts';
 import { isAnswerable, named } from '../bus/subjects.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { InvalidNameError, OverloadedError, PayloadTooLargeError } from '../kernel/errors.ts';
@@ -12,7 +13,6 @@ import { optional } from '../kernel/optional.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
 import { aborted } from '../kernel/signal.ts';
-import { encodeJson } from '../task/json.ts';
 import {
   controlSubjects,
   type Endpoint,

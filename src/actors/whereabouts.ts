@@ -4,13 +4,12 @@
  */
 import { z } from 'zod';
 import type { Bus } from '../bus/bus.ts';
+import { decodeAs, encodeJson } from '../bus/json.ts';
 import { subjects } from '../bus/subjects.ts';
 import { isTroupeError } from '../kernel/error.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
-import { decode } from '../limiter/asking/json.ts';
 import type { Permits } from '../limiter/permits.ts';
-import { encodeJson } from '../task/json.ts';
 import type { Pool } from './pool.ts';
 
 const whereabouts = z.object({
@@ -50,7 +49,7 @@ export const answerWhereabouts =
 export const askWhereabouts = async (bus: Bus, recordKey: string): Promise<Whereabouts | undefined> => {
   try {
     const { data } = await bus.request(subjects.where(recordKey), new Uint8Array(), { timeoutMs: patienceMs });
-    return decode(whereabouts, data);
+    return decodeAs(whereabouts, data);
   } catch (error) {
     if (isTroupeError(error, 'timeout') || isTroupeError(error, 'unavailable')) return undefined;
     throw error;

@@ -1,11 +1,11 @@
 /** The service `ingress`, asked over the bus: for what a client cannot know or decide by itself. */
 import { z } from 'zod';
 import type { Bus, Headers, Message } from '../bus/bus.ts';
+import { encodeJson } from '../bus/json.ts';
 import { encodeId, subjects } from '../bus/subjects.ts';
 import { isTroupeError } from '../kernel/error.ts';
 import { PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
-import { encodeJson } from '../task/json.ts';
 import type { Envelope } from '../task/envelope.ts';
 import { header } from '../task/headers.ts';
 import { errorOfProblem, problemBody } from '../task/problem.ts';

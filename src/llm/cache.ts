@@ -3,6 +3,7 @@
  * front. It is a convenience and never a source of errors: what cannot be read was not there, and what cannot be
  * written is made anew.
  */
+import { encodeJson } from '../bus/json.ts';
 import { LRUCache } from 'lru-cache';
 import { atMost, type Clock } from '../kernel/clock.ts';
 import { TimeoutError } from '../kernel/errors.ts';
@@ -11,7 +12,7 @@ import type { Metrics } from '../kernel/metrics.ts';
 import { unlessAborted } from '../kernel/signal.ts';
 import type { Bucket } from '../kv/kv.ts';
 import type { Attempt } from '../task/executor.ts';
-import { decodeJson, encodeJson, throughJson } from '../task/json.ts';
+import { decodeJson, throughJson } from '../task/json.ts';
 import type { Json } from '../task/record.ts';
 
 export interface CacheOptions {

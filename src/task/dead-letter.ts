@@ -2,9 +2,9 @@
 import { isUtf8 } from 'node:buffer';
 import { hash } from 'node:crypto';
 import type { Headers } from '../bus/bus.ts';
+import { encodeJson } from '../bus/json.ts';
 import { type Lane, streams, subjects } from '../bus/subjects.ts';
 import type { TaskPorts } from './ports.ts';
-import { encodeJson } from './json.ts';
 import { publishOnce } from './publish.ts';
 import type { DeadReason, Failure, TaskRecord } from './record.ts';
 

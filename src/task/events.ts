@@ -1,6 +1,6 @@
 /** What a running task shows while it runs: kept for minutes, so that a reader can come back for it. */
+import { encodeJson } from '../bus/json.ts';
 import { subjects } from '../bus/subjects.ts';
-import { encodeJson } from './json.ts';
 import { header } from './headers.ts';
 import type { Task } from './message.ts';
 import type { TaskPorts } from './ports.ts';

@@ -3,9 +3,9 @@
  * record says where. A blob's name holds the nonce of its writer: an attempt that was fenced cannot replace what
  * another's record refers to, and to write it again does no harm: like the record it waits for NATS.
  */
+import { encodeJson } from '../bus/json.ts';
 import { PayloadTooLargeError } from '../kernel/errors.ts';
 import { untilAnswered } from '../kernel/unanswered.ts';
-import { encodeJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
 import { encodeRecord, type Json, recordBytesMax, type Step, type TaskRecord } from './record.ts';
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import type { Subscription } from '../bus/bus.ts';
+import { decodeAs } from '../bus/json.ts';
 import { buckets } from '../bus/subjects.ts';
 import { bucket } from '../kv/bucket.ts';
 import type { Entry } from '../kv/kv.ts';
@@ -37,7 +38,7 @@ export const gate = ({ queue, clock, log }: Pick<TaskPorts, 'queue' | 'clock' | 
   let closed = false;
 
   const changed = (key: string, entry: Entry | undefined): void => {
-    const said = entry && closingOf(entry.value);
+    const said = entry && decodeAs(closing, entry.value); // What nobody can read keeps nobody out.
     if (said) closings.set(key, said);
     else closings.delete(key);
   };
@@ -76,12 +77,4 @@ export const gate = ({ queue, clock, log }: Pick<TaskPorts, 'queue' | 'clock' | 
       reading?.unsubscribe();
     },
   };
-};
-
-const closingOf = (value: Uint8Array): Closing | undefined => {
-  try {
-    return closing.parse(JSON.parse(new TextDecoder().decode(value)));
-  } catch {
-    return undefined; // What nobody can read keeps nobody out.
-  }
 };

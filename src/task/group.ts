@@ -3,11 +3,11 @@
  * accepted, so that a full bucket refuses the task and not its member; it goes by itself unless the task is accepted.
  */
 import { z } from 'zod';
+import { decodeAs, encodeJson } from '../bus/json.ts';
 import { buckets, encodeId, streams } from '../bus/subjects.ts';
 import { bucket } from '../kv/bucket.ts';
 import { ConflictError, OverloadedError, RefusedError } from '../kernel/errors.ts';
 import { untilAnswered } from '../kernel/unanswered.ts';
-import { encodeJson } from './json.ts';
 import type { TaskPorts } from './ports.ts';
 
 /** How long a group remembers a task, from when it is submitted or due. */
@@ -98,19 +98,9 @@ export const submissionsOf = async (
   for (let read = 0; read < members.length; read += readsAtOnce) {
     const subjects = members.slice(read, read + readsAtOnce).map((recordKey) => prefix + recordKey);
     for (const { subject, data } of (await queue.lastOfEach(streams.bucket(buckets.groups), subjects)).values()) {
-      const submittedAt = submittedAtOf(data);
-      if (submittedAt !== undefined) submissions.set(subject.slice(prefix.length), submittedAt);
+      const said = decodeAs(told, data); // Else it was written by an earlier version, or by hand.
+      if (said) submissions.set(subject.slice(prefix.length), said.submittedAt);
     }
   }
   return submissions;
-};
-
-const decoder = new TextDecoder();
-
-const submittedAtOf = (data: Uint8Array): number | undefined => {
-  try {
-    return told.parse(JSON.parse(decoder.decode(data))).submittedAt;
-  } catch {
-    return undefined; // Written by an earlier version, or by hand.
-  }
 };

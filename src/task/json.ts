@@ -144,8 +144,6 @@ export const storable = (text: string): string =>
 /** The same for a text of its own. */
 export const storableText = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
 
-export const encodeJson = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
-
 /**
  * A value of the user's making as JSON gives it back, and a database keeps it. Throws `TypeError` for what JSON would change
  * without a word (NaN and infinities become null) or cannot hold (BigInt, cycles).

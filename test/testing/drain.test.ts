@@ -9,7 +9,7 @@ import { silentLog } from '../../src/kernel/log.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { memoryStore } from '../../src/store/memory.ts';
-import { encodeJson } from '../../src/task/json.ts';
+import { encodeJson } from '../../src/bus/json.ts';
 import { startNode } from '../../src/testing/node.ts';
 
 test('no pool begins anything while another one drains, and all have one grace', async () => {

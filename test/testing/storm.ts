@@ -15,7 +15,7 @@ import { type VirtualClock, virtualClock } from '../../src/kernel/virtual-clock.
 import { bucket } from '../../src/kv/bucket.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { TaskRow } from '../../src/store/store.ts';
-import { encodeJson } from '../../src/task/json.ts';
+import { encodeJson } from '../../src/bus/json.ts';
 import { header } from '../../src/task/headers.ts';
 import { decodeRecord, type TaskRecord } from '../../src/task/record.ts';
 import { startNode, type TestNode } from '../../src/testing/node.ts';

@@ -3,6 +3,7 @@
  * on one permit stay in order, and again until it is answered.
  */
 import type { Bus } from '../../bus/bus.ts';
+import { decodeAs, encodeJson } from '../../bus/json.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { patientBackoffMs } from '../../kernel/backoff.ts';
 import type { Clock } from '../../kernel/clock.ts';
@@ -10,7 +11,6 @@ import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
 import { type Settle, settled, type Word } from '../messages.ts';
 import type { PermitId } from '../permit-id.ts';
-import { decode, encode } from './json.ts';
 import { fateOf, type Run, said, some } from './words.ts';
 
 export interface Fates {
@@ -43,10 +43,10 @@ export const fates = ({ bus, clock, random, log, client, budget, unknown }: Fate
 
   const answered = async (permits: Settle['permits']): Promise<boolean> => {
     try {
-      const { data } = await bus.request(subject, encode({ client, permits } satisfies Settle), {
+      const { data } = await bus.request(subject, encodeJson({ client, permits } satisfies Settle), {
         timeoutMs: answerMs,
       });
-      const answer = decode(settled, data);
+      const answer = decodeAs(settled, data);
       if (!answer) return false;
       if (answer.unknown.length > 0) {
         unknown(answer.unknown.length);

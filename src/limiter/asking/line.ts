@@ -4,12 +4,12 @@
  * who gives up just vanishes from the list. Who joins in between is told of at the end of the tick.
  */
 import type { Bus, Message } from '../../bus/bus.ts';
+import { decodeAs, encodeJson } from '../../bus/json.ts';
 import { subjects } from '../../bus/subjects.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import { LimiterTimeoutError, NonRetryableError, PayloadTooLargeError } from '../../kernel/errors.ts';
 import type { Log } from '../../kernel/log.ts';
 import { aborts } from './aborts.ts';
-import { decode, encode } from './json.ts';
 import { answersHeard, chosen, lists, type Waiting, wishes } from './lists.ts';
 import { type Acquire, type Grants, grants, type Refusal } from '../messages.ts';
 import { later, type PermitId, permitIdOf } from '../permit-id.ts';
@@ -85,7 +85,7 @@ export const line = (options: LineOptions): Line => {
     for (let most = mostListed; ; most = Math.floor(most / 2)) {
       const body = { client, ...list, adds, waiting: wishes(chosen(listed, most), nowMs) } satisfies Acquire;
       try {
-        return bus.publish(subject, encode(body), { reply: inbox });
+        return bus.publish(subject, encodeJson(body), { reply: inbox });
       } catch (error) {
         if (error instanceof PayloadTooLargeError && most > 1) continue;
         return log.debug({ err: error, budget }, 'a list of those that wait was not sent');
@@ -139,7 +139,7 @@ export const line = (options: LineOptions): Line => {
 
   const subscription = bus.subscribe(inbox, ({ data }: Message) => {
     // A server's word that nobody listens is empty.
-    const said = decode(grants, data);
+    const said = decodeAs(grants, data);
     if (!said || !heard.isNew(said)) return;
     answer = { atMs: clock.monotonic(), waiting: said.waiting, closedMs: said.closedMs };
     grantAll(said);

@@ -1,11 +1,11 @@
 /** Tells the limiter that a provider has refused; nobody waits for that, and it never throws. */
 import type { Bus } from '../../bus/bus.ts';
+import { encodeJson } from '../../bus/json.ts';
 import { subjects } from '../../bus/subjects.ts';
 import { patientBackoffMs } from '../../kernel/backoff.ts';
 import type { Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Random } from '../../kernel/random.ts';
-import { encode } from './json.ts';
 import { longestMs, type Penalize } from '../messages.ts';
 
 export interface PenaltiesOptions {
@@ -26,7 +26,7 @@ export const penalties = ({ bus, clock, random, log }: PenaltiesOptions) => {
     for (let failures = 1; failures <= tries; failures += 1) {
       const retryAfterMs = Math.min(longestMs, untilMs - clock.monotonic());
       if (retryAfterMs <= 0 || life.signal.aborted) return;
-      const data = encode({ retryAfterMs, why: why.slice(0, 1_000) } satisfies Penalize);
+      const data = encodeJson({ retryAfterMs, why: why.slice(0, 1_000) } satisfies Penalize);
       try {
         await bus.request(subjects.limiter(budget, 'penalize'), data, { timeoutMs: answerMs });
         return;
