@@ -1,9 +1,10 @@
 /** `ctx.submit`: a task that submits another one, once. */
 import { createHash } from 'node:crypto';
+import { encodeJson } from '../bus/json.ts';
 import { NonRetryableError } from '../kernel/errors.ts';
 import type { Admission } from '../task/admission.ts';
 import type { Attempt } from '../task/executor.ts';
-import { encodeJson, throughJson } from '../task/json.ts';
+import { throughJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { submitTask } from '../task/submit.ts';

@@ -41,16 +41,15 @@ export const sleepBy =
       signal?.addEventListener('abort', abort, { once: true });
     });
 
-/** `every` by means of `timer`. `leastMs`: for a clock on which time passes only where nothing else is left to do. */
+/** `every`, likewise. */
 export const everyBy =
-  (timer: Clock['timer'], leastMs = 0): Clock['every'] =>
+  (timer: Clock['timer']): Clock['every'] =>
   (ms, fire) => {
-    const apartMs = Math.max(ms, leastMs);
     const again = (): void => {
-      next = timer(apartMs, again);
+      next = timer(ms, again);
       fire();
     };
-    let next = timer(apartMs, again);
+    let next = timer(ms, again);
     return { cancel: () => next.cancel() };
   };
 

@@ -4,6 +4,8 @@ export interface Slots {
   take(): Promise<void> | undefined;
   /** Gives one back. */
   give(): void;
+  /** Does the work in a slot of its own, which is given back however that ends. */
+  hold<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Resolves when no slot is taken. */
   free(): Promise<void>;
 }
@@ -15,25 +17,37 @@ export const slots = (most: number): Slots => {
   let next = 0;
   let freed: (() => void)[] = [];
 
+  const take = (): Promise<void> | undefined => {
+    if (taken === most) return new Promise((resolve) => waiting.push(resolve));
+    taken += 1;
+    return undefined;
+  };
+
+  const give = (): void => {
+    const first = waiting[next];
+    if (first) {
+      next += 1;
+      first();
+      return;
+    }
+    waiting = [];
+    next = 0;
+    taken -= 1;
+    if (taken > 0) return;
+    for (const resolve of freed) resolve();
+    freed = [];
+  };
+
   return {
-    take: () => {
-      if (taken === most) return new Promise((resolve) => waiting.push(resolve));
-      taken += 1;
-      return undefined;
-    },
-    give: () => {
-      const first = waiting[next];
-      if (first) {
-        next += 1;
-        first();
-        return;
+    take,
+    give,
+    hold: async (work) => {
+      await take();
+      try {
+        return await work();
+      } finally {
+        give();
       }
-      waiting = [];
-      next = 0;
-      taken -= 1;
-      if (taken > 0) return;
-      for (const resolve of freed) resolve();
-      freed = [];
     },
     free: () => (taken === 0 ? Promise.resolve() : new Promise((resolve) => freed.push(resolve))),
   };

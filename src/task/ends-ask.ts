@@ -83,20 +83,17 @@ export const finder = <Watch extends Asked>({ ports: { clock, log }, find, found
   const places = slots(findsAtOnce);
 
   const findOne = async (watch: Watch): Promise<void> => {
-    await places.take();
     try {
       const status = wanted(watch) ? await find(watch.recordKey) : undefined;
       if (!status || isTerminal(status)) found(watch, status);
     } catch (error) {
       log.debug({ err: error, task: watch.recordKey }, 'nobody says where a task is: asked again later');
       watch.findAtMs = clock.monotonic() + readAgainMs;
-    } finally {
-      places.give();
     }
   };
 
   return (watch: Watch): void => {
     watch.findAtMs = clock.monotonic() + findAgainMs;
-    void findOne(watch); // It handles its own failure.
+    void places.hold(() => findOne(watch)); // It handles its own failure.
   };
 };

@@ -36,3 +36,20 @@ test('it says when all are free again', async () => {
   expect(free).toBe(true);
   expect(places.take()).toBeUndefined();
 });
+
+test('work that is held in a slot waits for it, and gives it back however it ends', async () => {
+  const places = slots(1);
+  const first = Promise.withResolvers<string>();
+  const failing = places.hold(() => first.promise);
+  let begun = false;
+  const second = places.hold(() => {
+    begun = true;
+    return Promise.resolve('done');
+  });
+  await turn();
+  expect(begun).toBe(false);
+  first.reject(new Error('failed'));
+  await expect(failing).rejects.toThrow('failed');
+  expect(await second).toBe('done');
+  await places.free();
+});

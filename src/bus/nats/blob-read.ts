@@ -74,14 +74,7 @@ export const blobRead = (api: Api, requests: Mux) => {
     }
   };
 
-  return async (name: string): Promise<Uint8Array | undefined> => {
-    await places.take();
-    try {
-      return await read(name);
-    } finally {
-      places.give();
-    }
-  };
+  return (name: string): Promise<Uint8Array | undefined> => places.hold(() => read(name));
 };
 
 const isDigest = (digest: string, value: Uint8Array): boolean =>

@@ -58,18 +58,14 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
     }
   };
 
-  const directly = async (stream: string, subjects: readonly string[], found: Map<string, Stored>): Promise<number> => {
-    await places.take();
-    try {
-      return await readDirect(requests, stream, {
+  const directly = (stream: string, subjects: readonly string[], found: Map<string, Stored>): Promise<number> =>
+    places.hold(() =>
+      readDirect(requests, stream, {
         what: `read of ${subjects.length} subjects of ${stream}`,
         which: { multi_last: subjects },
         each: (stored) => found.set(stored.subject, stored),
-      });
-    } finally {
-      places.give();
-    }
-  };
+      }),
+    );
 
   /** What a read left is asked for anew, not from its end on: the next replica may be behind the one that answered it. */
   const lastOfChunk = async (stream: string, chunk: readonly string[], found: Map<string, Stored>): Promise<void> => {
