@@ -116,8 +116,6 @@ export const subjects = {
   actor: (name: string): string => `actors.${named('actor', name)}`,
   /** An endpoint of a service; `rest` are tokens or wildcards. */
   endpoint: (verb: string, ...rest: readonly string[]): string => [verb, ...rest].join('.'),
-  inflight: (node: string): string => `nodes.${named('node', node)}.inflight`,
-  heartbeat: (node: string): string => `nodes.${named('node', node)}.heartbeat`,
 } as const;
 
 export const buckets = {

@@ -118,5 +118,3 @@ export const journal = (
     },
   };
 };
-
-export const isFenced = (error: unknown): error is FencedError => error instanceof FencedError;

@@ -18,7 +18,7 @@ export interface ApiError {
 }
 
 /** Numbers of nats-server's errors.json. */
-export const apiCodes = {
+const apiCodes = {
   clusterNotAvailable: 10008,
   clusterNotLeader: 10009,
   consumerNotFound: 10014,

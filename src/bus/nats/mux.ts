@@ -14,7 +14,7 @@ import { numbered } from '../../kernel/numbered.ts';
 import { sendFailure } from './errors.ts';
 import { statusOf } from './headers.ts';
 
-export const defaultTimeoutMs = 5_000;
+const defaultTimeoutMs = 5_000;
 const sweepMs = 250;
 
 /** Whoever waits for an answer. One of the two is called, `answered` until it says `done`. */
