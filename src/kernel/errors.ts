@@ -1,6 +1,6 @@
 /**
- * Every error that somebody branches on. The first part is public; the second is what ports and the
- * runtime itself throw. All have a stable `code`: see `isTroupeError`.
+ * Errors that somebody branches on; `index.ts` names the public ones, and a few stand with what throws them. All have a
+ * stable `code`: see `isTroupeError`.
  */
 import { type Duration, toMs } from './duration.ts';
 import { TroupeError } from './error.ts';
@@ -10,6 +10,8 @@ export { isTroupeError, TroupeError } from './error.ts';
 interface Cause {
   readonly cause?: unknown;
 }
+
+// What comes of tasks, and of what is asked of Troupe.
 
 /** Thrown by a handler: this task must not be tried again. It fails at once. */
 export class NonRetryableError extends TroupeError {
@@ -174,7 +176,7 @@ export class ConfigurationError extends TroupeError {
   }
 }
 
-// What ports throw.
+// What ports throw, and users may meet too.
 
 /** No answer in time. Whether it was done is unknown: send the same write again (R4). */
 export class TimeoutError extends TroupeError {
@@ -213,6 +215,17 @@ export class PayloadTooLargeError extends TroupeError {
   override readonly code = 'payload_too_large';
 }
 
+/** A name that cannot be one on the wire: `*`, `>`, a dot or a space in it would address something else. */
+export class InvalidNameError extends TroupeError {
+  override readonly name = 'InvalidNameError';
+  override readonly code = 'invalid_name';
+
+  constructor(what: string, name: unknown, remedy = 'give 1 to 64 characters of A-Z a-z 0-9 _ -') {
+    const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name;
+    super(`${shown} cannot be the name of ${what}: ${remedy}`);
+  }
+}
+
 // What actors and supervisors throw.
 
 /** More restarts than a supervisor's intensity allows. `cause` is the last crash, if it was one. */
@@ -235,17 +248,6 @@ export class UnexpectedMessageError extends TroupeError {
 export class MailboxFullError extends TroupeError {
   override readonly name = 'MailboxFullError';
   override readonly code = 'mailbox_full';
-}
-
-/** A name that cannot be one on the wire: `*`, `>`, a dot or a space in it would address something else. */
-export class InvalidNameError extends TroupeError {
-  override readonly name = 'InvalidNameError';
-  override readonly code = 'invalid_name';
-
-  constructor(what: string, name: unknown, remedy = 'give 1 to 64 characters of A-Z a-z 0-9 _ -') {
-    const shown = typeof name === 'string' ? JSON.stringify(name.slice(0, 80)) : typeof name;
-    super(`${shown} cannot be the name of ${what}: ${remedy}`);
-  }
 }
 
 /** What an actor answered cannot be sent, or cannot be read. The actor is at fault, not who asked it. */
