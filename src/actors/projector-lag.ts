@@ -1,6 +1,6 @@
 /** How far history is behind: what the projector's consumer has not settled, and since when. */
 import type { Queue } from '../bus/queue.ts';
-import { buckets, consumers, streams } from '../bus/subjects.ts';
+import { buckets, consumers, streams, subjects } from '../bus/subjects.ts';
 
 export interface Lag {
   /** Records that are not in the store. */
@@ -18,7 +18,7 @@ export interface LagGauge {
   readonly storedAnew: (at: number, revision: number) => void;
 }
 
-export const recordsPrefix = `$KV.${buckets.tasks}.`;
+export const recordsPrefix = subjects.entry(buckets.tasks, '');
 /** Of the bucket's stream: what is projected. */
 export const recordsFilter = `${recordsPrefix}>`;
 

@@ -2,6 +2,7 @@
 import type { Delivery, Queue } from '../bus/queue.ts';
 import { summarise } from '../kernel/error.ts';
 import { RefusedError } from '../kernel/errors.ts';
+import { isMarker } from '../kv/bucket.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
 import type { Mark, Store, TaskRow } from '../store/store.ts';
@@ -24,10 +25,6 @@ export interface ProjectOptions {
 }
 
 const keyOf = ({ subject }: Delivery): string => subject.slice(recordsPrefix.length);
-
-/** What `nats kv del` and the like leave behind. */
-const isMarker = ({ headers }: Delivery): boolean =>
-  headers['KV-Operation'] !== undefined || headers['Nats-Marker-Reason'] !== undefined;
 
 interface Loaded {
   readonly delivery: Delivery;

@@ -1,9 +1,9 @@
 import { InvalidInputError } from '../kernel/errors.ts';
 import type { Admission, Admitted } from '../task/admission.ts';
 import { classify } from '../task/classify.ts';
-import type { Envelope } from '../task/envelope.ts';
+import { type Envelope, keyMax, tenantMax } from '../task/envelope.ts';
 import { optional } from '../kernel/optional.ts';
-import { bounded, keyMax, tenantMax } from './envelope.ts';
+import { bounded } from './envelope.ts';
 import type { Choice, ResolvedApp } from './resolved.ts';
 import { admit, type Registry } from './registry.ts';
 

@@ -5,13 +5,11 @@ import { InvalidInputError } from '../kernel/errors.ts';
 import type { Headers } from '../bus/bus.ts';
 import { lineBreak } from '../bus/headers.ts';
 import { isLane, isToken } from '../bus/subjects.ts';
-import { type Envelope, isInstant, refuseTooLarge } from '../task/envelope.ts';
+import { type Envelope, isInstant, keyMax, refuseTooLarge, tenantMax } from '../task/envelope.ts';
 import { asBrought } from '../task/headers.ts';
 import { optional } from '../kernel/optional.ts';
 import type { SubmitOptions } from './submit.ts';
 
-export const keyMax = 512;
-export const tenantMax = 128;
 const headerName = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
 
 /** Throws `InvalidInputError`, `InvalidDurationError`. */

@@ -103,6 +103,8 @@ export const subjects = {
   dlqOfTask: (key: string): string => `dlq.*.*.${key}`,
   dlqOfPool: (pool: string): string => `dlq.${named('pool', pool)}.`,
   dlqs: 'dlq.>',
+  /** What a bucket keeps under a key, which may hold wildcards; what all of them begin with, for ''. */
+  entry: (bucket: string, key: string): string => `$KV.${named('bucket', bucket)}.${key}`,
   results: (key: string): string => `results.${key}`,
   tokens: (key: string): string => `tokens.${key}`,
   tokensAll: 'tokens.>',

@@ -41,15 +41,16 @@ export const sleepBy =
       signal?.addEventListener('abort', abort, { once: true });
     });
 
-/** `every`, likewise. */
+/** `every`, likewise. `leastMs`: for a clock on which time passes only where nothing else is left to do. */
 export const everyBy =
-  (timer: Clock['timer']): Clock['every'] =>
+  (timer: Clock['timer'], leastMs = 0): Clock['every'] =>
   (ms, fire) => {
+    const apartMs = Math.max(ms, leastMs);
     const again = (): void => {
-      next = timer(ms, again);
+      next = timer(apartMs, again);
       fire();
     };
-    let next = timer(ms, again);
+    let next = timer(apartMs, again);
     return { cancel: () => next.cancel() };
   };
 

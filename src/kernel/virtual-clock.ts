@@ -60,8 +60,7 @@ export const virtualClock = (start = Date.UTC(2026, 0, 1)): VirtualClock => {
     wall: () => start + nowMs,
     timer,
     sleep: sleepBy(timer),
-    // Not without time passing: it would stand still for ever.
-    every: everyBy((ms, fire) => timer(Math.max(ms, 1), fire)),
+    every: everyBy(timer, 1),
     immediate: (run) => {
       immediates += 1;
       setImmediate(() => {

@@ -3,7 +3,7 @@
  * value and whose sequence is the revision. The convention is JetStream's, so `nats kv` sees the same bucket; what
  * `nats kv del` and `nats kv purge` leave behind (an empty message that says so in a header) is an absent key.
  */
-import { streams } from '../bus/subjects.ts';
+import { streams, subjects } from '../bus/subjects.ts';
 import type { Queue, Stored } from '../bus/queue.ts';
 import { ConflictError, InvalidNameError } from '../kernel/errors.ts';
 import type { Bucket, Entry } from './kv.ts';
@@ -13,7 +13,7 @@ const validKey = /^[-/_=A-Za-z0-9]+(\.[-/_=A-Za-z0-9]+)*$/;
 
 export const bucket = (queue: Queue, name: string): Bucket => {
   const stream = streams.bucket(name);
-  const prefix = `$KV.${name}.`;
+  const prefix = subjects.entry(name, '');
 
   const subjectOf = (key: string): string => {
     if (!validKey.test(key))
@@ -97,8 +97,8 @@ const entry = (key: string, { data, seq, at, headers }: Stored): Entry => {
   return { key, value: data, revision: seq, at, ...(ttlMs !== undefined && { ttlMs }) };
 };
 
-/** `Nats-Marker-Reason` is what the server itself puts where a limit removed something, in buckets made so. */
-const isMarker = ({ headers }: Stored): boolean => {
+/** What `nats kv del` and `purge` leave. `Nats-Marker-Reason` is what the server itself puts where a limit removed something, in buckets made so. */
+export const isMarker = ({ headers }: Pick<Stored, 'headers'>): boolean => {
   const operation = headers['KV-Operation'];
   return operation === 'DEL' || operation === 'PURGE' || headers['Nats-Marker-Reason'] !== undefined;
 };

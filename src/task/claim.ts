@@ -2,8 +2,7 @@
  * Whose is this task? A delivery is a question, the record is the answer (R1–R3). The decision is pure; what it needs
  * to know of the world, it names.
  */
-import type { Delivery } from '../bus/queue.ts';
-import { type Held, holds, isOvertaken, isTerminal, lostMax, type TaskRecord } from './record.ts';
+import { type HandOut, type Held, holds, isOvertaken, isTerminal, lostMax, type TaskRecord } from './record.ts';
 import { begun, begunAfterLoss, firstRecord } from './transitions.ts';
 import type { Task } from './message.ts';
 
@@ -29,7 +28,7 @@ export type Decision =
     };
 
 export interface Situation {
-  readonly delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>;
+  readonly delivery: HandOut;
   readonly task: Task;
   readonly worker: string;
   /** Its claim is written before its handler is called, as with a budget: so without a record it never began. */

@@ -26,7 +26,10 @@ const latestMs = Date.UTC(2200, 0, 1);
 
 /** Whether a timer can tell it. */
 export const isInstant = (ms: number): boolean => ms >= 0 && ms < latestMs;
-const longest = { [header.key]: 512, [header.tenant]: 128, [header.group]: 64 } as const;
+/** Characters of a key, and of a tenant. */
+export const keyMax = 512;
+export const tenantMax = 128;
+const longest = { [header.key]: keyMax, [header.tenant]: tenantMax, [header.group]: 64 } as const;
 
 /** What a submitter may say beside the input. */
 export interface Envelope {

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { decodeAs, encodeJson } from '../bus/json.ts';
-import { buckets, encodeId, streams } from '../bus/subjects.ts';
+import { buckets, encodeId, streams, subjects } from '../bus/subjects.ts';
 import { bucket } from '../kv/bucket.ts';
 import { ConflictError, OverloadedError, RefusedError } from '../kernel/errors.ts';
 import { untilAnswered } from '../kernel/unanswered.ts';
@@ -78,12 +78,14 @@ const join = async (ports: GroupPorts, joining: Member): Promise<void> => {
   }
 };
 
-const prefixOf = (group: string): string => `$KV.${buckets.groups}.${encodeId(group)}.`;
+const stream = streams.bucket(buckets.groups);
+/** Of its members' keys, as subjects: anybody may have published what is no key. */
+const prefixOf = (group: string): string => subjects.entry(buckets.groups, `${encodeId(group)}.`);
 
 /** The record keys of all that were submitted as `group`. */
 export const membersOf = async ({ queue }: Pick<TaskPorts, 'queue'>, group: string): Promise<readonly string[]> => {
   const prefix = prefixOf(group);
-  const found = await queue.subjects(streams.bucket(buckets.groups), `${prefix}>`);
+  const found = await queue.subjects(stream, `${prefix}>`);
   return [...found.keys()].map((subject) => subject.slice(prefix.length));
 };
 
@@ -96,8 +98,8 @@ export const submissionsOf = async (
   const prefix = prefixOf(group);
   const submissions = new Map<string, number>();
   for (let read = 0; read < members.length; read += readsAtOnce) {
-    const subjects = members.slice(read, read + readsAtOnce).map((recordKey) => prefix + recordKey);
-    for (const { subject, data } of (await queue.lastOfEach(streams.bucket(buckets.groups), subjects)).values()) {
+    const some = members.slice(read, read + readsAtOnce).map((recordKey) => prefix + recordKey);
+    for (const { subject, data } of (await queue.lastOfEach(stream, some)).values()) {
       const said = decodeAs(told, data); // Else it was written by an earlier version, or by hand.
       if (said) submissions.set(subject.slice(prefix.length), said.submittedAt);
     }

@@ -152,8 +152,13 @@ type Place = Pick<Held, 'stream' | 'seq'>;
 export const holds = (record: TaskRecord, { stream, seq }: Place): boolean =>
   record.held?.seq === seq && record.held.stream === stream;
 
+/** A stored message as it was handed out, for which time. */
+export interface HandOut extends Readonly<Place> {
+  readonly deliveries: number;
+}
+
 /** Whether the message was handed out once more since, and that delivery has begun the task. */
-export const isOvertaken = (record: TaskRecord, delivery: Place & { readonly deliveries: number }): boolean =>
+export const isOvertaken = (record: TaskRecord, delivery: HandOut): boolean =>
   holds(record, delivery) && (record.held?.deliveries ?? 1) > delivery.deliveries;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

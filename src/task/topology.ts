@@ -111,7 +111,7 @@ const bucketStreams = ({ replicas }: TopologyOptions): readonly StreamSpec[] =>
   ].map(({ bucket, ...spec }) => ({
     ...spec,
     name: streams.bucket(bucket),
-    subjects: [`$KV.${bucket}.>`],
+    subjects: [subjects.entry(bucket, '>')],
     keep: 'last',
     replicas,
   }));

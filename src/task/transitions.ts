@@ -1,8 +1,7 @@
 /** What becomes of a record: each way from one revision to the next. No terminal record has one. */
-import type { Delivery } from '../bus/queue.ts';
 import type { Route } from '../bus/subjects.ts';
 import { iso } from '../kernel/iso.ts';
-import type { DeadReason, Failure, Json, OpenCall, RecordStatus, Step, TaskRecord, Usage } from './record.ts';
+import type { DeadReason, Failure, HandOut, Json, OpenCall, RecordStatus, Step, TaskRecord, Usage } from './record.ts';
 
 /** What a task is before anything has become of it. */
 export interface Origin {
@@ -47,7 +46,7 @@ export const firstRecord = (origin: Origin): TaskRecord => ({
 /** An attempt begins. `delivery` holds the task from now on. */
 export const begun = (
   record: TaskRecord,
-  { stream, seq, deliveries }: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>,
+  { stream, seq, deliveries }: HandOut,
   worker: string,
   now: number,
 ): TaskRecord => ({
@@ -62,12 +61,10 @@ export const begun = (
 });
 
 /** An attempt begins after one that left no outcome. */
-export const begunAfterLoss = (
-  record: TaskRecord,
-  delivery: Pick<Delivery, 'stream' | 'seq' | 'deliveries'>,
-  worker: string,
-  now: number,
-): TaskRecord => ({ ...begun(record, delivery, worker, now), lost: (record.lost ?? 0) + 1 });
+export const begunAfterLoss = (record: TaskRecord, delivery: HandOut, worker: string, now: number): TaskRecord => ({
+  ...begun(record, delivery, worker, now),
+  lost: (record.lost ?? 0) + 1,
+});
 
 const ended = (record: TaskRecord, status: RecordStatus, now: number): TaskRecord => ({
   ...record,
