@@ -73,6 +73,10 @@ export const apiFailure = (what: string, error: ApiError): Error => {
   return away.has(number) ? new UnavailableError(message) : new RefusedError(message);
 };
 
+/** Whether it says that the stream has no such message, and not that there is no such stream. */
+export const isNoMessage = (error: unknown): boolean =>
+  error instanceof NotFoundError && error.message.endsWith(`(${apiCodes.noMessageFound})`);
+
 /** What the library throws before anything was sent. */
 export const sendFailure = (subject: string, bytes: number, error: unknown): Error => {
   if (error instanceof errors.InvalidSubjectError)

@@ -22,6 +22,9 @@ const frameOf = (message: Msg): Frame => message as unknown as Frame;
 export const textOf = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 
+/** What the server says by a number instead of a message. */
+export const statuses = { idle: 100, endOfBatch: 204, none: 404, timedOut: 408, nobody: 503 } as const;
+
 /** 0 for a message that is no status of the server's. */
 export const statusOf = (message: Msg): number => {
   const { _msg, _rdata } = frameOf(message);

@@ -12,7 +12,7 @@ import { ConfigurationError, TimeoutError, UnavailableError } from '../../kernel
 import type { Log } from '../../kernel/log.ts';
 import { numbered } from '../../kernel/numbered.ts';
 import { sendFailure } from './errors.ts';
-import { statusOf } from './headers.ts';
+import { statuses, statusOf } from './headers.ts';
 
 const defaultTimeoutMs = 5_000;
 const sweepMs = 250;
@@ -105,7 +105,7 @@ export const mux = ({ connection, inbox, clock, log }: MuxOptions): Mux => {
       const id = Number(message.subject.slice(prefix.length));
       const entry = waiting.get(id);
       if (!entry) return;
-      if (statusOf(message) === 503) {
+      if (statusOf(message) === statuses.nobody) {
         waiting.remove(id);
         const { subject, nobody = 'nobody answers' } = entry.request;
         return entry.waiter.failed(new UnavailableError(`${subject}: ${nobody}`));

@@ -9,7 +9,7 @@ import { atMost, type Clock } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Consumer, PullHandlers, PullRequest } from '../queue.ts';
 import { deliveryOf, parseAckSubject, type Settle } from './delivery.ts';
-import { statusOf, statusText } from './headers.ts';
+import { statuses, statusOf, statusText } from './headers.ts';
 import type { ServerTime } from './server-time.ts';
 
 /**
@@ -24,9 +24,6 @@ const noWaitMs = 1_000;
 const graceMs = 1_000;
 const drainMs = 2_000;
 const heartbeatsMissed = 2.5;
-const idle = 100;
-const noMessages = 404;
-const requestTimeout = 408;
 
 export interface PullOptions {
   readonly connection: NatsConnection;
@@ -109,8 +106,8 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
 
   const status = (slot: Slot, code: number, message: Msg): void => {
     if (message.subject !== slot.open) return;
-    if (code === idle) heard(slot);
-    else if (code === noMessages || code === requestTimeout) end(slot, 'empty');
+    if (code === statuses.idle) heard(slot);
+    else if (code === statuses.none || code === statuses.timedOut) end(slot, 'empty');
     else {
       log.debug({ stream, consumer, code, status: statusText(message) }, 'a pull was let go');
       end(slot, 'lost');
@@ -188,14 +185,12 @@ export const consume = (options: PullOptions, stream: string, consumer: string, 
     },
     disconnected: () => {
       online = false;
-      const all = [...slots, ...retired.keys()];
-      slots.clear();
-      retired.clear();
-      for (const slot of all) {
+      for (const slot of [...slots, ...retired.keys()]) {
         // What was on its way is gone. Were it listened to again, the server would go on with pulls that count as lost.
         slot.subscription.unsubscribe();
         if (slot.open !== undefined) end(slot, 'lost');
       }
+      slots.clear();
       retired.clear();
     },
     close: async () => {

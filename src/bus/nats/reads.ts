@@ -1,11 +1,12 @@
 /** Reading stored messages: one by its sequence or subject from the leader, many at once from any replica. */
 import type { Msg } from '@nats-io/nats-core';
-import { NotFoundError, RefusedError } from '../../kernel/errors.ts';
+import { RefusedError } from '../../kernel/errors.ts';
 import { slots } from '../../kernel/slots.ts';
 import type { Headers } from '../bus.ts';
 import type { Stored } from '../queue.ts';
 import { type Api, apiSubject } from './api.ts';
-import { headersOf, noHeaders, parseHeaders, statusOf, statusText } from './headers.ts';
+import { isNoMessage } from './errors.ts';
+import { headersOf, noHeaders, parseHeaders, statuses, statusOf, statusText } from './headers.ts';
 import type { Mux } from './mux.ts';
 
 /** What the server gives at once. */
@@ -15,8 +16,6 @@ const requestBytesMost = 256 * 1_024;
 const bytesAtOnce = 1024 * 1024;
 const readsMost = 8;
 const pendingHeader = 'Nats-Num-Pending';
-const endOfBatch = 204;
-const noneFound = 404;
 
 interface GetAnswer {
   readonly message: {
@@ -53,7 +52,7 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
       const { message } = await api<GetAnswer>(`STREAM.MSG.GET.${stream}`, which);
       return fromAnswer(stream, message);
     } catch (error) {
-      if (error instanceof NotFoundError && error.message.includes('no message found')) return undefined;
+      if (isNoMessage(error)) return undefined;
       throw error;
     }
   };
@@ -126,8 +125,8 @@ export const readDirect = (requests: Mux, stream: string, { what, which, each }:
             each(fromDirect(message));
             return 'more';
           }
-          if (code === endOfBatch) resolve(Number(headersOf(message)[pendingHeader]));
-          else if (code === noneFound) resolve(0);
+          if (code === statuses.endOfBatch) resolve(Number(headersOf(message)[pendingHeader]));
+          else if (code === statuses.none) resolve(0);
           else reject(new RefusedError(`${what}: ${statusText(message)}`));
           return 'done';
         },

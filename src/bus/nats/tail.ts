@@ -10,14 +10,13 @@ import type { Random } from '../../kernel/random.ts';
 import type { Stored, StreamInfo, TailOptions } from '../queue.ts';
 import type { Api } from './api.ts';
 import { parseAckSubject, type Position } from './delivery.ts';
-import { headersOf, statusOf } from './headers.ts';
+import { headersOf, statuses, statusOf } from './headers.ts';
 import type { ServerTime } from './server-time.ts';
 import { configOf, heartbeatMs } from './tail-consumer.ts';
 
 const heartbeatsMissed = 2.5;
 const retryMs = 250;
 const retryMostMs = 5_000;
-const idle = 100;
 const nothing = new Uint8Array(0);
 
 export interface TailingOptions {
@@ -102,7 +101,7 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
       const code = statusOf(message);
       const position = code === 0 ? parseAckSubject(message.reply ?? '') : undefined;
       if (position) deliver(current, message, position);
-      else if (code === idle) status(current, message);
+      else if (code === statuses.idle) status(current, message);
       else if (code !== 0) restart(`status ${code}`);
     } catch (error) {
       log.error({ err: error, stream }, 'a message of a tail was not taken');
