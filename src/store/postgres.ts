@@ -4,8 +4,9 @@ import type pg from 'pg';
 import type { Log } from '../kernel/log.ts';
 import { and, asc, drizzle, eq, getTableColumns, sql } from './drizzle.ts';
 import { migrate } from './migrate.ts';
+import { toDeadLetterRow, toTaskRow } from './postgres-rows.ts';
 import { transactions } from './postgres-transactions.ts';
-import { latest, taskName, toDeadLetterRow, toTaskRow } from './rows.ts';
+import { latest, taskName } from './rows.ts';
 import { deadLetters, marks, steps, tasks } from './schema.ts';
 import {
   countStatement,

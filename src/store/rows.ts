@@ -1,7 +1,5 @@
-/** What both stores do with rows: pick the latest of each task, and turn what the database gives back into rows again. */
-import type { InferSelectModel } from 'drizzle-orm';
-import type { deadLetters, steps, tasks } from './schema.ts';
-import type { DeadLetterRow, StepRow, TaskRow } from './store.ts';
+/** Which of several rows counts, as both stores have it. */
+import type { TaskRow } from './store.ts';
 
 type Revised = Pick<TaskRow, 'incarnation' | 'revision'>;
 
@@ -24,44 +22,3 @@ export const latest = (rows: readonly TaskRow[]): readonly TaskRow[] => {
 
 /** No type holds a space, so no two tasks share a name. */
 export const taskName = ({ type, id }: Pick<TaskRow, 'type' | 'id'>): string => `${type} ${id}`;
-
-export const toTaskRow = (
-  { deadline, createdAt, startedAt, finishedAt, ...row }: InferSelectModel<typeof tasks>,
-  stepRows: readonly InferSelectModel<typeof steps>[],
-): TaskRow => ({
-  ...row,
-  key: row.key ?? undefined,
-  tenant: row.tenant ?? undefined,
-  group: row.group ?? undefined,
-  title: row.title ?? undefined,
-  reason: row.reason ?? undefined,
-  worker: row.worker ?? undefined,
-  inputHash: row.inputHash ?? undefined,
-  input: row.input ?? undefined,
-  result: row.result ?? undefined,
-  error: row.error ?? undefined,
-  waiting: row.waiting ?? undefined,
-  usage: row.usage ?? undefined,
-  parent: row.parent ?? undefined,
-  redriveOf: row.redriveOf ?? undefined,
-  deadline: deadline?.toISOString(),
-  createdAt: createdAt.toISOString(),
-  startedAt: startedAt?.toISOString(),
-  finishedAt: finishedAt?.toISOString(),
-  steps: stepRows.map(toStepRow),
-});
-
-const toStepRow = ({ name, key, position, result, at, ms }: InferSelectModel<typeof steps>): StepRow => ({
-  name,
-  key,
-  position,
-  result: result ?? undefined,
-  at: at.toISOString(),
-  ms,
-});
-
-export const toDeadLetterRow = (row: InferSelectModel<typeof deadLetters>): DeadLetterRow => ({
-  ...row,
-  error: row.error ?? undefined,
-  at: row.at.toISOString(),
-});
