@@ -24,7 +24,7 @@ export const originOf = async (
     id,
     route: { pool, lane, partition: '0' },
     inputHash,
-    taskKey: headers[header.key],
+    key: headers[header.key],
     tenant: headers[header.tenant],
     group: headers[header.group],
     parent: headers[header.parent],

@@ -37,7 +37,7 @@ export const context = ({
     id: task.id,
     attempt: number,
     ...(task.tenant === undefined ? {} : { tenant: task.tenant }),
-    ...(task.taskKey === undefined ? {} : { key: task.taskKey }),
+    ...(task.key === undefined ? {} : { key: task.key }),
     ...(task.deadlineAt === undefined ? {} : { deadline: new Date(task.deadlineAt) }),
     startedAt: new Date(startedAt),
     abortSignal: signal,

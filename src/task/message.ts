@@ -73,7 +73,7 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
     route: parsed.route,
     recordKey: parsed.key,
     inputHash: inputHashOf(delivery),
-    taskKey: headers[header.key],
+    key: headers[header.key],
     tenant: headers[header.tenant],
     group: headers[header.group],
     title: textOf(headers[header.title]),

@@ -143,7 +143,7 @@ const carryOver = async (
     type: task.type,
     route: task.route,
     inputHash: task.hash,
-    taskKey: key,
+    key,
     tenant,
     group,
     title,

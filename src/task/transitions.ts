@@ -9,7 +9,8 @@ export interface Origin {
   readonly type: string;
   readonly route: Route;
   readonly inputHash: string;
-  readonly taskKey?: string | undefined;
+  /** Its submitter's, for what goes together. Not that of its record, which is its `recordKey`. */
+  readonly key?: string | undefined;
   readonly tenant?: string | undefined;
   readonly group?: string | undefined;
   readonly title?: string | undefined;
@@ -28,7 +29,7 @@ export const firstRecord = (origin: Origin): TaskRecord => ({
   type: origin.type,
   pool: origin.route.pool,
   lane: origin.route.lane,
-  key: origin.taskKey,
+  key: origin.key,
   tenant: origin.tenant,
   group: origin.group,
   title: origin.title,

@@ -71,7 +71,7 @@ test('what a task does not have is not there', async () => {
     3,
     new Date(5),
   ]);
-  const full = await setup({ ...task, tenant: 't', taskKey: 'k', deadlineAt: 9 });
+  const full = await setup({ ...task, tenant: 't', key: 'k', deadlineAt: 9 });
   expect([full.ctx.tenant, full.ctx.key, full.ctx.deadline]).toEqual(['t', 'k', new Date(9)]);
 });
 

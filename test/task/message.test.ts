@@ -42,7 +42,7 @@ describe('a task on the wire', () => {
       route,
       recordKey: 'mail.a',
       inputHash: 'h',
-      taskKey: 'k',
+      key: 'k',
       tenant: 't',
       group: 'g',
       parent: 'report.p',

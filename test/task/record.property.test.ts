@@ -27,7 +27,7 @@ const origin: fc.Arbitrary<Origin> = fc.record(
     route: fc.record({ pool: fc.constant('p'), lane: fc.constantFrom<Lane>(...lanes), partition: fc.constant('0') }),
     inputHash: fc.string(),
     submittedAt: fc.integer({ min: start, max: start + 1e9 }),
-    taskKey: fc.string(),
+    key: fc.string(),
     tenant: fc.string(),
     group: fc.string(),
     parent: fc.string(),
