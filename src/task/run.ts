@@ -169,13 +169,8 @@ const lesserOf = (error: unknown, before: TaskRecord, outcome: Outcome, left: Ta
 
 /** Back to the queue, as if it had not begun: the record says so, be it the task's first. */
 const handBack = async (settling: Settling, writer: RecordWriter): Promise<void> => {
-  try {
-    await writer.end((record) => handedBack(record, settling.ports.queue.now()));
-    settling.delivery.nak();
-  } catch (error) {
-    if (!(error instanceof FencedError)) throw error;
-    await settleAsLoser(settling);
-  }
+  await writer.end((record) => handedBack(record, settling.ports.queue.now()));
+  settling.delivery.nak();
 };
 
 /** How long a new version may take to reach all nodes. */
