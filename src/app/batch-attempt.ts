@@ -30,7 +30,7 @@ export const attemptOfAll = (members: readonly Sharer[], signal: AbortSignal): A
     task: {
       ...first.task,
       tenant: common(({ task }) => task.tenant),
-      taskKey: common(({ task }) => task.key),
+      key: common(({ task }) => task.key),
       deadlineAt: Number.isFinite(latest) ? latest : undefined,
     },
     startedAt: attempts.reduce((earliest, { startedAt }) => Math.min(earliest, startedAt), first.startedAt),

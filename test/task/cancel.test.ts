@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { cancelTask, finishCancel } from '../../src/task/cancel.ts';
+import { DrainedError } from '../../src/task/handler.ts';
 import { runDelivery } from '../../src/task/run.ts';
 import { encodeRecord } from '../../src/task/record.ts';
 import { cancelled, firstRecord, type Origin } from '../../src/task/transitions.ts';
@@ -102,6 +103,21 @@ test('while it runs, the attempt’s next write finds out, and the cancellation 
   await run(cancelling, await take());
   expect(await record('a')).toMatchObject({ status: 'cancelled', steps: [] });
   expect(await messages('WORK_default')).toBe(0);
+});
+
+test.each([
+  ['ends', () => completed()],
+  ['is stopped', (stop: () => void) => (stop(), new Promise<never>(() => {}))],
+])('an attempt that %s before it hears of it leaves the record alone, and its message is gone', async (_how, end) => {
+  const { submit, cancel, run, take, record, messages, lives, clock } = await opened();
+  await submit({ id: 'a' });
+  const cancelling = app(async () => {
+    await cancel('a');
+    return end(() => lives.stop(new DrainedError('stop')));
+  });
+  await run(cancelling, await take());
+  await clock.settle(); // The ack is on its way.
+  expect([(await record('a'))?.status, await messages('WORK_default')]).toEqual(['cancelled', 0]);
 });
 
 test('it is decided by the record whether the end or the cancellation came first', async () => {

@@ -41,6 +41,16 @@ test('a dead letter has all that it takes to see why, and to try again', async (
   expect(await readDeadLetter(ports, 't.other')).toBeUndefined();
 });
 
+test('it is counted, and as bad input where that is its reason', async () => {
+  const { ports, write } = await opened();
+  await write(died(0));
+  const first = await ports.metrics.text();
+  expect(first).toContain('troupe_dead_letters_total{reason="exhausted"} 1');
+  expect(first).not.toContain('troupe_bad_input_total{');
+  await write({ ...died(0), reason: 'invalid_json', error: { code: 'too_deep', message: 'too deep' } });
+  expect(await ports.metrics.text()).toContain('troupe_bad_input_total{reason="too_deep"} 1');
+});
+
 test('it is written once, however often it is asked for and whatever the answers', async () => {
   const { broker, ports, write, letters, eventually } = await opened();
   broker.next('publish', 'succeed_and_time_out', { subject: 'dlq.>' });
@@ -57,6 +67,13 @@ test('a task that had the same id before has its own', async () => {
   expect(await readDeadLetter(ports, 't.a')).toMatchObject({ input: '2', createdAt: '1970-01-01T00:00:05.000Z' });
 });
 
+test('the last of several is the task’s, and never what the projector wrote under its key', async () => {
+  const { ports, queue, write } = await opened();
+  for (const reason of ['exhausted', 'deadline', 'crash'] as const) await write({ ...died(0), reason });
+  await queue.publish('dlq.projector.refused.t.a', bytes('{}'));
+  expect(await readDeadLetter(ports, 't.a')).toMatchObject({ reason: 'crash' });
+});
+
 test('what stands in its place and is none keeps it from nobody', async () => {
   const { queue, write, letters } = await opened();
   await queue.publish('dlq.default.exhausted.t.a', bytes('{'));
@@ -67,9 +84,9 @@ test('what stands in its place and is none keeps it from nobody', async () => {
 test('input that is larger than any that could run is cut, so that the letter can be stored', async () => {
   const { queue, ports, write } = await opened();
   const payload = bytes('\u0001'.repeat(500_000));
-  await write(died(0), { payload, headers: { Note: '\u0002'.repeat(10_000) } });
+  await write(died(0), { payload, headers: { Note: '\u0002'.repeat(60_000) } });
   const stored = await queue.last('DLQ', 'dlq.>');
-  expect(text(stored?.data).length).toBeLessThan(1_000_000);
+  expect(text(stored?.data).length).toBeLessThan(768 * 1_024);
   expect((await readDeadLetter(ports, 't.a'))?.input).toBe('\u0001'.repeat(100_000));
 });
 

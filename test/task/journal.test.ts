@@ -127,9 +127,22 @@ test('what a step has cost is added up in the same write, and an answer that has
     .poll(async () => (await record('a'))?.calls)
     .toMatchObject([{ name: 'c', key: 'k', requestId: 'req-1' }]);
   const seen: unknown[] = [];
-  await (await attempt()).step('c', 'k', ({ interrupted }) => void seen.push(interrupted?.requestId));
-  expect(seen).toEqual(['req-1']);
+  const again = await attempt();
+  for (const key of ['other', 'k']) await again.step('c', key, ({ interrupted }) => seen.push(interrupted?.requestId));
+  expect(seen).toEqual([undefined, 'req-1']);
   expect((await record('a'))?.calls).toEqual([]);
+});
+
+test('what an attempt has begun itself and tries again was not interrupted', async () => {
+  const { attempt } = await setup();
+  const steps = await attempt();
+  const failing = steps.step('a', undefined, async ({ begun: began }) => {
+    await began('req-1');
+    throw new Error('boom');
+  });
+  await expect(failing).rejects.toThrow('boom');
+  const { value } = await steps.step('a', undefined, ({ interrupted }) => interrupted === undefined);
+  expect(value).toBe(true);
 });
 
 test('a value that JSON cannot hold is the step’s failure', async () => {

@@ -32,6 +32,20 @@ test('an attempt that takes longer than its timeout has failed, and what its han
   expect(await world.record('a')).toEqual(record);
 });
 
+test('a cancelled attempt whose handler goes on makes no further step', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const { run, inside } = held();
+  const running = world.run(app(run), await world.take());
+  const { journal } = await inside;
+  await journal.step('a', undefined, () => 1);
+  world.lives.cancel('t.a');
+  await running;
+  const ran: string[] = [];
+  await expect(journal.step('late', undefined, () => ran.push('late'))).rejects.toMatchObject({ code: 'fenced' });
+  expect(ran).toEqual([]);
+});
+
 test('a drain gives back what has written nothing, and it counts as no attempt', async () => {
   const world = await open();
   await world.submit({ id: 'a' });

@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { subjects } from '../../src/bus/subjects.ts';
-import { NonRetryableError } from '../../src/kernel/errors.ts';
+import { NonRetryableError, RefusedError } from '../../src/kernel/errors.ts';
 import { readDeadLetter } from '../../src/task/dead-letter.ts';
-import type { Outcome } from '../../src/task/executor.ts';
+import type { Executor, Outcome } from '../../src/task/executor.ts';
+import type { LookUp } from '../../src/task/lookup.ts';
+import type { TaskPorts } from '../../src/task/ports.ts';
 import { decodeRecord } from '../../src/task/record.ts';
-import { deployingMs } from '../../src/task/run.ts';
-import { app, bytes, completed, failed, open } from './world.ts';
+import { deployingMs, runDelivery } from '../../src/task/run.ts';
+import { answering, app, bytes, completed, failed, open, type World } from './world.ts';
+
+/** The next delivery, by other ports or lookups than the world's. */
+const runWith = async (ports: TaskPorts, executor: Executor, world: World, lookUp = answering('absent')) =>
+  runDelivery({ ports, executor, delivery: await world.take(), worker: 'node', lives: world.lives, lookUp, over });
+const over = (): void => {};
 
 const queued = async (world: Awaited<ReturnType<typeof open>>): Promise<number> =>
   (await world.queue.streamInfo('WORK_default')).messages;
@@ -66,6 +73,40 @@ test('a task that fails is back in the queue after its wait, and dead after its 
     error: { code: 'e', message: 'it broke' },
     worker: 'node',
   });
+});
+
+test('attempts are counted, hand-outs that were not the first, and tasks once they have ended', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const outcomes = [failed(1_000), completed()];
+  const run = async (found: 'absent' | 'present'): Promise<string> => {
+    const outcome = outcomes.shift() ?? completed();
+    await world.run(
+      app(async () => outcome),
+      await world.eventually(world.take()),
+      found,
+    );
+    return world.ports.metrics.text();
+  };
+  const first = await run('absent');
+  expect(first).toContain('troupe_task_attempts_total{type="t"} 1');
+  expect(first).not.toContain('troupe_redeliveries_total{');
+  expect(first).not.toContain('troupe_tasks_total{');
+  const second = await run('present');
+  expect(second).toContain('troupe_redeliveries_total{pool="default"} 1');
+  expect(second).toContain('troupe_tasks_total{type="t",outcome="completed"} 1');
+});
+
+test('an attempt that is over leaves no timer behind, and is none of those that run', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const delivery = await world.take();
+  const before = world.clock.nextDueMs;
+  await world.run(
+    app(async () => completed(), { timeoutMs: 10 }),
+    delivery,
+  );
+  expect([world.clock.nextDueMs, world.lives.has('t.a')]).toEqual([before, false]);
 });
 
 test('a payload that is no JSON is dead at its first delivery, with its text in the dead letter', async () => {
@@ -184,6 +225,41 @@ test('a handler that is over before its record was looked up has done nothing wh
   expect(await queued(world)).toBe(0);
 });
 
+test('a lookup that is not needed any more is dropped', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const dropped: string[] = [];
+  const lookUp: LookUp = (key) => ({ found: new Promise(() => {}), drop: () => dropped.push(key) });
+  await runWith(
+    world.ports,
+    app(async () => completed()),
+    world,
+    lookUp,
+  );
+  expect(dropped).toEqual(['t.a']);
+});
+
+test('a twin whose end comes after the other’s leaves the queue, and changes nothing', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  await world.submit({ id: 'a', lane: 'high' });
+  const [first, twin] = [await world.take(), await world.take('high')];
+  const gate = Promise.withResolvers<void>();
+  const late = world.run(
+    app(() => gate.promise.then(() => completed('twin'))),
+    twin,
+  );
+  await world.run(
+    app(async () => failed(1_000)),
+    first,
+  );
+  const before = await world.record('a');
+  gate.resolve();
+  await late;
+  await world.clock.settle();
+  expect([await world.record('a'), await queued(world)]).toEqual([before, 1]);
+});
+
 test('a delivery that was held up beyond its ack wait leaves the attempt of the next one alone', async () => {
   const world = await open();
   await world.submit({ id: 'a' });
@@ -245,11 +321,13 @@ describe('where the bucket of large values is full', () => {
     const world = await open();
     await world.submit({ id: 'a' });
     world.broker.next('blob', 'refuse');
-    const completing = app(async () => completed(large));
+    const usage = { inputTokens: 3, outputTokens: 2, usd: 0.5 };
+    const completing = app(async () => ({ ...completed(large), usage }));
     await world.run(completing, await world.take());
     expect(await world.record('a')).toMatchObject({
       status: 'waiting',
       failures: 1,
+      usage,
       error: { code: 'refused', message: expect.stringContaining('the bucket is full') },
     });
     await world.run(completing, await world.eventually(world.take()), 'present');
@@ -301,6 +379,22 @@ describe('where the bucket of large values is full', () => {
     await world.run(overtaken, await world.take());
     expect(await world.record('a')).toMatchObject({ status: 'waiting', failures: 1, error: { code: 'e' }, steps: [] });
   });
+});
+
+test('an outcome that the bucket of records has no room for is left to the next delivery', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const { records } = world.ports;
+  let refusals = 0;
+  const update: typeof records.update = (...write) =>
+    (refusals += 1) <= 5 ? Promise.reject(new RefusedError('maximum bytes exceeded')) : records.update(...write);
+  const running = runWith(
+    { ...world.ports, records: { ...records, update } },
+    app(async () => completed()),
+    world,
+  );
+  await expect(running).rejects.toMatchObject({ code: 'refused' });
+  expect([await world.record('a'), await queued(world)]).toEqual([undefined, 1]);
 });
 
 test('what a handler of ours throws by mistake leaves the delivery to its ack wait', async () => {

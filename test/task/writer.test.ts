@@ -95,6 +95,7 @@ test('another’s write fences this one: all that waits and comes is refused, an
   );
   await Promise.all(fenced);
   await expect(to.write(step('last'))).rejects.toThrow(FencedError);
+  await expect(to.confirm()).rejects.toThrow(FencedError);
   expect([await names(), fences.length]).toEqual([['theirs'], 1]);
 });
 
@@ -123,4 +124,30 @@ test('a record that has ended removes itself after its life, and one that has no
   expect(entry?.ttlMs).toBe(3_600_000);
   expect(to.bytes()).toEqual(entry?.value);
   expect(decodeRecord(entry?.value ?? new Uint8Array())?.status).toBe('completed');
+});
+
+test.each([
+  ['has been answered', 0],
+  ['is on its way', 2],
+])('a record is still this writer’s where a write of its own came between, which %s', async (_when, times) => {
+  const { broker, writer, fences, eventually } = await setup();
+  const to = writer();
+  await to.write(step('a'));
+  broker.next('read', 'lose_and_time_out', { subject: '$KV.tasks.>' });
+  broker.next('publish', 'succeed_and_time_out', { subject: '$KV.tasks.>', times });
+  const confirmed = to.confirm();
+  await Promise.resolve(); // It is being asked.
+  await eventually(Promise.all([confirmed, to.write(step('b'))]));
+  expect(fences).toEqual([]);
+});
+
+test('nobody asks any more whose a record is once its attempt is over', async () => {
+  const { writer, cut, clock } = await setup();
+  const to = writer();
+  await to.write(step('a'));
+  cut();
+  const asked = expect(to.confirm()).rejects.toThrow(/has ended/);
+  to.close();
+  await clock.advance(10_000);
+  await asked;
 });
