@@ -2,7 +2,7 @@
  * Trying a dead task again: as a new task with the old one's input and the steps it had recorded, which knows where it
  * comes from. It goes through the door like any other, so what was unknown or misconfigured may be well by now.
  */
-import { encodeId, idBytesMax, splitTaskKey, taskKey } from '../bus/subjects.ts';
+import { idBytesMax, splitTaskKey, taskKey } from '../bus/subjects.ts';
 import { IdConflictError, InvalidInputError, NotFoundError } from '../kernel/errors.ts';
 import type { Admission } from './admission.ts';
 import { type DeadLetter, inputOf, readDeadLetter } from './dead-letter.ts';
@@ -90,7 +90,6 @@ const successor = (id: string): string => {
   const next = `${id}-r1`;
   if (Buffer.byteLength(next) > idBytesMax)
     throw new InvalidInputError(`id "${id.slice(0, 40)}…" is too long to redrive`);
-  encodeId(next);
   return next;
 };
 

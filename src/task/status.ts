@@ -3,7 +3,7 @@ import { type Lane, lanes } from '../bus/subjects.ts';
 import type { TaskRow } from '../store/store.ts';
 import { valueOf } from './fit.ts';
 import type { TaskPorts } from './ports.ts';
-import { type Failure, isTerminal, type Json, statuses, type TaskRecord, taskUsage, type Usage } from './record.ts';
+import { type Failure, type Json, statuses, type TaskRecord, taskUsage, type Usage } from './record.ts';
 
 export interface WaitingFor {
   /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not; `budget`: there was no permit for its start. */
@@ -46,7 +46,7 @@ export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): P
     submittedAt: createdAt,
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error }),
-    ...(waiting === undefined || isTerminal(record) ? {} : { waitingFor: waitingForOf(waiting, record) }),
+    ...(waiting === undefined ? {} : { waitingFor: waitingForOf(waiting, record) }),
   };
 };
 

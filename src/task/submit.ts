@@ -94,7 +94,7 @@ const store = async (ports: SubmitPorts, task: Outgoing, place: Place): Promise<
 const dated = (task: Outgoing, dueAt = 0): Outgoing => {
   const { deadlineMs, ...envelope } = task.envelope;
   const from = Math.max(dueAt, task.submittedAt ?? 0);
-  if (deadlineMs === undefined || envelope.deadlineAt !== undefined || from === 0) return task;
+  if (deadlineMs === undefined || from === 0) return task;
   return { ...task, envelope: { ...envelope, deadlineAt: from + deadlineMs } };
 };
 
