@@ -57,7 +57,7 @@ export const virtualClock = (start = Date.UTC(2026, 0, 1)): VirtualClock => {
 
   return {
     monotonic: () => nowMs,
-    wall: () => start + nowMs,
+    wall: () => Math.floor(start + nowMs),
     timer,
     sleep: sleepBy(timer),
     every: everyBy(timer, 1),
