@@ -191,14 +191,47 @@ describe('a task with a budget', () => {
     expect([begun.length, await inHand()]).toEqual([0, 1]);
   });
 
+  test('returns a permit that was on its way when it was cancelled', async () => {
+    const { limited, clock, cancelTask: cancel, waiting, granted } = await opened();
+    await limited(['a']);
+    await clock.advance(500);
+    const cancelling = cancel('a');
+    waiting[0]?.grant(); // Before it has heard of the cancellation.
+    await cancelling;
+    expect(granted.map(({ fate }) => fate)).toEqual([['unsent']]);
+  });
+
+  test('has no permits asked for beyond what workers are free to use, and one in advance', async () => {
+    const { limited, submit, running, clock, waiting, grant, end } = await opened({ workers: 1 });
+    await limited(ids(5));
+    await submit(['plain']);
+    expect(waiting).toHaveLength(1);
+    await grant();
+    await clock.advance(1_000);
+    expect(waiting).toHaveLength(0);
+    await end(running);
+    expect([...running].map(({ id }) => id)).toEqual(['a0']);
+    expect(waiting).toHaveLength(1);
+  });
+
+  test('of a better lane is given a worker first, whichever came first', async () => {
+    const { limited, submit, running, grant, end } = await opened({ workers: 1 });
+    await limited(['low'], 'low');
+    await limited(['high'], 'high');
+    await submit(['plain']);
+    for (let n = 0; n < 2; n += 1) await grant();
+    await end(running);
+    expect([...running].map(({ id }) => id)).toEqual(['high']);
+  });
+
   test('waits on where permits cannot be asked for, and asks no more than once a second', async () => {
     const { limited, waiting, clock, running } = await opened();
     await limited(['a']);
     let asked = 0;
-    for (let second = 0; second < 60; second += 1) {
+    for (let tenth = 0; tenth < 600; tenth += 1) {
       asked += waiting.length;
       for (const one of waiting.splice(0)) one.refuse(new UnavailableError('the connection is no more'));
-      await clock.advance(1_000);
+      await clock.advance(100);
     }
     expect(asked).toBeGreaterThan(20);
     expect(asked).toBeLessThanOrEqual(60);
@@ -231,6 +264,19 @@ describe('when more wait than are held', () => {
     expect(begun.length).toBe(204);
     expect(new Set(begun.map(({ attempt }) => attempt.number))).toEqual(new Set([1]));
     expect(await inHand()).toBe(0);
+  });
+
+  test('one that is given back comes again by its deadline, and is dead then', async () => {
+    const { limited, world, clock, quiet, record, deliveries } = await opened();
+    await limited(ids(200));
+    await clock.advance(2_000);
+    const deadlineAt = clock.wall() + 5_000;
+    await world.submit({ id: 'late', type: 'limited', envelope: { deadlineAt } });
+    await quiet();
+    const before = deliveries();
+    await clock.advance(5_500);
+    expect(await record('late')).toMatchObject({ status: 'dead', reason: 'deadline' });
+    expect(deliveries() - before).toBeLessThan(400);
   });
 
   test('they do not go round and round', async () => {

@@ -42,6 +42,17 @@ describe('a pool', () => {
     expect(Math.abs(share('low') - 0.2)).toBeLessThan(0.03);
   });
 
+  test('counts no task as waiting here that has been started since', async () => {
+    const { submit, running, begun, end } = await poolWorld({ workers: 1 });
+    for (let n = 0; n < 10; n += 1) {
+      await submit([`h${n}`], 'high');
+      await submit([`n${n}`], 'normal');
+      await submit([`l${n}`], 'low');
+      while (running.size > 0) await end(running);
+      expect(begun).toHaveLength(3 * (n + 1));
+    }
+  });
+
   test('hears of a lane’s first task though another lane’s backlog takes every slot', async () => {
     const { submit, running, begun, end } = await poolWorld({ workers: 1 });
     await submit(ids(30), 'high');

@@ -43,6 +43,9 @@ test('a start that is a little late is counted as such, and one that is a window
   little.wait(1_000);
   expect(little.made.begin()).toBe(true);
   expect(little.fate).toEqual(['sent', 'heard']);
+  const long = opened(() => true);
+  long.wait(60_000);
+  expect(long.made.begin()).toBe(true); // Its permit is.
   const much = opened(() => false);
   much.wait(1_001);
   expect(much.made.begin()).toBe(false);

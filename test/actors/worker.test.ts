@@ -103,6 +103,36 @@ test('with two outcomes to write it wants no third task until one of them is wri
   ]);
 });
 
+test('with two outcomes to write it wants its next task as soon as the first of them is written', async () => {
+  const { idle, work, clock, broker, record } = await setup(async () => completed());
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.a' });
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.b', times: 9 });
+  for (const id of ['a', 'b']) {
+    await work(id);
+    await clock.settle();
+  }
+  expect(idle).toHaveLength(2);
+  await clock.advance(10_000);
+  expect([idle.length, (await record('a'))?.status, await record('b')]).toEqual([3, 'completed', undefined]);
+});
+
+test('what was written while its handler ran keeps it from no further task', async () => {
+  const gate = Promise.withResolvers<void>();
+  const { idle, work, clock, broker, record } = await setup(({ task }) =>
+    task.id === 'a' ? Promise.resolve(completed()) : gate.promise.then(() => completed()),
+  );
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.a' });
+  broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.b' });
+  for (const id of ['a', 'b']) {
+    await work(id);
+    await clock.settle();
+  }
+  await clock.advance(10_000);
+  gate.resolve();
+  await clock.settle();
+  expect([idle.length, (await record('a'))?.status, await record('b')]).toEqual([3, 'completed', undefined]);
+});
+
 test('a task that is over before the one ahead of it is written leaves one outcome to write', async () => {
   const { idle, work, clock, broker, record } = await setup(async () => completed());
   broker.next('publish', 'lose_and_time_out', { subject: '$KV.tasks.t.a' });
@@ -152,4 +182,20 @@ test('one that stops finishes first', async () => {
   gate.resolve();
   await exit;
   expect([(await record('a'))?.status, await record('late')]).toEqual(['completed', undefined]);
+});
+
+test('the permit of a task that is over already is given back', async () => {
+  const { made, clock, queue, submit, take, run } = await setup(async () => completed());
+  await submit({ id: 'a' });
+  await submit({ id: 'a', lane: 'high' });
+  const [first, twin] = [await take(), await take('high')];
+  await run(
+    app(async () => completed()),
+    first,
+  );
+  const told: string[] = [];
+  const permit = { begin: () => told.push('begun') > 0, end: () => void told.push('ended') };
+  made.send({ type: 'work', delivery: twin, recordKey: 't.a', permit });
+  await clock.settle();
+  expect([told, (await queue.streamInfo('WORK_default')).messages]).toEqual([['ended'], 0]);
 });

@@ -69,6 +69,14 @@ test('a task that is cancelled is told of at once, and its record removes itself
   expect(await ports.metrics.text()).toContain('troupe_tasks_total{type="t",outcome="cancelled"} 1');
 });
 
+test('its record lives as long as any that ends then', async () => {
+  const { submit, ports, origin } = await opened();
+  await submit({ id: 'a' });
+  const recordLifeMs = (): number => 7 * 86_400_000;
+  await cancelTask({ ...ports, recordLifeMs }, 't.a', origin({ id: 'a' }), undefined);
+  expect((await ports.records.get('t.a'))?.ttlMs).toBe(7 * 86_400_000);
+});
+
 test('one that waits for its next attempt is taken out of SCHED', async () => {
   const { submit, cancel, run, take, record, messages } = await opened();
   await submit({ id: 'a' });
@@ -146,4 +154,13 @@ test('a cancellation that broke off is finished by whoever comes next, and by no
   broker.next('publish', 'refuse', { subject: '$KV.tasks.>' });
   await finishCancel(ports, 't.a');
   expect((await ports.records.get('t.a'))?.revision).toBe(revision);
+});
+
+test('a cancellation that broke off is finished by who asks for it again', async () => {
+  const { submit, cancel, ports, origin, messages, queue } = await opened();
+  await submit({ id: 'a', envelope: { delayMs: 60_000 } });
+  const record = cancelled(firstRecord(origin({ id: 'a' })), undefined, queue.now());
+  await ports.records.update('t.a', encodeRecord(record), 0);
+  expect(await cancel('a')).toMatchObject({ status: 'cancelled' });
+  expect([await messages('SCHED'), (await ports.records.get('t.a'))?.ttlMs]).toEqual([0, 3_600_000]);
 });

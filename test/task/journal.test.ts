@@ -40,12 +40,14 @@ const setup = async () => {
 };
 
 test('a recorded step is answered from the record, on the same attempt’s terms', async () => {
-  const { attempt, ran, noting } = await setup();
+  const { attempt, ran, noting, clock } = await setup();
   const date = new Date(0);
-  const one = await (await attempt()).step('a', undefined, noting('a', { date, gone: undefined }));
+  const slow = (): Promise<unknown> => clock.advance(7).then(noting('a', { date, gone: undefined }));
+  const one = await (await attempt()).step('a', undefined, slow);
   const two = await (await attempt()).step('a', undefined, noting('a again', 'other'));
   expect(ran).toEqual(['a']);
   expect([one.replayed, two.replayed]).toEqual([false, true]);
+  expect([one.ms, two.ms]).toEqual([7, 7]);
   expect(one.value).toEqual({ date: date.toISOString() });
   expect(two.value).toEqual(one.value);
 });

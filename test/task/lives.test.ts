@@ -42,5 +42,8 @@ test('a stop reaches all that run, twins too, and all that begin afterwards', ()
   const before = [running.begin('t.a'), running.begin('t.a'), running.begin('t.b')];
   running.stop(reason);
   const after = running.begin('t.c');
+  const told: unknown[] = [];
+  after.watch((why) => told.push(why));
+  expect(told).toEqual([reason]);
   expect([...before, after].map(({ signal }) => signal.reason)).toEqual([reason, reason, reason, reason]);
 });

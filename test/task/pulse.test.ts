@@ -49,3 +49,13 @@ test('while a break goes on an attempt is certain of its task for no longer than
   await life.confirm(ask);
   expect(life.isDoubtful()).toBe(false);
 });
+
+test('an answer that a break was over before is no answer to whose the task is after it', async () => {
+  const { alive, after, now } = setup();
+  const life = lives(alive).begin('t.a');
+  await life.confirm(async () => {
+    after(31_000);
+    alive.beat(now());
+  });
+  expect(life.isDoubtful()).toBe(true);
+});

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { UncaughtError, whoAnswers } from '../../src/kernel/stray.ts';
 import { readDeadLetter } from '../../src/task/dead-letter.ts';
 import type { Attempt, Outcome } from '../../src/task/executor.ts';
 import { DrainedError } from '../../src/task/handler.ts';
@@ -30,6 +31,21 @@ test('an attempt that takes longer than its timeout has failed, and what its han
   leave(completed('late'));
   await world.clock.settle();
   expect(await world.record('a')).toEqual(record);
+});
+
+test('an exception that nobody could catch is the failure of the attempt in whose name it was thrown', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const thrown = app(() => {
+    whoAnswers()?.fail(new UncaughtError(new Error('boom')));
+    return new Promise<never>(() => {});
+  });
+  await world.run(thrown, await world.take());
+  expect(await world.record('a')).toMatchObject({
+    status: 'waiting',
+    failures: 1,
+    error: { code: 'uncaught_exception', message: expect.stringContaining('boom') },
+  });
 });
 
 test('a cancelled attempt whose handler goes on makes no further step', async () => {

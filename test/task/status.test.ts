@@ -47,6 +47,11 @@ test('a task is queued behind those that were stored before it and nobody has ta
   expect(await status('a')).toMatchObject({ status: 'running', attempt: 1 });
   const detail = expect.stringContaining('3 tasks wait, at most 1 of them before this one, 1 are in nodes');
   expect(await status('c')).toMatchObject({ status: 'queued', waitingFor: { reason: 'lane', detail } });
+  for (const id of ['e', 'f']) await submit({ id, lane: 'high' });
+  await submit({ id: 'g' });
+  expect(await status('g')).toMatchObject({
+    waitingFor: { detail: expect.stringContaining('4 tasks wait, at most 3 of them before this one') },
+  });
 });
 
 test('a task in a worker’s hands that has recorded nothing is running', async () => {
@@ -130,7 +135,12 @@ test('the history answers for what KV has forgotten, and nobody for what never w
     output: { n: 1 },
     attempt: 2,
     pool: 'slow',
+    lane: 'low',
   });
+  await store.project([
+    { ...row, id: 'dead', status: 'dead', result: undefined, error: '{"code":"e","message":"no"}' },
+  ]);
+  expect(await status('dead')).toMatchObject({ status: 'dead', error: { code: 'e', message: 'no' } });
   expect(await status('none')).toBeUndefined();
   store.setAvailable(false);
   await expect(status('none')).rejects.toMatchObject({ code: 'unavailable' });

@@ -84,6 +84,20 @@ describe('a submit', () => {
     expect(await inWork()).toBe(0);
   });
 
+  test('of an id whose task runs is its duplicate, or a conflict, in whatever lane that one came', async () => {
+    const { submit, run, take, queue } = await opened();
+    await submit({ id: 'a', input: 1 });
+    const submittedAt = queue.now();
+    const others = app(async ({ journal }) => {
+      await journal.step('s', undefined, () => 1);
+      expect(await submit({ id: 'a', input: 1, lane: 'high' })).toEqual({ duplicate: true, submittedAt });
+      await expect(submit({ id: 'a', input: 2, lane: 'low' })).rejects.toMatchObject({ code: 'id_conflict' });
+      return completed('well');
+    });
+    await run(others, await take());
+    expect(await submit({ id: 'a', input: 1 })).toEqual({ duplicate: true, submittedAt });
+  });
+
   test('of one id in two types is two tasks', async () => {
     const { submit, inWork } = await opened();
     await submit({ id: 'a', type: 't' });
@@ -176,6 +190,17 @@ describe('a submit', () => {
     expect((await membersOf(ports, 'g')).toSorted()).toEqual(['t.=Yi9j', 't.a']);
   });
 
+  test('in a group is accepted once the server answers, which it may for half a minute', async () => {
+    const { submit, ports, broker, eventually, clock } = await opened();
+    broker.next('publish', 'lose_and_time_out', { subject: '$KV.groups.>', times: 2 });
+    expect(await eventually(submit({ id: 'a', envelope: { group: 'g' } }))).toEqual({ duplicate: false });
+    expect(await membersOf(ports, 'g')).toEqual(['t.a']);
+    const from = clock.monotonic();
+    broker.next('publish', 'lose_and_time_out', { subject: '$KV.groups.>', times: 100 });
+    await expect(eventually(submit({ id: 'b', envelope: { group: 'g' } }))).rejects.toMatchObject({ code: 'timeout' });
+    expect(clock.monotonic() - from).toBeLessThan(40_000);
+  });
+
   test('in a group that takes no more is refused, and nothing is stored', async () => {
     const { submit, ports, queue } = await opened();
     await submit({ id: 'a', envelope: { group: 'g' } });
@@ -192,11 +217,11 @@ describe('a submit', () => {
 
   test('in a group that has room for this one alone is accepted, and stays its member', async () => {
     const { submit, ports, queue, clock } = await opened();
-    const groups = bucket(queue, 'groups');
-    const announced = JSON.stringify({ submittedAt: queue.now(), accepted: false });
-    await groups.update('g.t.a', bytes(announced), 0, { ttlMs: 120_000 });
+    await submit({ id: 'a' });
+    const refused = submit({ id: 'a', input: 2, envelope: { group: 'g' } });
+    await expect(refused).rejects.toMatchObject({ code: 'id_conflict' }); // It was announced to its group before.
     await fillGroups(queue);
-    await groups.remove('g.t.a');
+    await bucket(queue, 'groups').remove('g.t.a');
     await submit({ id: 'a', envelope: { group: 'g', delayMs: 366 * 86_400_000 } });
     await clock.advance(366 * 86_400_000);
     expect(await membersOf(ports, 'g')).toEqual(['t.a']);
