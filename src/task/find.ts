@@ -21,14 +21,35 @@ export const findTask = async (
   (await inKv(ports, recordKey)) ??
   (await inHistory(ports, recordKey));
 
-/** A task that is stored to be run, and may have no record yet. It goes from SCHED to its pool, and is in both meanwhile. */
+/** A task that is stored to be run, and may have no record yet. */
 export const findQueued = async (
   ports: Pick<TaskPorts, 'queue' | 'region'>,
   recordKey: string,
 ): Promise<TaskStatus | undefined> => {
   const pools = await ports.queue.streamsTaking(subjects.workOfRegion(ports.region));
-  const inPools = () => inWork(ports, recordKey, pools);
-  return (await inPools()) ?? (await inSched(ports, recordKey)) ?? (await inPools());
+  const stored = await findStored(ports, recordKey, pools);
+  return stored && (stored.stream === streams.sched ? delayed(stored, recordKey) : inLane(ports, stored, recordKey));
+};
+
+/** The message of such a task, in one of these pools' streams or in SCHED. It goes from there to its pool, and is in both meanwhile. */
+export const findStored = async (
+  { queue, region }: Pick<TaskPorts, 'queue' | 'region'>,
+  recordKey: string,
+  pools: readonly string[],
+): Promise<Stored | undefined> => {
+  const inPools = async (): Promise<Stored | undefined> => {
+    for (const stream of pools) {
+      const stored = await queue.last(stream, subjects.workOfTask(region, recordKey));
+      if (stored && parseWork(stored.subject)) return stored;
+    }
+    return undefined;
+  };
+  return (
+    (await inPools()) ??
+    (await queue.last(streams.sched, subjects.schedOfTask(recordKey))) ??
+    (await queue.last(streams.sched, subjects.dueOfTask(recordKey))) ??
+    (await inPools())
+  );
 };
 
 const inKv = async (
@@ -39,22 +60,12 @@ const inKv = async (
   return record && statusOf(blobs, record);
 };
 
-const inWork = async (
-  { queue, region }: Pick<TaskPorts, 'queue' | 'region'>,
-  recordKey: string,
-  pools: readonly string[],
-): Promise<TaskStatus | undefined> => {
-  for (const stream of pools) {
-    const stored = await queue.last(stream, subjects.workOfTask(region, recordKey));
-    const parsed = stored && parseWork(stored.subject);
-    if (!parsed) continue;
-    const { pool, lane } = parsed.route;
-    const info = await ifFound(queue.consumerInfo(stream, consumers.lane(pool, lane)));
-    if (!info) return queued(stored, parsed.route, recordKey, goneReader(pool, lane));
-    const held = handedOut(info, stored.seq) ? undefined : waitingInLane(info, pool, lane, stored.seq);
-    return queued(stored, parsed.route, recordKey, held);
-  }
-  return undefined;
+const inLane = async ({ queue }: Pick<TaskPorts, 'queue'>, stored: Stored, recordKey: string): Promise<TaskStatus> => {
+  const { pool, lane } = placeIn(stored.subject, 'work.<region>');
+  const info = await ifFound(queue.consumerInfo(stored.stream, consumers.lane(pool, lane)));
+  if (!info) return queued(stored, { pool, lane }, recordKey, goneReader(pool, lane));
+  const held = handedOut(info, stored.seq) ? undefined : waitingInLane(info, pool, lane, stored.seq);
+  return queued(stored, { pool, lane }, recordKey, held);
 };
 
 const goneReader = (pool: string, lane: Lane): WaitingFor => ({
@@ -82,6 +93,12 @@ const waitingInLane = (info: ConsumerInfo, pool: string, lane: Lane, seq: number
   };
 };
 
+/** Pool and lane, which follow so many tokens as `before` has. */
+const placeIn = (subject: string, before: string): { readonly pool: string; readonly lane: Lane } => {
+  const [pool = 'default', lane] = subject.split('.').slice(before.split('.').length);
+  return { pool, lane: lanes.find((known) => known === lane) ?? 'normal' };
+};
+
 const queued = (
   stored: Stored,
   { pool, lane }: { readonly pool: string; readonly lane: Lane },
@@ -99,20 +116,15 @@ const queued = (
   ...(waitingFor === undefined ? {} : { waitingFor }),
 });
 
-const inSched = async ({ queue }: Pick<TaskPorts, 'queue'>, recordKey: string): Promise<TaskStatus | undefined> => {
-  const stored =
-    (await queue.last(streams.sched, subjects.schedOfTask(recordKey))) ??
-    (await queue.last(streams.sched, subjects.dueOfTask(recordKey)));
-  if (!stored) return undefined;
-  const target = stored.headers['Nats-Schedule-Target'] ?? stored.subject;
-  const [, , , pool = 'default', lane] = target.split('.');
+const delayed = (stored: Stored, recordKey: string): TaskStatus => {
   const due = /@at (\S+)/.exec(stored.headers['Nats-Schedule'] ?? '')?.[1];
   const waitingFor: WaitingFor = {
     reason: 'due',
     detail: due ? `it is due at ${due}` : 'it is due, and ingress is about to move it to its pool',
     ...(due === undefined ? {} : { until: due }),
   };
-  return queued(stored, { pool, lane: lanes.find((known) => known === lane) ?? 'normal' }, recordKey, waitingFor);
+  const target = stored.headers['Nats-Schedule-Target'] ?? stored.subject;
+  return queued(stored, placeIn(target, 'due.task.<region>'), recordKey, waitingFor);
 };
 
 const inHistory = async (

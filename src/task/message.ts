@@ -1,7 +1,7 @@
 /** A task on the wire: the payload is its input, everything else is a header. */
 import { hash } from 'node:crypto';
 import type { Headers } from '../bus/bus.ts';
-import type { Delivery } from '../bus/queue.ts';
+import type { Delivery, Stored } from '../bus/queue.ts';
 import { parseWork, type Route } from '../bus/subjects.ts';
 import type { Envelope } from './envelope.ts';
 import { header, isDate } from './headers.ts';
@@ -62,25 +62,35 @@ export interface Task extends Origin {
   readonly payload: Uint8Array;
 }
 
-/** `undefined` where the subject is none of ours. A missing or broken header counts as absent: the edge has checked them. */
-export const decodeTask = (delivery: Delivery): Task | undefined => {
-  const parsed = parseWork(delivery.subject);
-  if (!parsed) return undefined;
-  const { headers } = delivery;
+/** What a task's message says of it in headers. A missing or broken one counts as absent: the edge has checked them. */
+export const saidOf = (
+  message: Pick<Stored, 'headers' | 'at'>,
+): Omit<Origin, 'id' | 'type' | 'route' | 'inputHash'> => {
+  const { headers, at } = message;
   return {
-    id: parsed.id,
-    type: parsed.type,
-    route: parsed.route,
-    recordKey: parsed.key,
-    inputHash: inputHashOf(delivery),
     key: headers[header.key],
     tenant: headers[header.tenant],
     group: headers[header.group],
     title: textOf(headers[header.title]),
     parent: headers[header.parent],
     redriveOf: headers[header.redriveOf],
-    deadlineAt: deadlineOf(headers[header.deadline], delivery.at),
-    submittedAt: submittedAtOf(delivery),
+    deadlineAt: deadlineOf(headers[header.deadline], at),
+    submittedAt: submittedAtOf(message),
+  };
+};
+
+/** `undefined` where the subject is none of ours. */
+export const decodeTask = (delivery: Delivery): Task | undefined => {
+  const parsed = parseWork(delivery.subject);
+  if (!parsed) return undefined;
+  const { headers } = delivery;
+  return {
+    ...saidOf(delivery), // First, where it is copied fast.
+    id: parsed.id,
+    type: parsed.type,
+    route: parsed.route,
+    recordKey: parsed.key,
+    inputHash: inputHashOf(delivery),
     resume: count(headers[header.resume]),
     depth: count(headers[header.depth]),
     headers,
@@ -89,11 +99,11 @@ export const decodeTask = (delivery: Delivery): Task | undefined => {
 };
 
 /** Epoch ms. */
-export const submittedAtOf = ({ headers, at }: Pick<Delivery, 'headers' | 'at'>): number =>
+export const submittedAtOf = ({ headers, at }: Pick<Stored, 'headers' | 'at'>): number =>
   instant(Number(headers[header.submitted] ?? Number.NaN)) ?? at;
 
 /** What came past the doors, published or scheduled by hand, does not say; where its payload is no input, empty. */
-export const inputHashOf = ({ headers, data }: Pick<Delivery, 'headers' | 'data'>): string => {
+export const inputHashOf = ({ headers, data }: Pick<Stored, 'headers' | 'data'>): string => {
   const told = headers[header.hash];
   if (told !== undefined) return told;
   const input = decodeJson(data);
