@@ -54,7 +54,7 @@ const withRef = (step: Step | undefined, ref: string): Step => {
   return { ...rest, ref };
 };
 
-/** A value is written once: the refs of a task's own earlier writes are kept by value identity. */
+/** Where the results of a task's own steps were written: each is written once, however often its record is. */
 const written = new WeakMap<object, string>();
 
 const blobFor = async (
@@ -73,7 +73,7 @@ const blobFor = async (
   return name;
 };
 
-/** A value that may stand elsewhere. Throws `RefusedError`'s kin of the port, or `RangeError` where the blob is gone or damaged. */
+/** A value that may stand elsewhere. Throws as `Blobs.get` does, and `RangeError` where the blob is gone or damaged. */
 export const valueOf = async (
   ports: Pick<TaskPorts, 'blobs'>,
   inline: Json | undefined,
