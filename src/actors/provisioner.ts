@@ -4,7 +4,7 @@ import type { ConsumerSpec, Queue, StreamSpec } from '../bus/queue.ts';
 import { patientBackoffMs } from '../kernel/backoff.ts';
 import { subjects } from '../bus/subjects.ts';
 import { type Clock, pause } from '../kernel/clock.ts';
-import { ConfigurationError } from '../kernel/errors.ts';
+import { ConfigurationError, RefusedError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 import type { Random } from '../kernel/random.ts';
@@ -16,8 +16,13 @@ const headroom = 1.3;
 
 export const provision = async (queue: Queue, { streams, consumers }: Topology, log: Log): Promise<void> => {
   await refuseTooSmall(queue, streams);
-  for (const spec of streams) await queue.ensureStream(spec);
-  await provisionConsumers(queue, consumers, log);
+  try {
+    for (const spec of streams) await queue.ensureStream(spec);
+    await provisionConsumers(queue, consumers, log);
+  } catch (cause) {
+    if (!(cause instanceof RefusedError)) throw cause;
+    throw new ConfigurationError([`the nats-server does not take what a node needs: ${cause.message}`], { cause });
+  }
 };
 
 const provisionConsumers = async (queue: Queue, consumers: readonly ConsumerSpec[], log: Log): Promise<void> => {

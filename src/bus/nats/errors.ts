@@ -29,9 +29,11 @@ const apiCodes = {
   streamNotFound: 10059,
   wrongLastMsgId: 10070,
   wrongLastSequence: 10071,
+  storageExceeded: 10047,
   notEnabled: 10076,
   streamOffline: 10118,
   consumerOffline: 10119,
+  ackPendingExceeded: 10121,
   wrongLastSequenceUnsaid: 10164,
   scheduleTimeZone: 10223,
 } as const;
@@ -56,6 +58,8 @@ const consumersRetryMs = 30_000;
 
 /** Where the server's own words are not enough: zones are checked before they get here. */
 const remedies = new Map<number, string>([
+  [apiCodes.storageExceeded, '; raise max_file in its jetstream block, or lower TROUPE_QUEUE_BYTES'],
+  [apiCodes.ackPendingExceeded, '; raise max_ack_pending in its jetstream limits: deploy/nats.conf has what is needed'],
   [apiCodes.scheduleTimeZone, '; the machine that nats-server runs on needs time zone data: install tzdata there'],
 ]);
 
