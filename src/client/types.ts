@@ -120,7 +120,7 @@ export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   /**
    * Submits a dead task anew, from its dead letter, as a run of its own that is given the recorded steps, but for those
    * named in `forget`, by `<name>` or `<name>:<key>`. Asking again answers the same new id. Throws NotFoundError for a run
-   * that is not dead, InvalidInputError where its input can never run, IdConflictError while the redrive of an earlier task
+   * that is not dead, InvalidInputError where its input can never run or none of its steps is named so, IdConflictError while the redrive of an earlier task
    * of this id is remembered.
    */
   retry(options?: { readonly forget?: readonly string[] }): Promise<{ readonly id: string }>;

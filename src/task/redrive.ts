@@ -20,7 +20,7 @@ import { submitTask } from './submit.ts';
 export interface RedriveOptions {
   readonly ports: TaskPorts;
   readonly admission: Admission;
-  /** Recorded steps to make anew, by `<name>` or `<name>:<key>`; none. */
+  /** Recorded steps to make anew, by `<name>` or `<name>:<key>`; none. One that it has not is an `InvalidInputError`. */
   readonly forget?: readonly string[];
 }
 
@@ -54,11 +54,24 @@ export const redrive = async (
     nonce: ports.random.nonce(),
     redriveOf: id,
   };
-  const steps = (await stepsOf(ports, recordKey)).filter((step) => !isNamed(step, forget));
+  const steps = without(await stepsOf(ports, recordKey), forget);
   const resume = await carryOver(ports, task, steps, Date.parse(letter.deadAt));
   if (resume !== undefined) await submitTask(ports, { ...task, resume }, true);
   return { id: next };
 };
+
+/** Where nothing is recorded there is nothing to forget, whatever the name. */
+const without = (steps: readonly Step[], forget: readonly string[]): readonly Step[] => {
+  const strange = forget.find((name) => steps.length > 0 && !steps.some((step) => isNamed(step, [name])));
+  if (strange === undefined) return steps.filter((step) => !isNamed(step, forget));
+  const known = [...new Set(steps.map(({ name }) => `"${name}"`))];
+  const further = known.length > mostNamed ? ` and ${known.length - mostNamed} more` : '';
+  throw new InvalidInputError(
+    `forget: it has recorded no step "${strange.slice(0, 80)}"; it has ${known.slice(0, mostNamed).join(', ')}${further}`,
+  );
+};
+
+const mostNamed = 10;
 
 /**
  * Submitted again, its handler would begin before the record could say that there is nothing to do. A record that may be

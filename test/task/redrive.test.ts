@@ -95,3 +95,35 @@ test('one whose id has no room for another name is not redriven', async () => {
   const { again } = await died({ id: 'é'.repeat(255) });
   await expect(again()).rejects.toMatchObject({ code: 'invalid_input', message: expect.stringContaining('too long') });
 });
+
+test('a step to forget that it has not recorded is refused with those that it has, and nothing is redriven', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const dying = app(
+    async ({ journal }) => {
+      for (const [name, key] of [
+        ['fetch', undefined],
+        ['page', '1'],
+        ['page', '2'],
+      ] as const)
+        await journal.step(name, key, async () => name);
+      return failed();
+    },
+    { retry: { max: 1, firstMs: 0, factor: 1, maxMs: 0 } },
+  );
+  await world.run(dying, await world.take());
+  const again = (...forget: readonly string[]) => redrive({ ports: world.ports, admission, forget }, 't.a');
+  for (const strange of ['fetsh', 'page:3', 'fetch:1'])
+    await expect(again('fetch', strange)).rejects.toMatchObject({
+      code: 'invalid_input',
+      message: `forget: it has recorded no step "${strange}"; it has "fetch", "page"`,
+    });
+  expect((await world.queue.streamInfo('WORK_default')).messages).toBe(0);
+  expect(await again('fetch', 'page:2')).toEqual({ id: 'a-r1' });
+  expect((await world.record('a-r1'))?.steps.map(({ name, key }) => [name, key])).toEqual([['page', '1']]);
+});
+
+test('one that has recorded nothing forgets whatever it is told to', async () => {
+  const { again } = await died({ id: 'a' });
+  expect(await again({ forget: ['fetch'] })).toEqual({ id: 'a-r1' });
+});
