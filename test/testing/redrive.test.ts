@@ -71,7 +71,7 @@ test('of a step with keys it makes one anew that is named with its key, and all 
     return [...ran];
   };
   expect(await redriven('page:two', `page:${long}`)).toEqual(['two', long]);
-  expect(await redriven('two')).toEqual([]);
+  await expect(redriven('two')).rejects.toMatchObject({ code: 'invalid_input' });
   expect(await redriven('page')).toEqual(['one', 'two', long]);
 });
 
