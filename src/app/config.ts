@@ -67,7 +67,7 @@ export interface Entry<M = LanguageModel, B extends string = string> {
   readonly budget: B | readonly B[];
   /** $ per 1,000,000 tokens; without it calls cost nothing. `output` is 0, `cachedInput` as `input`. */
   readonly price?: { readonly input: number; readonly output?: number; readonly cachedInput?: number };
-  /** How long an answer may be given again to an equal call; `false`: never. */
+  /** How long an answer may be given again to an equal call; `false`, which is never. */
   readonly cache?: Duration | false;
 }
 
