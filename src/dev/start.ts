@@ -15,7 +15,8 @@ import { systemRandom as random } from '../kernel/random.ts';
 import { bucket } from '../kv/bucket.ts';
 import { postgresStore } from '../store/postgres.ts';
 import type { Limits } from './model-window.ts';
-import { type Connections, start, type Urls } from './start/main.ts';
+import { start } from './start/main.ts';
+import type { Connections, Urls } from './start/open.ts';
 import { terminal } from './start/terminal.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
