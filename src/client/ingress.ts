@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Bus, Headers, Message } from '../bus/bus.ts';
 import { encodeJson } from '../bus/json.ts';
-import { encodeId, subjects } from '../bus/subjects.ts';
+import { encodeId, lanes, subjects } from '../bus/subjects.ts';
 import { isTroupeError } from '../kernel/error.ts';
 import { PayloadTooLargeError, UnavailableError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
@@ -119,7 +119,7 @@ const found = z.object({
   status: z.enum(['queued', ...statuses]),
   attempt: z.number(),
   pool: z.string(),
-  lane: z.enum(['high', 'normal', 'low']),
+  lane: z.enum(lanes),
   waitingFor: z
     .object({
       reason: z.enum(['lane', 'no_worker', 'due', 'retry', 'budget']),

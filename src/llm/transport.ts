@@ -5,6 +5,7 @@
  */
 import type { Log } from '../kernel/log.ts';
 import type { Metrics } from '../kernel/metrics.ts';
+import { nameOf } from './route.ts';
 
 export interface Transport {
   /** `undefined` where the next call may go either way. */
@@ -25,7 +26,7 @@ export interface Provided {
 /** That of a model's provider, which may be given the fetch, and works without it, too: said once, and counted. */
 export const providerTransport = (
   { log, metrics }: { readonly log: Log; readonly metrics: Pick<Metrics, 'limiterUnwired'> },
-  { name, model: { provider, modelId } }: Provided,
+  { name, model }: Provided,
 ): Transport => {
   const count = metrics.limiterUnwired.labels(name);
   let known: boolean | undefined;
@@ -35,7 +36,7 @@ export const providerTransport = (
     if (told) return;
     told = true;
     log.warn(
-      { model: name, by: `${provider}/${modelId}` },
+      { model: name, by: nameOf({ model }) },
       'a provider of this model uses a fetch of its own: permits are checked before its calls begin, and not at the wire; give it modelFetch',
     );
   };
