@@ -195,9 +195,8 @@ describe('a task with a budget', () => {
     const { limited, clock, cancelTask: cancel, waiting, granted } = await opened();
     await limited(['a']);
     await clock.advance(500);
-    const cancelling = cancel('a');
-    waiting[0]?.grant(); // Before it has heard of the cancellation.
-    await cancelling;
+    waiting[0]?.grant(); // Its answer is there, and not heard yet.
+    await cancel('a');
     expect(granted.map(({ fate }) => fate)).toEqual([['unsent']]);
   });
 

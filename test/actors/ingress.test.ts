@@ -7,13 +7,14 @@ const mail = '{"to":"a"}';
 
 describe('a task of the inbox', () => {
   test('goes into its pool with its headers, and has an id of the inbox where it has none', async () => {
-    const { post, queue, left, clock } = await ingressWorld();
+    const { post, queue, left, clock, ports } = await ingressWorld();
     const id = await post('mail', mail, {
       'Troupe-Lane': 'high',
       'Troupe-Tenant': 'acme',
       Trace: '1',
       'Nats-TTL': '1s',
     });
+    expect(await ports.metrics.text()).toContain('troupe_submitted_total{type="mail"} 1');
     const stored = await queue.last('WORK_default', 'work.>');
     expect(stored?.subject).toBe(`work.main.default.high.0.mail.${id}`);
     expect(stored?.headers).toMatchObject({ 'Troupe-Tenant': 'acme', Trace: '1' });
@@ -98,8 +99,11 @@ describe('what cannot run', () => {
     ['a header that makes no sense', 'mail', mail, { 'Troupe-Lane': 'urgent' }, 'invalid_header', 'invalid_input'],
     ['a task that nobody knows', 'mial', mail, {}, 'unknown_task', 'unknown_task'],
   ])('is dead, with record and letter, and leaves the inbox: %s', async (_title, type, body, headers, reason, code) => {
-    const { post, left, letters, ports } = await ingressWorld();
+    const { post, left, letters, ports, bus } = await ingressWorld();
+    const told: string[] = [];
+    bus.subscribe('results.>', ({ subject }) => told.push(subject));
     const id = await post(type, body, headers);
+    expect(told).toEqual([`results.${type}.${id}`]);
     expect(await letters()).toEqual([`dlq.ingress.${reason}.${type}.${id}`]);
     const entry = await ports.records.get(`${type}.${id}`);
     expect(entry && decodeRecord(entry.value)).toMatchObject({ status: 'dead', reason, error: { code } });

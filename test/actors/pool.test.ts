@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { open } from '../task/world.ts';
 import { ids, poolWorld } from './pool-world.ts';
 
 describe('a pool that stops', () => {
@@ -80,6 +81,14 @@ describe('a pool that stops', () => {
     const from = clock.monotonic();
     await stop();
     expect(clock.monotonic()).toBe(from);
+  });
+
+  test('leaves no timer behind', async () => {
+    const world = await open();
+    const before = world.clock.pending;
+    const { stop } = await poolWorld({ workers: 2, world });
+    await stop();
+    expect(world.clock.pending).toBe(before);
   });
 
   test('twice, or while it begins, stops once', async () => {

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { cancelEnds } from '../../src/actors/projector-cancels.ts';
 import { incarnationFor } from '../../src/actors/projector-incarnation.ts';
 import { deadLetterRow } from '../../src/actors/projector-letters.ts';
 import { decodeEntry, taskRow } from '../../src/actors/projector-row.ts';
 import { writeOrBisect } from '../../src/actors/projector-write.ts';
 import { RefusedError, UnavailableError } from '../../src/kernel/errors.ts';
+import { type Log, silentLog } from '../../src/kernel/log.ts';
 import { refusal } from '../../src/store/memory-refusal.ts';
 import { encodeRecord } from '../../src/task/record.ts';
 import { mark } from '../store/rows.ts';
@@ -90,6 +92,43 @@ describe('the incarnation of the rows', () => {
         expect(same ? next === first : next > first).toBe(true);
       }),
     );
+  });
+});
+
+describe('the ends of cancellations that the projector comes by', () => {
+  const setup = () => {
+    const asked: string[] = [];
+    const told: unknown[] = [];
+    const full = { now: true };
+    const finishCancel = async (key: string): Promise<boolean> => {
+      asked.push(key);
+      return !full.now;
+    };
+    const log: Log = { ...silentLog, warn: (fields) => told.push(fields) };
+    return { ends: cancelEnds({ finishCancel, log }), asked, told, full };
+  };
+
+  test('that a full bucket refuses are tried again with the next batches, and told of once until they are done', async () => {
+    const { ends, asked, told, full } = setup();
+    await ends(['a', 'b']);
+    await ends(['c']);
+    expect([asked, told]).toEqual([['a', 'b', 'a', 'b', 'c'], [{ records: 2 }]]);
+    full.now = false;
+    await ends([]);
+    await ends([]);
+    expect(asked.slice(5).toSorted()).toEqual(['a', 'b', 'c']);
+    full.now = true;
+    await ends(['d']);
+    expect(told).toEqual([{ records: 2 }, { records: 1 }]);
+  });
+
+  test('are not all tried where there is no room, and each has its turn', async () => {
+    const { ends, asked } = setup();
+    const keys = Array.from({ length: 20 }, (_, n) => `k${n}`);
+    await ends(keys);
+    expect(asked).toEqual(keys.slice(0, 16));
+    await ends([]);
+    expect(asked.slice(16, 20)).toEqual(keys.slice(16));
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { memoryBroker } from '../../src/bus/memory/broker.ts';
+import { UnavailableError } from '../../src/kernel/errors.ts';
 import { seededRandom } from '../../src/kernel/random.ts';
 import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { bucket } from '../../src/kv/bucket.ts';
@@ -54,6 +55,22 @@ test('a write that was lost on its way is sent again', async () => {
   broker.next('publish', 'lose_and_time_out', { subject: '$KV.b.a', times: 3 });
   broker.next('publish', 'refuse', { subject: '$KV.b.a' });
   expect(await eventually(write('w1', 0))).toEqual({ type: 'written', revision: 1 });
+});
+
+test('a write that nobody takes is sent again every three seconds at least, however long that is', async () => {
+  const { clock, queue, eventually } = await setup();
+  const sentAt: number[] = [];
+  const refusing: typeof queue = {
+    ...queue,
+    publish: (...args) => {
+      sentAt.push(clock.monotonic());
+      return sentAt.length < 20 ? Promise.reject(new UnavailableError('away')) : queue.publish(...args);
+    },
+  };
+  const key = { key: 'a', value: bytes('w1'), expected: 0, isMine: () => true };
+  await eventually(writeUntilKnown(bucket(refusing, 'b'), { ...key, clock, random: seededRandom(1) }));
+  const pauses = sentAt.slice(1).map((at, n) => at - (sentAt[n] ?? 0));
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(3_000);
 });
 
 test('a read that is not answered decides nothing: the write is sent again', async () => {

@@ -164,3 +164,18 @@ test('a cancellation that broke off is finished by who asks for it again', async
   expect(await cancel('a')).toMatchObject({ status: 'cancelled' });
   expect([await messages('SCHED'), (await ports.records.get('t.a'))?.ttlMs]).toEqual([0, 3_600_000]);
 });
+
+test('a cancellation that broke off is finished by who is handed its message', async () => {
+  const { submit, take, run, ports, origin, messages, queue, clock } = await opened();
+  await submit({ id: 'a' });
+  const delivery = await take();
+  const record = cancelled(firstRecord(origin({ id: 'a' })), undefined, queue.now());
+  await ports.records.update('t.a', encodeRecord(record), 0);
+  await run(
+    app(async () => completed()),
+    delivery,
+    'present',
+  );
+  await clock.settle(); // The ack is on its way.
+  expect([await messages('WORK_default'), (await ports.records.get('t.a'))?.ttlMs]).toEqual([0, 3_600_000]);
+});

@@ -65,6 +65,29 @@ describe('the gate before submits', () => {
     entry.pass();
   });
 
+  test('opens when an operator deletes what was said, and where nobody can read what comes instead', async () => {
+    await make();
+    const said = JSON.stringify({ until: connection.queue.now() + 10_000 });
+    await say(said);
+    await opened();
+    expect(() => entry.pass()).toThrow('projection');
+    connection.bus.publish('$KV.gates.projection', new Uint8Array(), { headers: { 'KV-Operation': 'DEL' } });
+    await clock.settle();
+    entry.pass();
+    await say(said);
+    expect(() => entry.pass()).toThrow('projection');
+    await say('{}');
+    entry.pass();
+  });
+
+  test('hears nothing more once nobody needs it', async () => {
+    await make();
+    await opened();
+    entry.close();
+    await say(JSON.stringify({ until: connection.queue.now() + 10_000 }));
+    entry.pass();
+  });
+
   test('is open where nobody can read what was said', async () => {
     await make();
     await say('{"until":"tomorrow"}');

@@ -5,8 +5,10 @@ import { readDeadLetter } from '../../src/task/dead-letter.ts';
 import type { Executor, Outcome } from '../../src/task/executor.ts';
 import type { LookUp } from '../../src/task/lookup.ts';
 import type { TaskPorts } from '../../src/task/ports.ts';
-import { decodeRecord } from '../../src/task/record.ts';
+import { decodeTask } from '../../src/task/message.ts';
+import { decodeRecord, encodeRecord, lostMax } from '../../src/task/record.ts';
 import { deployingMs, runDelivery } from '../../src/task/run.ts';
+import { begun, firstRecord } from '../../src/task/transitions.ts';
 import { answering, app, bytes, completed, failed, open, type World } from './world.ts';
 
 /** The next delivery, by other ports or lookups than the world's. */
@@ -42,6 +44,8 @@ test('a task that completes leaves its record, tells whoever listens, and leaves
 test('a task that its handler rejects has failed: no dead letter, no further attempt', async () => {
   const world = await open();
   await world.submit({ id: 'a' });
+  const told: unknown[] = [];
+  world.bus.subscribe('results.t.a', ({ data }) => told.push(decodeRecord(data)?.status));
   const rejected: Outcome = { type: 'rejected', error: { code: 'no', message: 'never' } };
   await world.run(
     app(async () => rejected),
@@ -49,6 +53,7 @@ test('a task that its handler rejects has failed: no dead letter, no further att
   );
   await world.clock.settle();
   expect(await world.record('a')).toMatchObject({ status: 'failed', error: { code: 'no' } });
+  expect(told).toEqual(['failed']);
   expect([await queued(world), await readDeadLetter(world.ports, 't.a')]).toEqual([0, undefined]);
 });
 
@@ -73,6 +78,77 @@ test('a task that fails is back in the queue after its wait, and dead after its 
     error: { code: 'e', message: 'it broke' },
     worker: 'node',
   });
+});
+
+test('the timer of a long wait has what its task came with, and which wait it ends', async () => {
+  const world = await open();
+  const deadlineAt = world.clock.wall() + 3_600_000;
+  await world.submit({ id: 'a', envelope: { tenant: 'acme', deadlineMs: 3_600_000 } });
+  const delivery = await world.take();
+  await world.clock.advance(1_000);
+  await world.run(
+    app(async () => failed(60_000)),
+    delivery,
+  );
+  expect((await world.queue.last('SCHED', 'sched.>'))?.headers).toMatchObject({
+    'Troupe-Tenant': 'acme',
+    'Troupe-Deadline': new Date(deadlineAt).toISOString(),
+    'Troupe-Submitted': String(delivery.at),
+    'Troupe-Hash': delivery.headers['Troupe-Hash'],
+    'Troupe-Resume': '1',
+  });
+});
+
+test('a task whose workers have died too often is dead, counted, and forgets itself', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  const delivery = await world.take();
+  const task = decodeTask(delivery);
+  const lost = task && { ...begun(firstRecord(task), delivery, 'gone', world.queue.now()), lost: lostMax - 1 };
+  if (lost) await world.ports.records.update('t.a', encodeRecord(lost), 0);
+  await world.run(
+    app(async () => completed()),
+    delivery,
+    'present',
+  );
+  expect(await world.record('a')).toMatchObject({ status: 'dead', reason: 'crash', attempt: 1 });
+  expect((await world.ports.records.get('t.a'))?.ttlMs).toBe(3_600_000);
+  expect(await world.ports.metrics.text()).toContain('troupe_tasks_total{type="t",outcome="dead"} 1');
+});
+
+test('a message so old that only the history knows more waits for its answer, and is asked about every five seconds', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  await world.clock.advance(7_200_000);
+  let runs = 0;
+  const counting = app(async () => completed((runs += 1)));
+  world.store.setAvailable(false);
+  await world.run(counting, await world.take());
+  world.store.setAvailable(true);
+  const from = world.clock.monotonic();
+  const again = await world.eventually(world.take());
+  expect([runs, world.clock.monotonic() - from]).toEqual([0, 5_000]);
+  await world.run(counting, again);
+  expect([runs, (await world.record('a'))?.status]).toEqual([1, 'completed']);
+});
+
+test('a message that takes over a task comes again when the wait of that is over', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  await world.submit({ id: 'a', lane: 'high' });
+  const [first, twin] = [await world.take(), await world.take('high')];
+  await world.run(
+    app(async () => failed(4_000)),
+    first,
+  );
+  await world.queue.purge('WORK_default', first.subject);
+  const done = app(async () => completed());
+  await world.run(done, twin, 'present');
+  await world.run(done, await world.eventually(world.take('high')), 'present');
+  expect([world.clock.monotonic(), await world.record('a')]).toMatchObject([
+    4_000,
+    { status: 'completed', attempt: 2 },
+  ]);
 });
 
 test('attempts are counted, hand-outs that were not the first, and tasks once they have ended', async () => {
@@ -177,6 +253,7 @@ test('a message that names no task is dead-lettered once and leaves the queue', 
   await world.clock.settle();
   expect(await queued(world)).toBe(0);
   expect((await world.queue.subjects('DLQ', 'dlq.unknown.invalid_name.>')).size).toBe(2);
+  expect(await world.ports.metrics.text()).toContain('troupe_bad_input_total{reason="invalid_name"} 2');
 });
 
 test('a lookup that could not be made changes nothing but the way: the record is asked for, and claimed first', async () => {
