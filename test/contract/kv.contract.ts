@@ -82,8 +82,9 @@ const entryContract = (make: Make): void => {
       expect(await kv.get(key)).toBeUndefined();
       expect(await kv.getMany([key])).toEqual(new Map());
       await expect(kv.update(key, bytes('x'), revision)).rejects.toMatchObject({ code: 'conflict' });
-      await kv.update(key, bytes('2'), 0);
-      expect(text((await kv.get(key))?.value)).toBe('2');
+      await kv.update(key, bytes('2'), 0, { ttlMs: 60_000 });
+      const entry = await kv.get(key);
+      expect([text(entry?.value), entry?.ttlMs]).toEqual(['2', 60_000]);
       await expect(kv.update(key, bytes('x'), 0)).rejects.toMatchObject({ code: 'conflict' });
     }
   });

@@ -22,6 +22,18 @@ describe('a child that is added later', () => {
     expect(diary).toEqual(['+a', '+b', '+b', '-b', '-a']);
   });
 
+  test('has not been restarted yet, whatever another one of its name was', async () => {
+    const { startChild, stopChild, diary, clock, children } = await start();
+    const b = probe('b', diary);
+    await startChild(b.spec);
+    b.crash();
+    await clock.settle();
+    expect(children()[1]).toMatchObject({ id: 'b', restarts: 1 });
+    await stopChild('b');
+    await startChild(b.spec);
+    expect(children()[1]).toMatchObject({ id: 'b', restarts: 0 });
+  });
+
   test('belongs to its siblings’ strategy', async () => {
     const { startChild, diary, clock, a } = await start('one_for_all');
     await startChild(probe('b', diary).spec);

@@ -36,3 +36,11 @@ test('restarts further apart than the period never exceed an intensity of 1', ()
     }),
   );
 });
+
+test('a restart just a period ago still counts', () => {
+  let nowMs = 0;
+  const withinIntensity = restartCounter({ intensity: 1, periodMs: 100 }, () => nowMs);
+  withinIntensity();
+  nowMs = 100;
+  expect(withinIntensity()).toBe(false);
+});

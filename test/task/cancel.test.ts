@@ -179,3 +179,26 @@ test('a cancellation that broke off is finished by who is handed its message', a
   await clock.settle(); // The ack is on its way.
   expect([await messages('WORK_default'), (await ports.records.get('t.a'))?.ttlMs]).toEqual([0, 3_600_000]);
 });
+
+test('one that is cancelled while a worker claims it leaves the queue at once', async () => {
+  const { submit, cancel, take, ports, lives, clock, messages, record } = await opened();
+  await submit({ id: 'a' });
+  const { records } = ports;
+  let claims = 0;
+  const update: typeof records.update = async (...write) => {
+    claims += 1;
+    if (claims === 1) await cancel('a');
+    return records.update(...write);
+  };
+  await runDelivery({
+    ports: { ...ports, records: { ...records, update } },
+    executor: app(() => Promise.reject(new Error('it ran'))),
+    delivery: await take(),
+    worker: 'node',
+    lives,
+    lookUp: answering('unknown'),
+    over: () => {},
+  });
+  await clock.settle(); // The ack is on its way.
+  expect([(await record('a'))?.status, await messages('WORK_default')]).toEqual(['cancelled', 0]);
+});

@@ -9,6 +9,7 @@ import { decodeTask } from '../../src/task/message.ts';
 import { decodeRecord, encodeRecord, lostMax } from '../../src/task/record.ts';
 import { deployingMs, runDelivery } from '../../src/task/run.ts';
 import { begun, firstRecord } from '../../src/task/transitions.ts';
+import { row } from '../store/rows.ts';
 import { answering, app, bytes, completed, failed, open, type World } from './world.ts';
 
 /** The next delivery, by other ports or lookups than the world's. */
@@ -118,6 +119,9 @@ test('a task whose workers have died too often is dead, counted, and forgets its
 
 test('a message so old that only the history knows more waits for its answer, and is asked about every five seconds', async () => {
   const world = await open();
+  // Of its id there was an earlier task, whose end counts for nothing.
+  const finishedAt = new Date(world.clock.wall() - 86_400_000).toISOString();
+  await world.store.project([row({ type: 't', id: 'a', status: 'completed', createdAt: finishedAt, finishedAt })]);
   await world.submit({ id: 'a' });
   await world.clock.advance(7_200_000);
   let runs = 0;
@@ -130,6 +134,21 @@ test('a message so old that only the history knows more waits for its answer, an
   expect([runs, world.clock.monotonic() - from]).toEqual([0, 5_000]);
   await world.run(counting, again);
   expect([runs, (await world.record('a'))?.status]).toEqual([1, 'completed']);
+});
+
+test('a task is taken over from a message in whose place another task’s is by now', async () => {
+  const world = await open();
+  for (const id of ['b', 'a']) await world.submit({ id });
+  const [other, delivery] = [await world.take(), await world.take()];
+  const task = decodeTask(delivery);
+  const before = task && begun(firstRecord(task), { ...other, deliveries: 1 }, 'gone', world.queue.now());
+  if (before) await world.ports.records.update('t.a', encodeRecord(before), 0);
+  await world.run(
+    app(async () => completed()),
+    delivery,
+    'present',
+  );
+  expect(await world.record('a')).toMatchObject({ status: 'completed', attempt: 2 });
 });
 
 test('a message that takes over a task comes again when the wait of that is over', async () => {
