@@ -80,7 +80,7 @@ export type Command =
 
 export const usage = `node dist/node.js [--app FILE] [--dev]
 
-  --app FILE   the module whose default export is the app (TROUPE_APP; the examples by default)
+  --app FILE   the module whose default export is the app (TROUPE_APP; in a clone the examples by default)
   --dev        start what is not configured: a nats-server, a Postgres, a simulated model
   --help       this text
   --version    Troupe's version

@@ -1,4 +1,5 @@
 /** From a configuration to a running node, and back to nothing: parse, connect, run, drain. */
+import { existsSync } from 'node:fs';
 import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -62,8 +63,10 @@ const version = async (): Promise<string> => {
 const examples = fileURLToPath(new URL('../examples/app.ts', import.meta.url));
 
 /** Throws `ConfigurationError`: no such file, it does not load, or it is no app. */
-const loadApp = async (path = examples): Promise<ResolvedApp> => {
-  const file = resolve(path);
+const loadApp = async (path: string | undefined): Promise<ResolvedApp> => {
+  if (path === undefined && !existsSync(examples))
+    throw new ConfigurationError(['TROUPE_APP is not set; name the module of your app by it, or by --app']);
+  const file = resolve(path ?? examples);
   const module: { readonly default?: unknown } = await import(pathToFileURL(file).href).catch((cause: unknown) => {
     throw new ConfigurationError([`TROUPE_APP: ${file} does not load: ${reasonOf(cause)}`], { cause });
   });

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
@@ -64,6 +65,19 @@ describe('a node that cannot be', () => {
     expect(text).toMatch(/^troupe: /);
     expect(text).toMatch(why);
     expect(text).not.toMatch(/^\s+at /m); // A stack helps nobody here.
+  });
+
+  test('says how to name an app where it is installed as a package, without examples', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'troupe-package-'));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    await Promise.all([
+      cp(join(root, 'dist'), join(dir, 'dist'), { recursive: true }),
+      cp(join(root, 'package.json'), join(dir, 'package.json')),
+      symlink(join(root, 'node_modules'), join(dir, 'node_modules')),
+    ]);
+    const run = promisify(execFile)(process.execPath, [join(dir, 'dist/node.js')], { env: { DATABASE_URL: 'none' } });
+    await expect(run).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('TROUPE_APP is not set') });
   });
 
   test('says that its directory takes no files, and exits with 2', async () => {

@@ -151,6 +151,8 @@ export interface Submitted {
 /** An item of `submitMany`. */
 export type Item<I extends Schema> = SubmitOptions & { readonly input: In<I> };
 
+type Items<T> = Iterable<T> | AsyncIterable<T>;
+
 type Tasks<A> = A extends App<infer T> ? T : never;
 /** A task itself, or the one of that name; any task where the app's type is not known. */
 type Named<All extends AnyTask, T> = T extends string
@@ -183,9 +185,11 @@ export interface Client<A = App> {
     options?: SubmitOptions,
   ): Promise<RunOf<Named<Tasks<A>, T>>>;
   /** Submits many, as fast as the server takes them; a refused one does not stop the rest. */
-  submitMany<I extends Schema>(
-    task: Contract<I>,
-    items: Iterable<Item<I>> | AsyncIterable<Item<I>>,
+  submitMany<I extends Schema>(task: Contract<I>, items: Items<Item<I>>): Promise<Submitted>;
+  /** By its name. */
+  submitMany<N extends Tasks<A>['name']>(
+    task: N,
+    items: Items<SubmitOptions & { readonly input: InputOf<Named<Tasks<A>, N>> }>,
   ): Promise<Submitted>;
   /** The run of an id, without asking the server: its methods do. `duplicate` is true. */
   run<T extends AnyTask | Tasks<A>['name']>(task: T, id: string): RunOf<Named<Tasks<A>, T>>;

@@ -45,6 +45,11 @@ export const checkClient = async (client: Client<typeof app>): Promise<void> => 
   await client.submitMany(summarise, [{ input: { url: 'https://a.b' }, id: '1' }]);
   // @ts-expect-error an item has an input
   await client.submitMany(summarise, [{ id: '1' }]);
+  await client.submitMany('summarise', [{ input: { url: 'https://a.b' }, lane: 'low' }]);
+  // @ts-expect-error by its name too
+  await client.submitMany('summarise', [{ input: { uri: 'https://a.b' } }]);
+  // @ts-expect-error and by no other
+  await client.submitMany('sumarise', []);
   const state = await run.status();
   same<typeof state.output, { title: string; points: string[] } | undefined>(true);
   same<Awaited<ReturnType<typeof run.retry>>, { readonly id: string }>(true);
@@ -54,6 +59,7 @@ export const checkClient = async (client: Client<typeof app>): Promise<void> => 
 export const checkUntyped = async (client: Client): Promise<void> => {
   const run = await client.submit('anything', { at: 'all' });
   await run.cancel('no longer wanted');
+  await client.submitMany('anything', [{ input: { at: 'all' } }]);
   const typed = await client.submit(report, { topic: 't', urls: [], approver: 'a@b.c' });
   same<Awaited<ReturnType<typeof typed.result>>['failed'], number>(true);
 };

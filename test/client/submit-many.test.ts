@@ -25,3 +25,11 @@ test.each([
     [4, 'invalid_input', 'an item is 7; it must be { input, … }'],
   ]);
 });
+
+test('tasks go by name too, many at once', async () => {
+  const { client, close, idle } = await testRuntime(defineApp({ tasks: [hello] }));
+  onTestFinished(() => close());
+  expect(await client.submitMany('hello', [{ input: {}, id: 'a' }, { input: {} }])).toMatchObject({ accepted: 2 });
+  await idle();
+  expect((await client.run('hello', 'a').status()).status).toBe('completed');
+});
