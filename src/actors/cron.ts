@@ -9,7 +9,7 @@ import type { Admission } from '../task/admission.ts';
 import { decodeJson } from '../task/json.ts';
 import { inputHash } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { deployingMs } from '../task/run.ts';
+import { deployingMs } from '../task/unknown-task.ts';
 import { settleStranger } from '../task/stranger.ts';
 import { submitTask } from '../task/submit.ts';
 import { lastFirings } from './last-firings.ts';

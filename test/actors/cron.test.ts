@@ -5,7 +5,7 @@ import { type CronSpec, schedules, setSchedules } from '../../src/actors/schedul
 import type { Delivery } from '../../src/bus/queue.ts';
 import { silentLog } from '../../src/kernel/log.ts';
 import { bucket } from '../../src/kv/bucket.ts';
-import { deployingMs } from '../../src/task/run.ts';
+import { deployingMs } from '../../src/task/unknown-task.ts';
 import { encodeRecord } from '../../src/task/record.ts';
 import { dead, firstRecord } from '../../src/task/transitions.ts';
 import { bytes, text } from '../task/world.ts';

@@ -7,8 +7,9 @@ import type { LookUp } from '../../src/task/lookup.ts';
 import type { TaskPorts } from '../../src/task/ports.ts';
 import { decodeTask } from '../../src/task/message.ts';
 import { decodeRecord, encodeRecord, lostMax } from '../../src/task/record.ts';
-import { deployingMs, runDelivery } from '../../src/task/run.ts';
+import { runDelivery } from '../../src/task/run.ts';
 import { begun, firstRecord } from '../../src/task/transitions.ts';
+import { deployingMs } from '../../src/task/unknown-task.ts';
 import { row } from '../store/rows.ts';
 import { answering, app, bytes, completed, failed, open, type World } from './world.ts';
 
