@@ -331,9 +331,13 @@ describe('published into a pool by hand', () => {
     },
   );
 
-  test('a task that there is not is a dead letter', async () => {
-    const letter = await letterOf('unknown_task', () => world.pub('work.main.default.normal.0.nosuch.a', good));
-    expect(letter.subject).toBe('dlq.default.unknown_task.nosuch.a');
+  test('a task that there is not goes back for a node that has it, says so, and can be cancelled', async () => {
+    await world.pub('work.main.default.normal.0.nosuch.a', good);
+    await expect
+      .poll(() => world.req('get.nosuch.a', ''))
+      .toMatchObject({ status: 'waiting', error: { code: 'unknown_task' } });
+    expect(await world.req('cancel.nosuch.a', '')).toMatchObject({ status: 'cancelled', cancelled: true });
+    await expect.poll(() => world.subjects('WORK_default'), { timeout: 10_000 }).toEqual([]);
   });
 
   test('a task that there is runs, and is known by its input', async () => {
