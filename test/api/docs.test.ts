@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as troupe from 'troupe';
 import { describe, expect, test } from 'vitest';
@@ -98,4 +98,35 @@ describe('docs/operations.md', () => {
 test.each(['app.ts', 'submit.ts'])('the README shows an app that compiles: %s', (file) => {
   const page = readFileSync(join(source, '../README.md'), 'utf8');
   expect(page).toContain(`\`\`\`ts\n${readFileSync(join(import.meta.dirname, 'readme', file), 'utf8')}\`\`\``);
+});
+
+describe('the pages', () => {
+  const root = join(source, '..');
+  const pages = ['.', 'docs', 'docs/adr'].flatMap((dir) =>
+    readdirSync(join(root, dir)).flatMap((name) => (name.endsWith('.md') ? [join(dir, name)] : [])),
+  );
+  const textOf = (page: string): string => readFileSync(join(root, page), 'utf8');
+  /** As they are made of headings where Markdown is shown. */
+  const anchorsOf = (page: string): readonly string[] =>
+    [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replace(/[^a-z0-9 -]/g, '')
+        .replaceAll(' ', '-'),
+    );
+
+  test.each(pages)('%s links to what there is', (page) => {
+    for (const [, to = '', anchor] of textOf(page).matchAll(/\]\(([^)#:]*)(?:#([^)]*))?\)/g)) {
+      const target = to === '' ? page : join(dirname(page), to);
+      expect(existsSync(join(root, target)), target).toBe(true);
+      if (anchor !== undefined) expect(anchorsOf(target)).toContain(anchor);
+    }
+  });
+
+  test.each(pages)('%s names files that there are', (page) => {
+    const named = [...textOf(page).matchAll(/`([a-z]+\/[\w./-]+\.(?:ts|mjs|md|json|conf|sh))`/g)].map(
+      ([, file = '']) => file,
+    );
+    expect(named.filter((file) => !existsSync(join(root, file)) && !existsSync(join(source, file)))).toEqual([]);
+  });
 });
