@@ -29,7 +29,7 @@ export const stepper =
     refuseLong(name, key);
     const idempotencyKey = `${attempt.task.recordKey}:${name}${key === undefined ? '' : `:${key}`}`;
     const step = await attempt.journal.step(name, key, () =>
-      tries(runner, options, (signal) => fn({ idempotencyKey, abortSignal: signal }), attempt.signal),
+      tries({ ...runner, name }, options, (signal) => fn({ idempotencyKey, abortSignal: signal }), attempt.signal),
     );
     if (step.replayed) runner.replayed();
     attempt.emit({ type: 'step', name, ...(key === undefined ? {} : { key }), ms: step.ms, replayed: step.replayed });
@@ -44,7 +44,7 @@ const refuseLong = (name: string, key: string | undefined): void => {
 };
 
 const tries = async (
-  { clock, random }: Pick<StepRunner, 'clock' | 'random'>,
+  { clock, random, name }: Pick<StepRunner, 'clock' | 'random'> & { readonly name: string },
   { timeout, retry }: StepOptions,
   work: (signal: AbortSignal) => unknown,
   signal: AbortSignal,
@@ -54,7 +54,7 @@ const tries = async (
   for (let failures = 0; ; ) {
     signal.throwIfAborted();
     try {
-      return await withTimeout(clock, timeout, work, signal);
+      return await withTimeout({ clock, name, timeout }, work, signal);
     } catch (error) {
       failures += 1;
       if (failures >= max || error instanceof NonRetryableError || signal.aborted) throw error;
@@ -75,9 +75,15 @@ const backoffOf = ({ first, factor, max }: NonNullable<Retry['backoff']> = {}): 
     maxMs: max === undefined ? undefined : toMs(max, "a step's backoff.max"),
   });
 
+interface Limit {
+  readonly clock: Clock;
+  readonly timeout: StepOptions['timeout'];
+  /** Of the step. */
+  readonly name: string;
+}
+
 const withTimeout = async (
-  clock: Clock,
-  timeout: StepOptions['timeout'],
+  { clock, name, timeout }: Limit,
   work: (signal: AbortSignal) => unknown,
   signal: AbortSignal,
 ): Promise<unknown> => {
@@ -86,7 +92,7 @@ const withTimeout = async (
   const life = linked(signal);
   const over = Promise.withResolvers<never>();
   const timer = clock.timer(ms, () => {
-    const error = new TimeoutError(`the step took longer than its timeout of ${ms} ms`);
+    const error = new TimeoutError(`step "${name}" took longer than its timeout of ${ms} ms`);
     life.abort(error);
     over.reject(error);
   });

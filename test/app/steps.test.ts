@@ -115,7 +115,7 @@ test('a try that takes too long is ended, and the next one begins', async () => 
   expect(await eventually((await attempt())('s', slow, { timeout: '5s', retry: { max: 2 } }))).toBe('second');
   expect(signals[0]?.reason).toBeInstanceOf(TimeoutError);
   await expect(eventually((await attempt())('t', () => new Promise(() => {}), { timeout: '5s' }))).rejects.toThrow(
-    'the step took longer than its timeout of 5000 ms',
+    'step "t" took longer than its timeout of 5000 ms',
   );
 });
 
