@@ -41,7 +41,7 @@ export const executor = (options: ExecutorOptions): Executor => {
     const replays = ports.metrics.stepsReplayed.labels(task.name);
     const runner: StepRunner = { clock: ports.clock, random: ports.random, replayed: () => replays.inc() };
     const stream = (attempt: Attempt, source: StreamSource): Promise<void> => {
-      const show = (chunk: Chunk): void => attempt.emit({ type: 'chunk', chunk });
+      const show = (chunk: Chunk): boolean => attempt.emit({ type: 'chunk', chunk });
       return streamed({ clock: ports.clock, log: ports.log, signal: attempt.signal, show }, source);
     };
     const contextOf = (attempt: Attempt, deps: unknown, models: AttemptModels = options.models.of(attempt)) =>
@@ -54,7 +54,7 @@ export const executor = (options: ExecutorOptions): Executor => {
         step: stepper(runner, attempt),
         stream: (source) => stream(attempt, source),
         submit: submitter(options, attempt),
-        progress: (value) => attempt.emit({ type: 'progress', value: progressOf(task, value) }),
+        progress: (value) => void attempt.emit({ type: 'progress', value: progressOf(task, value) }),
       });
 
     const gather =

@@ -2,14 +2,15 @@
 import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import { unlessAborted } from '../kernel/signal.ts';
+import { leftOut, piecesOf } from './stream-pieces.ts';
 import type { Chunk, StreamSource } from './stream-types.ts';
 
 export interface StreamOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Shows one chunk. */
-  readonly show: (chunk: Chunk) => void;
+  /** Shows one chunk, and answers whether one message takes it. */
+  readonly show: (chunk: Chunk) => boolean;
 }
 
 /** Resolves at the source's end. Rejects with what broke it off, and with the signal's reason. */
@@ -49,12 +50,12 @@ const chunksOf = (source: StreamSource, told: { error?: unknown }): ReadableStre
         redactToolErrors: false,
       });
 
-/** What cannot be shown is not worth a task: it may be too large, or the connection away. */
+/** What cannot be shown is not worth a task: the connection may be away. What is too large leaves a word in its place. */
 const safely =
-  (show: (chunk: Chunk) => void, log: Log) =>
+  (show: StreamOptions['show'], log: Log) =>
   (chunk: Chunk): void => {
     try {
-      show(chunk);
+      for (const piece of piecesOf(chunk)) if (!show(piece)) show(leftOut(piece));
     } catch (error) {
       log.debug({ err: error, chunk: chunk.type }, 'a chunk was not shown');
     }

@@ -43,8 +43,8 @@ export interface Attempt {
   readonly journal: Journal;
   /** Aborts with the reason: cancel, timeout, deadline, drain, lost claim. */
   readonly signal: AbortSignal;
-  /** Shows something to whoever follows the run. */
-  emit(event: { readonly type: string } & { readonly [name: string]: unknown }): void;
+  /** Shows something to whoever follows the run. Answers `false` for what is more than one message takes: it is left out. */
+  emit(event: { readonly type: string } & { readonly [name: string]: unknown }): boolean;
 }
 
 export interface Runnable {

@@ -28,9 +28,7 @@ const whileAlive = <T>(node: Mortal, promise: Promise<T>): Promise<T> =>
 const mortalAttempt = (node: Mortal, attempt: Attempt): Attempt => ({
   ...attempt,
   journal: mortalJournal(node, attempt.journal),
-  emit: (event) => {
-    if (!node.dead) attempt.emit(event);
-  },
+  emit: (event) => !node.dead && attempt.emit(event),
 });
 
 const mortalJournal = (node: Mortal, journal: Journal): Journal => ({

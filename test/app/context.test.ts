@@ -40,7 +40,7 @@ const setup = async (of: Task = task) => {
       alone: false,
       journal: journal(ports, new Promise(() => {}), lives().begin('t.a')),
       signal: life.signal,
-      emit: () => {},
+      emit: () => true,
     },
     deps: { db: 1 },
     local: localCache(virtualClock()),

@@ -29,7 +29,7 @@ const setup = async () => {
     const signal = new AbortController().signal;
     tellDiverged(
       { log },
-      { task, input: null, number, startedAt: 0, alone: false, journal: made, signal, emit: () => {} },
+      { task, input: null, number, startedAt: 0, alone: false, journal: made, signal, emit: () => true },
     );
     return lines.splice(0);
   };

@@ -36,7 +36,7 @@ const setup = async () => {
         alone: false,
         journal: journal(ports, Promise.resolve(writer), lives().begin('t.a')),
         signal: life.signal,
-        emit: (event) => events.push(event),
+        emit: (event) => events.push(event) > 0,
       },
     );
   };

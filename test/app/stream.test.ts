@@ -6,11 +6,11 @@ import { silentLog } from '../../src/kernel/log.ts';
 import { streamed } from '../../src/app/stream.ts';
 import type { StreamSource } from '../../src/app/stream-types.ts';
 
-const setup = (show?: (chunk: UIMessageChunk) => void) => {
+const setup = (show?: (chunk: UIMessageChunk) => boolean) => {
   const chunks: UIMessageChunk[] = [];
   const life = new AbortController();
   onTestFinished(() => life.abort());
-  const shown = show ?? ((chunk: UIMessageChunk) => void chunks.push(chunk));
+  const shown = show ?? ((chunk: UIMessageChunk) => chunks.push(chunk) > 0);
   const options = { clock: systemClock, log: silentLog, signal: life.signal, show: shown };
   const stream = (source: StreamSource): Promise<void> => streamed(options, source);
   return { chunks, life, stream };
@@ -134,7 +134,7 @@ test('an attempt that is stopped lets go of its source', async () => {
 
 test('what cannot be shown does not end the task', async () => {
   const { stream } = setup(() => {
-    throw new Error('too large');
+    throw new Error('the connection is closed');
   });
   await stream(sourceOf([delta('a'), { type: 'finish' }]));
 });

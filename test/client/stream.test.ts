@@ -70,7 +70,41 @@ const cut = (after: number): TransformStream<UIMessageChunk, UIMessageChunk> => 
   });
 };
 
-const app = defineApp({ pools: { default: { workers: { min: 8, max: 8 } } }, tasks: [speak, clocked, stutters] });
+const atOnce = (chunks: readonly UIMessageChunk[]): ReadableStream<UIMessageChunk> =>
+  new ReadableStream({
+    start: (controller) => {
+      for (const chunk of chunks) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+/** Text of several messages, which nothing cuts where it wants to be cut. */
+const long = '💬'.repeat(500_000);
+const big = 'x'.repeat(2_000_000);
+const exceeds = defineTask({
+  name: 'exceeds',
+  input: z.object({}),
+  progress: z.string(),
+  output: z.string(),
+  run: async (ctx) => {
+    ctx.progress(big);
+    ctx.progress('small');
+    const calls: readonly UIMessageChunk[] = [
+      { type: 'tool-input-available', toolCallId: 'in', toolName: 'read', input: { big } },
+      { type: 'tool-output-available', toolCallId: 'in', output: 'read' },
+      { type: 'tool-input-available', toolCallId: 'out', toolName: 'read', input: {} },
+      { type: 'tool-output-available', toolCallId: 'out', output: { big } },
+      { type: 'file', mediaType: 'text/plain', url: `data:text/plain,${big}` },
+    ];
+    const chunks = [...head, delta(`a${long}`), ...tail.slice(0, 1), ...calls, ...tail.slice(1)];
+    await ctx.stream(atOnce(chunks));
+    return 'done';
+  },
+});
+
+const app = defineApp({
+  pools: { default: { workers: { min: 8, max: 8 } } },
+  tasks: [speak, clocked, stutters, exceeds],
+});
 let world: Awaited<ReturnType<typeof startWorld<typeof app>>>;
 beforeAll(async () => {
   world = await startWorld(app);
@@ -133,4 +167,28 @@ test('what a model says is there within 3 ms of its being said', async () => {
   const sorted = delays.toSorted((a, b) => a - b);
   const median = sorted[Math.floor(sorted.length / 2)];
   expect(median).toBeLessThan(3);
+});
+
+test('what one message does not take is left out, and the task goes on: text is whole, and whatever is lacking says so', async () => {
+  const client = await world.client();
+  const run = await client.submit('exceeds', {});
+  let message: UIMessage | undefined;
+  const errors: unknown[] = [];
+  const stream = run.uiMessageStream();
+  for await (const each of readUIMessageStream({ stream, onError: (error) => errors.push(error) })) message = each;
+  expect(await run.result()).toBe('done');
+  expect(errors).toEqual([new Error('Too large to be shown: file.')]);
+  expect(message?.parts).toMatchObject([
+    { type: 'step-start' },
+    { type: 'text', text: `a${long}`, state: 'done' },
+    { type: 'tool-read', toolCallId: 'in', state: 'output-available', output: 'read' },
+    { type: 'tool-read', state: 'output-error', errorText: 'Too large to be shown: tool-output-available.' },
+  ]);
+  const shown = (await collect(run.events())).flatMap((event) => (event.type === 'progress' ? [event.value] : []));
+  expect(shown).toEqual(['small']);
+  const warned = world.lines.filter((line) => line.includes('more than one message takes'));
+  expect(warned.map((line) => JSON.parse(line))).toMatchObject([
+    { task: `exceeds.${run.id}`, event: 'progress', bytesMax: 1_048_576, msg: expect.stringContaining('left out') },
+    ...Array(3).fill({ event: 'chunk' }),
+  ]);
 });

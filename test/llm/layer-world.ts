@@ -48,7 +48,7 @@ export const layerWorld = async (
       number,
       journal: journal(ports, Promise.resolve(writer), lives().begin('t.a')),
       signal: life.signal,
-      emit: (event) => void events.push(event),
+      emit: (event) => events.push(event) > 0,
     });
     const model = (options = {}) => {
       const found = made.model('fast', options);
