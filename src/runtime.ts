@@ -4,7 +4,6 @@
  */
 import { cancelHints } from './actors/cancel-hints.ts';
 import { answerWhereabouts } from './actors/whereabouts.ts';
-import { consumerWatch } from './actors/consumer-watch.ts';
 import { fromCron } from './actors/cron.ts';
 import { doors } from './actors/doors.ts';
 import { doorsService } from './actors/doors-service.ts';
@@ -18,9 +17,10 @@ import { limiter } from './actors/limiter.ts';
 import { afterMigration } from './actors/migration.ts';
 import { type Pool, pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
-import { provision, renewal, tellUnserved } from './actors/provisioner.ts';
+import { provision, tellUnserved } from './actors/provisioner.ts';
 import { schedules } from './actors/schedules.ts';
 import { sweeper } from './actors/sweeper.ts';
+import { topologyWatch } from './actors/topology-watch.ts';
 import { admission } from './app/admission.ts';
 import { executor } from './app/executor.ts';
 import { registry } from './app/registry.ts';
@@ -121,6 +121,11 @@ export const runtime = (options: RuntimeOptions): Runtime => {
   });
   const plan = { streams: all, consumers: [...reading, ...projectorConsumers(options.ackWaitMs)] };
 
+  const scheduling = schedules(options, app.schedules);
+  const renewed = (stream: string): void => {
+    if (stream === streams.sched) scheduling.look();
+  };
+
   const start: Start = async (signal) => {
     await provision(queue, plan, log);
     await tellUnserved(queue, log, { ...plan, region: options.region });
@@ -140,15 +145,14 @@ export const runtime = (options: RuntimeOptions): Runtime => {
     const pools = poolsOf(parts, options.around?.(handlers) ?? handlers, limits.permits);
     const children = [
       ...(options.projects ? projecting : []),
-      child('renewal', renewal(options, plan)),
-      child('consumer watch', consumerWatch({ ...options, consumers: plan.consumers })),
+      child('topology watch', topologyWatch({ ...options, renewed }, plan)),
       ...limits.children,
       child('cancel hints', cancelHints(options.bus, pools)),
       ...(options.projects ? [child('history', answerHistory(options))] : []),
       child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),
       // All at once with the node, whichever it comes to first: none takes anything more while another one drains.
       ...pools.map((each) => child(`pool ${each.name}`, stoppedBy(signal, each.start), options.graceMs)),
-      child('schedules', schedules(options, app.schedules)),
+      child('schedules', scheduling.start),
       child('sweeper', sweeper(ports)),
       ...intakes(parts),
       child('ingress service', doorsService({ ...options, ports, doors: answering })),

@@ -1,14 +1,8 @@
 /** Brings the server to the topology, whatever was there before. Run by every node at its start, in any order. */
-import type { Bus } from '../bus/bus.ts';
 import type { ConsumerSpec, Queue, StreamSpec } from '../bus/queue.ts';
-import { patientBackoffMs } from '../kernel/backoff.ts';
 import { subjects } from '../bus/subjects.ts';
-import { type Clock, pause } from '../kernel/clock.ts';
 import { ConfigurationError, RefusedError } from '../kernel/errors.ts';
 import type { Log } from '../kernel/log.ts';
-import type { Start } from '../kernel/process.ts';
-import type { Random } from '../kernel/random.ts';
-import { aborted } from '../kernel/signal.ts';
 import { schedBytes, type Topology } from '../task/topology.ts';
 
 /** What an account must hold beyond all limits together, so that a commit never finds the disk full. */
@@ -54,38 +48,6 @@ export const tellUnserved = async (
     );
   }
 };
-
-export interface RenewalOptions {
-  readonly bus: Pick<Bus, 'connection' | 'onConnection'>;
-  readonly queue: Pick<Queue, 'ensureStream'>;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
-
-/** Makes again, whenever the connection comes back, what a server keeps in memory: it may have come back without it. */
-export const renewal =
-  ({ bus, queue, clock, random, log }: RenewalOptions, { streams }: Pick<Topology, 'streams'>): Start =>
-  (signal) => {
-    const inMemory = streams.filter(({ storage }) => storage === 'memory');
-    const renew = async (): Promise<void> => {
-      for (let failures = 0; !signal.aborted && bus.connection === 'connected'; ) {
-        try {
-          for (const spec of inMemory) await queue.ensureStream(spec);
-          return;
-        } catch (error) {
-          // Whatever it is: no task waits for these streams, and whoever follows one sees more of it once they are there.
-          if (failures === 0) log.warn({ err: error }, 'a stream in memory cannot be made again yet');
-          failures += 1;
-          await pause(clock, patientBackoffMs(failures, random), signal);
-        }
-      }
-    };
-    const subscription = bus.onConnection((connection) => {
-      if (connection === 'connected') void renew(); // Never rejects.
-    });
-    return Promise.resolve({ exit: aborted(signal).then(() => subscription.unsubscribe()) });
-  };
 
 const refuseTooSmall = async (queue: Queue, streams: readonly StreamSpec[]): Promise<void> => {
   const limit = await queue.storageLimit();

@@ -54,18 +54,28 @@ export interface SchedulesOptions {
   readonly log: Log;
 }
 
-/** A process; with its start the schedules are set. */
-export const schedules =
-  ({ queue, clock, log }: SchedulesOptions, specs: readonly CronSpec[]): Start =>
-  async (signal) => {
-    const set = async (): Promise<void> => {
-      for (const schedule of await setSchedules(queue, specs))
-        log.info({ schedule }, 'removed a schedule that this app does not have');
-    };
-    await set();
-    const keeping = clock.every(everyMs, () => {
-      // Again in five minutes.
-      set().catch((error: unknown) => log.warn({ err: error }, 'the schedules could not be looked at'));
-    });
-    return { exit: aborted(signal).then(() => keeping.cancel()) };
+export interface Schedules {
+  /** With it the schedules are set. */
+  readonly start: Start;
+  /** Sets them again, when SCHED was made anew. */
+  look(): void;
+}
+
+export const schedules = ({ queue, clock, log }: SchedulesOptions, specs: readonly CronSpec[]): Schedules => {
+  const set = async (): Promise<void> => {
+    for (const schedule of await setSchedules(queue, specs))
+      log.info({ schedule }, 'removed a schedule that this app does not have');
   };
+  const look = (): void => {
+    // Again in five minutes.
+    set().catch((error: unknown) => log.warn({ err: error }, 'the schedules could not be looked at'));
+  };
+  return {
+    start: async (signal) => {
+      await set();
+      const keeping = clock.every(everyMs, look);
+      return { exit: aborted(signal).then(() => keeping.cancel()) };
+    },
+    look,
+  };
+};

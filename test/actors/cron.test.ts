@@ -150,7 +150,7 @@ test('a schedule that a node of another version has removed is back within minut
   const told: unknown[] = [];
   const log = { ...silentLog, info: (...what: unknown[]) => void told.push(what) };
   const life = new AbortController();
-  const { exit } = await schedules({ queue, clock, log }, [hourly])(life.signal);
+  const { exit } = await schedules({ queue, clock, log }, [hourly]).start(life.signal);
   expect(await setSchedules(queue, [{ ...hourly, name: 'before' }])).toEqual(['digest']);
   expect(await scheduled()).toEqual(['sched.cron.before']);
   await clock.advance(300_000);

@@ -1,11 +1,7 @@
 import { expect, test } from 'vitest';
-import { provision, renewal, tellUnserved } from '../../src/actors/provisioner.ts';
-import { memoryBroker } from '../../src/bus/memory/broker.ts';
+import { provision, tellUnserved } from '../../src/actors/provisioner.ts';
 import type { Queue } from '../../src/bus/queue.ts';
-import { UnavailableError } from '../../src/kernel/errors.ts';
 import { silentLog } from '../../src/kernel/log.ts';
-import { seededRandom } from '../../src/kernel/random.ts';
-import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { type TopologyOptions, topology } from '../../src/task/topology.ts';
 import { bytes, open } from '../task/world.ts';
 
@@ -112,31 +108,4 @@ test('an ack wait is not shortened under those who use it: a node says so, and s
   await other.close();
   await given(1_000);
   expect(told.length).toBe(1);
-});
-
-test('what the server kept in memory is made again when it is back, however long that takes, and nothing else', async () => {
-  const clock = virtualClock();
-  const random = seededRandom(1);
-  const broker = memoryBroker({ clock, random });
-  const { bus, queue } = broker.connect();
-  const plan = topology(options);
-  const provisioned = provision(queue, plan, silentLog);
-  await clock.advance(1_000);
-  await provisioned;
-  const asked: string[] = [];
-  const ensureStream: Queue['ensureStream'] = (spec) => {
-    asked.push(spec.name);
-    return asked.length < 4 ? Promise.reject(new UnavailableError('no leader yet')) : queue.ensureStream(spec);
-  };
-  const life = new AbortController();
-  const renewing = { bus, queue: { ensureStream }, clock, random, log: silentLog };
-  const { exit } = await renewal(renewing, plan)(life.signal);
-  broker.restart();
-  await clock.advance(10_000);
-  expect(asked).toEqual(['TOKENS', 'TOKENS', 'TOKENS', 'TOKENS']);
-  const found = queue.streamInfo('TOKENS');
-  await clock.advance(1_000);
-  expect(await found).toMatchObject({ name: 'TOKENS', messages: 0 });
-  life.abort();
-  await exit;
 });

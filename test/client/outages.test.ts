@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { bucket } from '../../src/kv/bucket.ts';
-import { createClient, defineApp, defineTask, type RunEvent } from '../../src/index.ts';
+import { createClient, defineApp, defineTask, type RunEvent, schedule } from '../../src/index.ts';
 import { freshNats } from '../setup/servers.ts';
 import { startWorld } from './world.ts';
 
@@ -190,3 +190,30 @@ test('a server without anything of ours on it takes nothing, and crashes nobody'
   const events = client.run('hello', 'x').events()[Symbol.asyncIterator]();
   await expect(events.next()).rejects.toMatchObject({ code: expect.stringMatching(/not_found|unavailable/) });
 });
+
+test('a server that comes back with an empty disk is made whole by the nodes that run, and they go on', async () => {
+  let ticks = 0;
+  const tick = defineTask({ name: 'tick', input: z.null(), run: async () => void (ticks += 1) });
+  const ticking = defineApp({
+    tasks: [hello, tick],
+    schedules: [schedule(tick, { name: 'often', cron: { every: '1s' }, input: null })],
+  });
+  const world = await startWorld(ticking);
+  onTestFinished(world.close);
+  const other = await world.startNode('n2');
+  onTestFinished(other.stop);
+  const [edge, plain] = [await world.client({ app: ticking }), await world.client()];
+  const submitted = (client: typeof edge) => client.submit(hello, { who: 'Ada' }).catch(() => undefined);
+  await (await submitted(edge))?.result();
+  await world.server.lose();
+  await world.server.restart();
+  const before = ticks;
+  for (const client of [edge, plain]) {
+    let run: Awaited<ReturnType<typeof submitted>>;
+    await expect.poll(async () => (run = await submitted(client)), { timeout: 10_000 }).toBeDefined();
+    expect(await run?.result()).toBe('Hello, Ada');
+    await expect.poll(async () => (await world.store.task('hello', run?.id ?? ''))?.status).toBe('completed');
+  }
+  await expect.poll(() => ticks, { timeout: 5_000 }).toBeGreaterThan(before);
+  expect(world.lines.filter((line) => line.includes('has been made anew')).length).toBeGreaterThan(5);
+}, 30_000);

@@ -1,5 +1,6 @@
 /** Where the suite's servers run: beside us, or in containers with `TEST_BACKEND=containers`. */
 import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { startNatsServer } from '../../src/dev/nats-server.ts';
 import { startPostgres } from '../../src/dev/postgres.ts';
 import type { Server } from '../../src/dev/server.ts';
@@ -17,6 +18,8 @@ export interface NatsOptions {
 
 /** A server and its files, which `remove` takes away for good. */
 export interface Disposable extends Server {
+  /** Kills it, and takes its files away: restarted, it is as on a new disk. For a nats-server. */
+  lose(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -28,12 +31,16 @@ export interface Backend {
 const inDirectory = async (start: (dir: string) => Promise<Server>): Promise<Disposable> => {
   const dir = await scratch('troupe-test-');
   const server = await start(dir);
+  const lose = async (): Promise<void> => {
+    await server.kill();
+    await rm(join(dir, 'jetstream'), { recursive: true });
+  };
   const remove = async (): Promise<void> => {
     // It may have been stopped with SIGSTOP, and its files are of no more use.
     await server.kill();
     await rm(dir, { recursive: true, force: true });
   };
-  return Object.assign(server, { remove });
+  return Object.assign(server, { lose, remove });
 };
 
 /** No test cuts the power, so nothing needs a sync; and what a killed one leaves goes with its folder. */

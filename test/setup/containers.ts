@@ -35,6 +35,10 @@ const server = async (container: StartedTestContainer, port: number, url: string
       await container.restart();
       pid = await pidNow();
     },
+    lose: async () => {
+      await container.exec(['rm', '-rf', '/data/jetstream']);
+      await kill();
+    },
     remove: async () => void (await container.stop({ timeout: 0 })),
   };
 };

@@ -3,11 +3,11 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import type { Server } from '../../src/dev/server.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
-import { backend, type NatsOptions } from './backend.ts';
+import { backend, type Disposable, type NatsOptions } from './backend.ts';
 import { atTheEnd } from './endings.ts';
 
 /** A nats-server of your own, empty, with JetStream: to fill, stop, kill and restart as you like. */
-export const freshNats = async (options: NatsOptions = {}): Promise<Server> => {
+export const freshNats = async (options: NatsOptions = {}): Promise<Disposable> => {
   const { nats } = await backend();
   const server = await nats({ binary: inject('natsServer'), ...options });
   atTheEnd(server.remove);
