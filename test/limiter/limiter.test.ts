@@ -141,6 +141,14 @@ describe('a limiter', () => {
     expect((await one.wait(wishes(1), 20_000)).size).toBe(1);
   });
 
+  test('says in whole milliseconds for how long it is closed', async () => {
+    const { node, request, status } = await opened();
+    await node('a');
+    const { closedMs } = await request('penalize', { retryAfterMs: 20_000.25 });
+    expect([closedMs, (await status()).closedMs].map(Number.isInteger)).toEqual([true, true]);
+    expect(closedMs).toBeGreaterThan(19_990);
+  });
+
   test('refuses at once what the budget never allows, and says why', async () => {
     const { node, client } = await opened();
     await node('a');

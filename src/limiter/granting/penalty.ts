@@ -2,6 +2,7 @@
 export interface Penalty {
   extend(untilMs: number): void;
   readonly untilMs: () => number;
+  /** Whole ms, so that others can read them; 0 only when it is over. */
   leftMs(nowMs: number): number;
 }
 
@@ -12,6 +13,6 @@ export const penalty = (startMs: number): Penalty => {
       until = Math.max(until, untilMs);
     },
     untilMs: () => until,
-    leftMs: (nowMs) => Math.max(0, until - nowMs),
+    leftMs: (nowMs) => Math.max(0, Math.ceil(until - nowMs)),
   };
 };
