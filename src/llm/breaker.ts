@@ -17,16 +17,30 @@ export interface Breaker {
   enter(): number | undefined;
   /** A call that entered was answered. */
   succeeded(): void;
-  /** One was not, made for all of these numbers. `counts`: whether that says that the provider is ill. */
-  failed(calls: readonly number[], counts: boolean): void;
+  /** One was not, made for all of these numbers. `ill`: why that says that the provider is ill, if it does. */
+  failed(calls: readonly number[], ill?: Illness): void;
+  /** By the last failure that says so; `undefined` while there is none. */
+  illness(): Illness | undefined;
 }
 
-export const breaker = (clock: Pick<Clock, 'monotonic'>): Breaker => {
+export interface Illness {
+  readonly cause: unknown;
+}
+
+export interface BreakerEvents {
+  /** From now on it is left alone for so long. */
+  opened(ms: number, illness: Illness): void;
+  /** It is well again. */
+  closed(): void;
+}
+
+export const breaker = (clock: Pick<Clock, 'monotonic'>, { opened, closed }: BreakerEvents): Breaker => {
   let failures = 0;
   let openMs = 0;
   let openUntil = 0;
   let entered = 0;
   let probe: number | undefined;
+  let last: Illness | undefined;
 
   const waitMs = (): number => (openMs === 0 ? 0 : Math.max(0, openUntil - clock.monotonic()));
 
@@ -39,17 +53,22 @@ export const breaker = (clock: Pick<Clock, 'monotonic'>): Breaker => {
       return entered;
     },
     succeeded: () => {
-      [failures, openMs, probe] = [0, 0, undefined];
+      const wasOpen = openMs > 0;
+      [failures, openMs, probe, last] = [0, 0, undefined, undefined];
+      if (wasOpen) closed();
     },
-    failed: (calls, counts) => {
+    failed: (calls, ill) => {
       const probed = probe !== undefined && calls.includes(probe);
       if (probed) probe = undefined;
-      if (!counts) return;
+      if (!ill) return;
+      last = ill;
       failures += 1;
       // Calls that had left before it opened fail too: they say nothing new.
       if (openMs > 0 ? !probed : failures < failuresMax) return;
       openMs = Math.min(longestOpenMs, openMs === 0 ? firstOpenMs : openMs * 2);
       openUntil = clock.monotonic() + openMs;
+      opened(openMs, ill);
     },
+    illness: () => last,
   };
 };

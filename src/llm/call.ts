@@ -96,7 +96,7 @@ const firstOf = async (one: Call, providers: readonly Provider[], underway: Unde
     }
   }
   if (failures.length > 0) throw thrownFor(scope.name, failures);
-  throw leftAlone(all.ports.metrics, 'model', scope.name, providers);
+  throw leftAlone(all.ports, 'model', scope.name, providers);
 };
 
 /** The process that made the call is gone, and whether its provider ended it nobody knows: its log will tell. */

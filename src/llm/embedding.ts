@@ -5,7 +5,6 @@
 import type { EmbeddingModelV4, EmbeddingModelV4CallOptions } from '@ai-sdk/provider';
 import { optional } from '../kernel/optional.ts';
 import type { Json } from '../task/record.ts';
-import { breaker } from './breaker.ts';
 import { answeredOr, asksAnew } from './cache.ts';
 import { asV4, type Embedder, type Embeddings } from './embedding-entry.ts';
 import type { EmbeddingRequest } from './embedding-call.ts';
@@ -17,6 +16,7 @@ import { callHash } from './key.ts';
 import { patienceOf } from './patience.ts';
 import { route } from './route.ts';
 import { type AttemptScope, type CallPorts, defaultTimeoutMs, type ModelOptions } from './scope.ts';
+import { toldBreaker } from './told-breaker.ts';
 import { providerTransport } from './transport.ts';
 import { failureAt, leftAlone } from './unanswered.ts';
 import { noBill } from './usage.ts';
@@ -39,7 +39,7 @@ export const embeddingsOf = async (all: CallPorts, embeddings: Embeddings): Prom
         ...entry,
         model,
         most,
-        breaker: breaker(ports.clock),
+        breaker: toldBreaker(ports, name, { model }),
         transport: providerTransport(ports, { name, model }),
       };
     });
@@ -122,7 +122,7 @@ const firstOf = async (all: Calling, params: EmbeddingModelV4CallOptions, signal
     }
   }
   if (failures.length > 0) throw thrownFor(name, failures);
-  throw leftAlone(ports.metrics, 'embedding model', name, providers);
+  throw leftAlone(ports, 'embedding model', name, providers);
 };
 
 const requestOf = (all: Calling, params: EmbeddingModelV4CallOptions, signal: AbortSignal): EmbeddingRequest => {

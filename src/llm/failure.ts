@@ -128,7 +128,8 @@ export const thrownFor = (model: string, failures: readonly ModelFailure[]): unk
 const isPassing = ({ elsewhere: retryable, reason, cause }: ModelFailure): boolean =>
   retryable && reason !== 'unsupported' && !isTroupeError(cause, 'non_retryable');
 
-const told = (cause: unknown): string => {
+/** A provider's error in words that may be kept and shown. */
+export const told = (cause: unknown): string => {
   const status =
     APICallError.isInstance(cause) && cause.statusCode !== undefined ? ` (status ${cause.statusCode})` : '';
   return scrub(`${cause instanceof Error ? cause.message || cause.name : String(cause)}`).slice(0, 500) + status;

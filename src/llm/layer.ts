@@ -5,7 +5,6 @@ import { linked } from '../kernel/signal.ts';
 import { type Amount, amountOf } from '../limiter/budget.ts';
 import type { Permits } from '../limiter/permits.ts';
 import type { TaskPorts } from '../task/ports.ts';
-import { breaker } from './breaker.ts';
 import type { Cache } from './cache.ts';
 import { call } from './call.ts';
 import { type EmbeddingOf, embeddingsOf } from './embedding.ts';
@@ -17,6 +16,7 @@ import { passage } from './passage.ts';
 import { permitted } from './permission.ts';
 import type { Provider } from './route.ts';
 import { type AttemptScope, type CallPorts, type CallScope, defaultTimeoutMs, type ModelOptions } from './scope.ts';
+import { toldBreaker } from './told-breaker.ts';
 import { anyTransport, providerTransport } from './transport.ts';
 import { count } from './usage.ts';
 import { patienceOf } from './patience.ts';
@@ -66,7 +66,7 @@ export const modelLayer = async (options: LayerOptions): Promise<ModelLayer> => 
   const providerOf = (name: string, { model, ...entry }: ModelEntry): Provider => ({
     ...entry,
     model: wrapLanguageModel({ model, middleware: [] }), // Older specifications become v4.
-    breaker: breaker(ports.clock),
+    breaker: toldBreaker(ports, name, { model }),
     transport: providerTransport(ports, { name, model }),
   });
   const providers = new Map(

@@ -1,9 +1,8 @@
 /** What follows where a provider does not answer, of a model or of embeddings. */
 import { ModelUnavailableError } from '../kernel/errors.ts';
-import type { Metrics } from '../kernel/metrics.ts';
 import type { Permits } from '../limiter/permits.ts';
 import type { Embedder } from './embedding-entry.ts';
-import { failureOf, type ModelFailure } from './failure.ts';
+import { failureOf, type ModelFailure, told } from './failure.ts';
 import { nameOf, type Provider } from './route.ts';
 import type { CallPorts } from './scope.ts';
 
@@ -25,7 +24,7 @@ export const failureAt = (
 ): ModelFailure => {
   metrics.modelCalls.labels(name, signal.aborted ? 'aborted' : 'failed').inc();
   if (signal.aborted) {
-    provider.breaker.failed([entered], false); // It may have been the probe, which is for another now.
+    provider.breaker.failed([entered]); // It may have been the probe, which is for another now.
     throw signal.reason;
   }
   const failure = failureOf(error, queue.now());
@@ -39,22 +38,28 @@ export const blame = (
   permits: Pick<Permits, 'penalize'>,
   provider: Provider | Embedder,
   calls: readonly number[],
-  { ill, reason, retryAfterMs }: ModelFailure,
+  { ill, reason, retryAfterMs, cause }: ModelFailure,
 ): void => {
-  provider.breaker.failed(calls, ill);
+  provider.breaker.failed(calls, ill ? { cause } : undefined);
   if (reason !== 'busy' || retryAfterMs === undefined) return;
   for (const budget of provider.budgets) permits.penalize(budget, retryAfterMs, `${nameOf(provider)} is busy`);
 };
 
-/** For a call that none of them was asked to answer. */
+/** For a call that none of them was asked to answer. Its text is kept in the task's record, so it tells a moment. */
 export const leftAlone = (
-  { modelErrors }: Pick<Metrics, 'modelErrors'>,
+  { metrics, queue }: Pick<CallPorts['ports'], 'metrics' | 'queue'>,
   what: 'model' | 'embedding model',
   name: string,
   providers: readonly (Provider | Embedder)[],
 ): ModelUnavailableError => {
-  modelErrors.labels(name, 'broken').inc();
-  const retryAfterMs = Math.min(...providers.map(({ breaker }) => breaker.waitMs()));
-  const message = `${what} "${name}": its providers have failed too often; they are tried again in ${retryAfterMs} ms`;
-  return new ModelUnavailableError(message, { retryAfterMs, untried: true });
+  metrics.modelErrors.labels(name, 'broken').inc();
+  const retryAfterMs = Math.ceil(Math.min(...providers.map(({ breaker }) => breaker.waitMs())));
+  const again = new Date(queue.now() + retryAfterMs).toISOString();
+  const ills = providers.flatMap((provider) => {
+    const illness = provider.breaker.illness();
+    return illness ? [{ ...illness, text: `${nameOf(provider)}: ${told(illness.cause)}` }] : [];
+  });
+  const errors = ills.map(({ text }) => text).join('; ');
+  const message = `${what} "${name}": its providers have failed too often and are left alone until ${again}; ${errors}`;
+  return new ModelUnavailableError(message, { retryAfterMs, untried: true, cause: ills.at(-1)?.cause });
 };
