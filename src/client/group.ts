@@ -1,9 +1,11 @@
 /** Tasks that were submitted together. */
 import { type Duration, toMs } from '../kernel/duration.ts';
-import { NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { type DeadlineExceededError, NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { unlessAborted } from '../kernel/signal.ts';
 import { slots } from '../kernel/slots.ts';
 import { membersOf } from '../task/group.ts';
 import type { Core } from './core.ts';
+import { cutOff } from './ingress.ts';
 import { tooLong } from './run.ts';
 import type { Counts, Group } from './types.ts';
 
@@ -11,8 +13,8 @@ const lookFirstMs = 100;
 const lookMostMs = 2_000;
 /** Counting takes time with a group's size: at most a fifth of the waiting goes into it. */
 const restPerCount = 4;
-/** How long nobody may answer before that is the answer. */
-const silenceMostMs = 30_000;
+/** When the time is up, what the last look may take. */
+const lastLookMs = 1_000;
 const cancelsAtOnce = 64;
 
 export const groupOf = (core: Core, name: string): Group => ({
@@ -21,33 +23,60 @@ export const groupOf = (core: Core, name: string): Group => ({
   cancel: () => cancelAll(core, name),
 });
 
+/** Through outages, as any wait for an end. */
 const done = async (core: Core, name: string, timeout: Duration | undefined): Promise<Counts> => {
-  const { clock } = core.ports;
-  const life = core.life(undefined);
+  const { clock, bus } = core.ports;
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : toMs(timeout, 'timeout');
-  const until = clock.monotonic() + timeoutMs;
-  let heardAt = clock.monotonic();
-  let restMs = 0;
+  const over = new AbortController();
+  const life = core.life(over.signal);
+  const waiting: Waiting = { signal: life.signal, until: clock.monotonic() + timeoutMs, failure: undefined };
+  const giveUp = (): DeadlineExceededError => {
+    const cause = waiting.failure ?? (bus.connection === 'connected' ? undefined : cutOff(`group "${name}"`));
+    return tooLong(`group "${name}"`, timeoutMs, cause);
+  };
+  const timer = timeout === undefined ? undefined : clock.timer(timeoutMs + lastLookMs, () => over.abort(giveUp()));
   try {
-    for (let pauseMs = lookFirstMs; ; pauseMs = Math.min(pauseMs * 2, lookMostMs)) {
-      const askedAt = clock.monotonic();
-      try {
-        const counts = await core.doors.counts(name);
-        heardAt = clock.monotonic();
-        restMs = restPerCount * (heardAt - askedAt);
-        if (counts.queued + counts.running + counts.waiting === 0) return counts;
-      } catch (error) {
-        const passing = error instanceof UnavailableError || error instanceof TimeoutError;
-        if (!passing || clock.monotonic() - heardAt > silenceMostMs) throw error;
-      }
-      const leftMs = until - clock.monotonic();
-      if (leftMs <= 0) throw tooLong(`group "${name}"`, timeoutMs);
-      await clock.sleep(Math.min(Math.max(pauseMs, restMs), leftMs), life.signal);
-    }
+    const counts = await lookUntil(core, name, waiting);
+    if (counts) return counts;
+    throw giveUp();
   } finally {
+    timer?.cancel();
     life.end();
   }
 };
+
+interface Waiting {
+  readonly signal: AbortSignal;
+  /** Monotonic ms. */
+  readonly until: number;
+  /** What the last look has failed with. */
+  failure: unknown;
+}
+
+/** The counts when nothing is left to wait for; `undefined` where something is at the end of the time. */
+const lookUntil = async (core: Core, name: string, waiting: Waiting): Promise<Counts | undefined> => {
+  const { clock, log } = core.ports;
+  const { signal, until } = waiting;
+  let restMs = 0;
+  for (let pauseMs = lookFirstMs; ; pauseMs = Math.min(pauseMs * 2, lookMostMs)) {
+    const askedAt = clock.monotonic();
+    try {
+      const counts = await unlessAborted(signal, core.doors.counts(name));
+      waiting.failure = undefined;
+      restMs = restPerCount * (clock.monotonic() - askedAt);
+      if (counts.queued + counts.running + counts.waiting === 0) return counts;
+    } catch (error) {
+      if (signal.aborted || !passes(error)) throw error;
+      if (waiting.failure === undefined) log.warn({ err: error, group: name }, 'nobody counts the group: asked again');
+      waiting.failure = error;
+    }
+    const leftMs = until - clock.monotonic();
+    if (leftMs <= 0) return undefined;
+    await clock.sleep(Math.min(Math.max(pauseMs, restMs), leftMs), signal);
+  }
+};
+
+const passes = (error: unknown): boolean => error instanceof UnavailableError || error instanceof TimeoutError;
 
 /** A task that ends meanwhile, or is forgotten, needs no cancelling. */
 const cancelAll = async (core: Core, name: string): Promise<number> => {

@@ -44,7 +44,7 @@ export const ingress = (bus: Bus, alive: () => void): Ingress => {
   ): Promise<Answer> => {
     alive();
     const message = await bus.request(subject, data, { timeoutMs: askMs, ...options }).catch((error: unknown) => {
-      throw isTroupeError(error, 'unavailable') ? nobody(subject, error) : error;
+      throw isTroupeError(error, 'unavailable') ? nobody(bus, subject, error) : error;
     });
     return answerOf(message, subject, shape);
   };
@@ -69,8 +69,16 @@ export const ingress = (bus: Bus, alive: () => void): Ingress => {
   };
 };
 
-const nobody = (subject: string, cause: unknown): UnavailableError =>
-  new UnavailableError(`no ingress answers ${subject}: is a node running?`, { cause });
+const nobody = (bus: Pick<Bus, 'connection'>, subject: string, cause: unknown): UnavailableError =>
+  bus.connection === 'connected'
+    ? new UnavailableError(`no ingress answers ${subject}: is a node running?`, { cause })
+    : cutOff(subject, cause);
+
+/** It is the client that cannot ask, whoever may run. */
+export const cutOff = (subject: string, cause?: unknown): UnavailableError =>
+  new UnavailableError(`${subject} cannot be asked: this client has no connection to NATS; it dials until it has`, {
+    cause,
+  });
 
 const tooLarge = (recordKey: string, bytes: number): PayloadTooLargeError =>
   new PayloadTooLargeError(

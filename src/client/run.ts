@@ -81,8 +81,11 @@ const endOf = async (
 };
 
 /** Waiting is over, not what was waited for. */
-export const tooLong = (what: string, ms: number): DeadlineExceededError =>
-  new DeadlineExceededError(`${what} has not ended within ${formatMs(ms)}; it goes on`);
+export const tooLong = (what: string, ms: number, cause?: unknown): DeadlineExceededError =>
+  new DeadlineExceededError(
+    `${what} has not ended within ${formatMs(ms)}; it goes on`,
+    cause === undefined ? {} : { cause },
+  );
 
 /** Throws for every end but `completed`. */
 const outputOf = (
