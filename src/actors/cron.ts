@@ -14,7 +14,7 @@ import { settleStranger } from '../task/stranger.ts';
 import { submitTask } from '../task/submit.ts';
 import { lastFirings } from './last-firings.ts';
 import { later, mayBeTakenLater } from './later.ts';
-import { madeId } from './made-id.ts';
+import { madeId } from '../task/made-id.ts';
 import { cronHeader } from './schedules.ts';
 
 const handBackMs = 5_000;

@@ -10,6 +10,7 @@ import type { TaskPorts } from '../task/ports.ts';
 import { isTerminal } from '../task/record.ts';
 import { redrive, type RedriveOptions } from '../task/redrive.ts';
 import { findTask } from '../task/find.ts';
+import { type Inbox, inbox } from '../task/inbox.ts';
 import type { TaskStatus } from '../task/status.ts';
 import type { CancelAnswer, Doors, RetryAnswer, StatusAnswer, SubmitAnswer, WhyAnswer } from '../task/doors.ts';
 import { awaiting } from './doors-await.ts';
@@ -31,7 +32,8 @@ type Find = (recordKey: string) => Promise<TaskStatus | undefined>;
 export const doors = ({ ports, admission, store }: DoorsOptions): Doors => {
   const entry = gate(ports);
   const enter = submitDoor({ ports, admission, entry });
-  const find: Find = (recordKey) => findTask(ports, recordKey);
+  const looking = { ...ports, inbox: inbox(ports.queue) };
+  const find: Find = (recordKey) => findTask(looking, recordKey);
   const known = async (type: string, id: string): Promise<TaskStatus> =>
     foundOr(await find(taskKey(type, id)), type, id);
   const waits = ends({ ports, find });
@@ -45,7 +47,7 @@ export const doors = ({ ports, admission, store }: DoorsOptions): Doors => {
       return stated(ended.type === 'ended' ? foundOr(ended.status, type, id) : await known(type, id));
     },
     why: async (type, id) => explained(ports.bus, await known(type, id)),
-    cancel: async (type, id, reason) => cancelled(ports, await known(type, id), reason),
+    cancel: async (type, id, reason) => cancelled(looking, await known(type, id), reason),
     retry: (type, id, options) => retried({ ports, admission, ...options }, type, id),
     counts: (group) => countGroup(ports, store, group),
     close: () => {
@@ -59,7 +61,9 @@ const keyOf = ({ type, id }: Pick<TaskStatus, 'type' | 'id'>): string => taskKey
 
 const foundOr = (status: TaskStatus | undefined, type: string, id: string): TaskStatus => {
   if (status) return status;
-  throw new NotFoundError(`there is no ${type} "${id.slice(0, 80)}": nothing in its pools, its record, or the history`);
+  throw new NotFoundError(
+    `there is no ${type} "${id.slice(0, 80)}": nothing in its pools, its record, the inbox, or the history`,
+  );
 };
 
 const submitted = async (type: string, { id, recordKey, duplicate }: Entered, find: Find): Promise<SubmitAnswer> => {
@@ -82,7 +86,11 @@ const explained = async (bus: TaskPorts['bus'], task: TaskStatus): Promise<WhyAn
   return { type, id, status, why, ...(waitingFor && { waitingFor }), next: nextOf(task, keyOf(task)) };
 };
 
-const cancelled = async (ports: TaskPorts, task: TaskStatus, reason: string | undefined): Promise<CancelAnswer> => {
+const cancelled = async (
+  ports: TaskPorts & { readonly inbox: Inbox },
+  task: TaskStatus,
+  reason: string | undefined,
+): Promise<CancelAnswer> => {
   const { type, id } = task;
   const recordKey = keyOf(task);
   if (isTerminal(task)) return { type, id, status: task.status, cancelled: false, next: nextOf(task, recordKey) };

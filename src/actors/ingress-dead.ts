@@ -1,6 +1,6 @@
 /** What the inbox took and no pool can run: it was accepted, so it gets a record and a dead letter that say why not. */
 import type { Delivery } from '../bus/queue.ts';
-import { isToken, type Route, taskKey } from '../bus/subjects.ts';
+import { isToken, taskKey } from '../bus/subjects.ts';
 import type { ErrorSummary } from '../kernel/error.ts';
 import { InvalidNameError } from '../kernel/errors.ts';
 import { writeDeadLetter } from '../task/dead-letter.ts';
@@ -11,6 +11,7 @@ import { type DeadReason, holds, type TaskRecord } from '../task/record.ts';
 import { recordOf, writeRecord } from '../task/records.ts';
 import { dead, firstRecord } from '../task/transitions.ts';
 import { findQueued } from '../task/find.ts';
+import { nowhere } from '../task/inbox.ts';
 
 export interface Problem {
   readonly reason: DeadReason;
@@ -30,8 +31,6 @@ export interface Burying {
   readonly ports: TaskPorts;
   readonly delivery: Delivery;
 }
-
-const nowhere: Route = { pool: 'ingress', lane: 'normal', partition: '0' };
 
 /** Writes record and dead letter, then takes the message out of the inbox. */
 export const bury = async (burying: Burying, called: Called, problem: Problem): Promise<void> => {

@@ -9,7 +9,7 @@ import { IdConflictError, InvalidInputError, InvalidNameError, UnknownTaskError 
 import type { Admission } from '../task/admission.ts';
 import { decodeJson } from '../task/json.ts';
 import type { Envelope } from '../task/envelope.ts';
-import { header } from '../task/headers.ts';
+import { idOf } from '../task/inbox.ts';
 import { inputHash, type Outgoing } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { BadInputError } from '../task/problem.ts';
@@ -18,7 +18,7 @@ import { submitTask } from '../task/submit.ts';
 import { envelopeOf } from './doors-submit.ts';
 import { bury, type Problem } from './ingress-dead.ts';
 import { later, mayBeTakenLater } from './later.ts';
-import { madeId } from './made-id.ts';
+import { madeId } from '../task/made-id.ts';
 
 export interface IngressOptions {
   readonly ports: TaskPorts;
@@ -34,7 +34,7 @@ export const fromInbox = ({ ports, admission }: IngressOptions) => {
     const prepared = await prepare(ports, admission, delivery, type, made);
     if ('reason' in prepared) return bury({ ports, delivery }, { type, id: prepared.id, made }, prepared);
     try {
-      await submitTask(ports, prepared.task, prepared.task.id !== made);
+      await submitTask(ports, prepared.task, true);
       ports.metrics.submitted.labels(type).inc();
       delivery.ack();
     } catch (error) {
@@ -58,7 +58,7 @@ const prepare = async (
   type: string,
   made: string,
 ): Promise<{ readonly task: Outgoing } | (Problem & { readonly id: string })> => {
-  let id = delivery.headers[header.id] ?? delivery.headers[header.natsId] ?? made;
+  let id = idOf(delivery);
   try {
     if (!isToken(type)) throw new InvalidNameError('task type', type);
     const said = envelopeOf(delivery.headers);

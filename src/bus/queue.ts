@@ -174,6 +174,12 @@ export interface Queue {
   /** The last messages of many exact subjects in few reads, from any replica: may be behind. All are in memory at once. */
   lastOfEach(stream: string, subjects: readonly string[]): Promise<ReadonlyMap<string, Stored>>;
 
+  /**
+   * The first messages on a subject from a sequence on, as many as one read brings, from any replica: may be behind. None
+   * where there are no more.
+   */
+  from(stream: string, subject: string, seq: number): Promise<readonly Stored[]>;
+
   /** How many messages each subject that matches `filter` holds. */
   subjects(stream: string, filter: string): Promise<ReadonlyMap<string, number>>;
 

@@ -10,6 +10,7 @@ import type { Admission } from '../task/admission.ts';
 import { ends } from '../task/ends.ts';
 import { gate } from '../task/gate.ts';
 import { findTask } from '../task/find.ts';
+import { unseenInbox } from '../task/inbox.ts';
 import { statusOf, type TaskStatus } from '../task/status.ts';
 import { readRecord } from '../task/records.ts';
 import { type ClientPorts, closed, type Core, lives } from './core.ts';
@@ -84,9 +85,10 @@ const nameOf = (task: AnyTask): string => (typeof task === 'string' ? task : tas
 
 /** The record first; then, with an app, where the task may wait; then the ingress, which knows the history too. */
 const finder = (ports: Core['ports'], doors: Core['doors'], atEdge: boolean): Core['find'] => {
-  const history = { task: () => Promise.resolve(undefined) };
+  // What lies there, and what is forgotten, the ingress looks for.
+  const elsewhere = { inbox: unseenInbox, history: { task: () => Promise.resolve(undefined) } };
   const here = async (recordKey: string): Promise<TaskStatus | undefined> => {
-    if (atEdge) return findTask({ ...ports, history }, recordKey);
+    if (atEdge) return findTask({ ...ports, ...elsewhere }, recordKey);
     const record = await readRecord(ports, recordKey);
     return record && statusOf(ports.blobs, record);
   };

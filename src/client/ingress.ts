@@ -130,7 +130,7 @@ const found = z.object({
   lane: z.enum(lanes),
   waitingFor: z
     .object({
-      reason: z.enum(['lane', 'no_worker', 'due', 'retry', 'budget']),
+      reason: z.enum(['lane', 'no_worker', 'due', 'retry', 'budget', 'inbox']),
       detail: z.string(),
       until: z.string().exactOptional(),
     })

@@ -25,8 +25,8 @@ export interface TaskState<O = unknown> {
   /** What holds a task that is not running and has not ended. */
   readonly waitingFor?: {
     /**
-     * `lane` (others are before it), `no_worker` (nobody pulls from its pool), `due` (its time has not come), `retry` (it
-     * failed before), `budget` (there was no permit for its start).
+     * `inbox` (no pool has it yet), `lane` (others are before it), `no_worker` (nobody pulls from its pool), `due` (its
+     * time has not come), `retry` (it failed before), `budget` (there was no permit for its start).
      */
     readonly reason: string;
     /** For people. */

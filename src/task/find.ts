@@ -1,11 +1,13 @@
 /**
- * Where a task is, and what it waits for: its record, else its pool's stream, else SCHED, else the history. Its pool and its
- * record once more before that: it may have fallen due, or ended, between the looks, and the history learns of it later.
+ * Where a task is, and what it waits for: its record, else its pool's stream, else SCHED, else the inbox, else the history.
+ * Each that is before the history once more before that: the task may have gone on, or ended, between the looks, and the
+ * history learns of it later.
  */
 import type { ConsumerInfo, Stored } from '../bus/queue.ts';
 import { consumers, type Lane, lanes, parseWork, splitTaskKey, streams, subjects } from '../bus/subjects.ts';
 import { ifFound } from '../kernel/found.ts';
 import { iso } from '../kernel/iso.ts';
+import { type Inbox, statusInInbox } from './inbox.ts';
 import { inputHashOf, submittedAtOf } from './message.ts';
 import type { TaskPorts } from './ports.ts';
 import { readRecord } from './records.ts';
@@ -13,10 +15,12 @@ import { noUsage, statusOf, statusOfRow, type TaskStatus, type WaitingFor } from
 
 /** `undefined` where nobody knows the task. Throws `UnavailableError` when only the history could know and cannot be asked. */
 export const findTask = async (
-  ports: Pick<TaskPorts, 'queue' | 'records' | 'blobs' | 'history' | 'region'>,
+  ports: Pick<TaskPorts, 'queue' | 'records' | 'blobs' | 'history' | 'region'> & { readonly inbox: Inbox },
   recordKey: string,
 ): Promise<TaskStatus | undefined> =>
   (await inKv(ports, recordKey)) ??
+  (await findQueued(ports, recordKey)) ??
+  (await inInbox(ports, recordKey)) ??
   (await findQueued(ports, recordKey)) ??
   (await inKv(ports, recordKey)) ??
   (await inHistory(ports, recordKey));
@@ -50,6 +54,11 @@ export const findStored = async (
     (await queue.last(streams.sched, subjects.dueOfTask(recordKey))) ??
     (await inPools())
   );
+};
+
+const inInbox = async ({ inbox }: { readonly inbox: Inbox }, recordKey: string): Promise<TaskStatus | undefined> => {
+  const message = await inbox.find(recordKey);
+  return message && statusInInbox(message, recordKey);
 };
 
 const inKv = async (

@@ -6,8 +6,8 @@ import type { TaskPorts } from './ports.ts';
 import { type Failure, type Json, statuses, type TaskRecord, taskUsage, type Usage } from './record.ts';
 
 export interface WaitingFor {
-  /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not; `budget`: there was no permit for its start. */
-  readonly reason: 'lane' | 'no_worker' | 'due' | 'retry' | 'budget';
+  /** `lane`: others are before it; `no_worker`: nobody pulls from its pool; `due`: its time has not come; `retry`: its next attempt's has not; `budget`: there was no permit for its start; `inbox`: no pool has it yet. */
+  readonly reason: 'lane' | 'no_worker' | 'due' | 'retry' | 'budget' | 'inbox';
   readonly detail: string;
   readonly until?: string;
 }

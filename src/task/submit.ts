@@ -32,25 +32,25 @@ const overloadedRetryMs = 1_000;
  * to a task with another input), and `TimeoutError` where the server did not answer in 30 s: the same submit again is
  * safe, and finds out.
  *
- * `givenId`: the submitter chose the id, so that it may have been used before.
+ * `usedId`: somebody may have used the id before, as its submitter chose it, or as the task has waited under it.
  */
-export const submitTask = (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
+export const submitTask = (ports: SubmitPorts, task: Outgoing, usedId: boolean): Promise<Accepted> => {
   const { group } = task.envelope;
-  if (group === undefined) return accept(ports, task, givenId);
+  if (group === undefined) return accept(ports, task, usedId);
   const { submittedAt = ports.queue.now() } = task;
   const joining = { group, recordKey: taskKey(task.type, task.id), submittedAt, dueAt: dueOf(ports, task) };
-  return acceptAsMember(ports, joining, () => accept(ports, task, givenId));
+  return acceptAsMember(ports, joining, () => accept(ports, task, usedId));
 };
 
-const accept = async (ports: SubmitPorts, task: Outgoing, givenId: boolean): Promise<Accepted> => {
+const accept = async (ports: SubmitPorts, task: Outgoing, usedId: boolean): Promise<Accepted> => {
   const recordKey = taskKey(task.type, task.id);
   // Of a task that has ended nothing must be stored: a worker would begin with it before it finds that out.
-  const ended = givenId ? await peek(ports, recordKey) : undefined;
+  const ended = usedId ? await peek(ports, recordKey) : undefined;
   if (ended) return asDuplicate(task, ended);
   // The message first, the record then: whatever becomes of an earlier task meanwhile, one of the two shows it.
   const place = placeOf(ports, task, recordKey);
   const storing = store(ports, task, place);
-  const earlier = givenId ? ports.records.get(recordKey) : undefined;
+  const earlier = usedId ? ports.records.get(recordKey) : undefined;
   earlier?.catch(() => undefined); // Awaited below, though perhaps long after it has failed.
   const seq = await storing;
   const known =

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { fromCron } from '../../src/actors/cron.ts';
-import { madeId } from '../../src/actors/made-id.ts';
+import { madeId } from '../../src/task/made-id.ts';
 import { type CronSpec, schedules, setSchedules } from '../../src/actors/schedules.ts';
 import type { Delivery } from '../../src/bus/queue.ts';
 import { silentLog } from '../../src/kernel/log.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { fromCron } from '../../src/actors/cron.ts';
 import { fromDue } from '../../src/actors/due.ts';
 import { fromInbox } from '../../src/actors/ingress.ts';
-import { madeId } from '../../src/actors/made-id.ts';
+import { madeId } from '../../src/task/made-id.ts';
 import { admission } from '../../src/app/admission.ts';
 import { defineApp } from '../../src/app/app.ts';
 import { registry } from '../../src/app/registry.ts';

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { originOf } from '../../src/actors/doors-origin.ts';
+import { cancelTask } from '../../src/task/cancel.ts';
 import { readDeadLetter } from '../../src/task/dead-letter.ts';
+import { findTask } from '../../src/task/find.ts';
+import type { Inbox } from '../../src/task/inbox.ts';
+import { madeId } from '../../src/task/made-id.ts';
 import { decodeRecord } from '../../src/task/record.ts';
+import { bytes } from '../task/world.ts';
 import { ingressWorld } from './ingress-world.ts';
 
 const mail = '{"to":"a"}';
@@ -63,6 +69,45 @@ describe('a task of the inbox', () => {
     expect(inPool + inInbox).toBe(6);
     expect(await letters()).toEqual([]);
     await queue.purge('WORK_default', '>');
+  });
+
+  test('that is cancelled while it waits in the inbox never reaches its pool, whoever made its id', async () => {
+    const { ports, inbox, next, left, queue, eventually, bus, clock } = await ingressWorld();
+    for (const headers of [
+      { 'Troupe-Id': 'a', 'Troupe-Tenant': 'acme', 'Troupe-Deadline': '1h', 'Troupe-Hash': 'x' },
+      {},
+    ])
+      bus.publish('tasks.mail', bytes(mail), { headers });
+    await clock.settle();
+    const made = madeId((await queue.get('INBOX', 2)) ?? { at: 0, seq: 0 });
+    for (const id of ['a', made]) {
+      const status = await findTask(ports, `mail.${id}`);
+      expect(status).toMatchObject({
+        status: 'queued',
+        pool: 'ingress',
+        waitingFor: { reason: 'inbox', detail: expect.stringContaining('it waits in the inbox') },
+      });
+      if (!status) throw new Error('it is not found');
+      const origin = await originOf(ports, status, `mail.${id}`);
+      await eventually(cancelTask(ports, `mail.${id}`, origin, undefined));
+      await eventually(inbox(await eventually(next('INBOX', 'ingress'))));
+      await clock.settle();
+    }
+    const entry = await ports.records.get('mail.a');
+    const deadline = new Date(clock.wall() + 3_600_000).toISOString();
+    expect(entry && decodeRecord(entry.value)).toMatchObject({ status: 'cancelled', tenant: 'acme', deadline });
+    expect([await left('INBOX'), await left('WORK_default'), await left('DLQ')]).toEqual([0, 0, 0]);
+  });
+
+  test('that leaves the inbox between the looks is found where it went', async () => {
+    const { ports, post } = await ingressWorld();
+    const passing: Inbox = {
+      find: async () => {
+        await post('mail', mail, { 'Troupe-Id': 'a' });
+        return undefined;
+      },
+    };
+    expect(await findTask({ ...ports, inbox: passing }, 'mail.a')).toMatchObject({ status: 'queued', pool: 'default' });
   });
 
   test('stays in the inbox while what remembers groups takes no more, and runs once', async () => {

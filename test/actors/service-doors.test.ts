@@ -5,6 +5,7 @@ import type { Bus } from '../../src/bus/bus.ts';
 import { encodeId } from '../../src/bus/subjects.ts';
 import { bucket } from '../../src/kv/bucket.ts';
 import { defineApp, defineTask } from '../../src/index.ts';
+import { madeId } from '../../src/task/made-id.ts';
 import { refused, req, startWorld } from '../client/world.ts';
 
 const letGo = Promise.withResolvers<void>();
@@ -25,6 +26,18 @@ const fails = defineTask({
   },
 });
 const waits = defineTask({ name: 'waits', input: z.object({}), run: () => letGo.promise });
+const room = Promise.withResolvers<void>();
+const crowd: string[] = [];
+/** Its pool has a place for one. */
+const crowded = defineTask({
+  name: 'crowded',
+  pool: 'tiny',
+  input: z.object({}),
+  run: async (ctx) => {
+    crowd.push(ctx.id);
+    await room.promise;
+  },
+});
 const large = defineTask({
   name: 'large',
   input: z.object({}),
@@ -33,9 +46,13 @@ const large = defineTask({
 });
 
 const open = () => {
-  const pools = { default: { workers: { min: 8, max: 8 } }, slow: { workers: { min: 1, max: 1 } } };
+  const pools = {
+    default: { workers: { min: 8, max: 8 } },
+    slow: { workers: { min: 1, max: 1 } },
+    tiny: { workers: { min: 1, max: 1 }, queue: { max: 1 } },
+  };
   const classify = [{ when: ({ type }: { readonly type: string }) => type === 'waits', pool: 'slow' }];
-  return startWorld(defineApp({ pools, classify, tasks: [echo, anything, fails, waits, large] }));
+  return startWorld(defineApp({ pools, classify, tasks: [echo, anything, fails, waits, crowded, large] }));
 };
 
 let world: Awaited<ReturnType<typeof open>>;
@@ -126,6 +143,26 @@ describe('the service ingress', () => {
     life.abort();
     expect((await Promise.all(waiting)).every(({ status }) => status === 'queued' || status === 'running')).toBe(true);
     expect(await refused(bus, `await.waits.${id}`, { timeout: 1 })).toMatchObject({ status: 0 });
+  });
+
+  test('answers for what a full pool leaves in the inbox, and cancels it there', async () => {
+    await req(bus, 'submit.crowded', {}, { 'Troupe-Id': 'first' });
+    for (const id of ['second', 'third']) await req(bus, 'tasks.crowded', {}, { 'Troupe-Id': id });
+    const { body: unnamed } = await req(bus, 'tasks.crowded', {});
+    const made = madeId((await world.node.queue.get('INBOX', unnamed.seq)) ?? { at: 0, seq: 0 });
+    const waitingFor = { reason: 'inbox', detail: expect.stringContaining('until its pool takes more') };
+    for (const id of ['second', made])
+      expect((await req(bus, `get.crowded.${id}`)).body).toMatchObject({ id, status: 'queued', waitingFor });
+    const { body: why } = await req(bus, 'why.crowded.second');
+    expect(why).toMatchObject({ status: 'queued', why: waitingFor.detail });
+    const { body: later } = await req(bus, 'await.crowded.second', { timeout: '20ms' });
+    expect(later).toMatchObject({ status: 'queued', waitingFor });
+    const { body: cancelled } = await req(bus, 'cancel.crowded.second');
+    expect(cancelled).toMatchObject({ status: 'cancelled', cancelled: true });
+    const ends = Promise.all(['second', 'third', made].map((id) => ended('crowded', id)));
+    room.resolve();
+    expect(await ends).toMatchObject([{ status: 'cancelled' }, { status: 'completed' }, { status: 'completed' }]);
+    expect(crowd.toSorted()).toEqual(['first', 'third', made].toSorted());
   });
 
   test('tries a dead task again, once', async () => {

@@ -4,8 +4,13 @@ import { z } from 'zod';
 import { createClient, defineApp, defineTask } from '../../src/index.ts';
 import { startWorld } from './world.ts';
 
+const { promise: never } = Promise.withResolvers<void>();
+/** Its pool has a place for one. */
+const crowded = defineTask({ name: 'crowded', pool: 'tiny', input: z.object({}), run: () => never });
+const input = new TextEncoder().encode('{}');
 const hello = defineTask({ name: 'hello', input: z.object({}), output: z.string(), run: async () => 'hello' });
-const app = defineApp({ tasks: [hello] });
+const pools = { tiny: { workers: { min: 1, max: 1 }, queue: { max: 1 } } };
+const app = defineApp({ tasks: [hello, crowded], pools });
 
 /** The users that our configuration offers, with passwords that are their names. */
 const users = async (): Promise<string> => {
@@ -41,6 +46,12 @@ test.each([
   expect(await delayed.status()).toMatchObject({ waitingFor: { reason: 'due' } });
   await delayed.cancel();
   expect(await delayed.status()).toMatchObject({ status: 'cancelled' });
+  for (const id of ['a', 'b'])
+    await world.node.queue.publish('tasks.crowded', input, { headers: { 'Troupe-Id': id + user } });
+  const unplaced = client.run(crowded, `b${user}`);
+  expect(await unplaced.status()).toMatchObject({ status: 'queued', waitingFor: { reason: 'inbox' } });
+  await unplaced.cancel();
+  expect(await unplaced.status()).toMatchObject({ status: 'cancelled' });
   expect(world.lines).toEqual([]);
 });
 

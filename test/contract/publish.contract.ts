@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Queue } from '../../src/bus/queue.ts';
+import type { Queue, Stored } from '../../src/bus/queue.ts';
 import { collect, bytes, latest, log, type Make, text, work } from './world.ts';
 
 export const publishContract = (make: Make): void => {
@@ -32,6 +32,23 @@ export const publishContract = (make: Make): void => {
     await expect(queue.last('NONE', 'x')).rejects.toMatchObject({ code: 'not_found' });
     await expect(queue.streamInfo('NONE')).rejects.toMatchObject({ code: 'not_found' });
     await expect(queue.consumerInfo('WORK', 'none')).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('what is on a subject is read from a sequence on, in order, some at a time', async () => {
+    const { queue } = await open();
+    for (let n = 1; n <= 60; n += 1)
+      await queue.publish(n % 2 ? 'work.a' : 'work.b', bytes(`${n}`), { headers: { n: `${n}` } });
+    const read: Stored[] = [];
+    for (let page = await queue.from('WORK', 'work.b', 11); page.length > 0; ) {
+      read.push(...page);
+      page = await queue.from('WORK', 'work.b', (page.at(-1)?.seq ?? 0) + 1);
+    }
+    expect(read.map(({ seq }) => seq)).toEqual(Array.from({ length: 25 }, (_, n) => 12 + 2 * n));
+    const [first] = read;
+    expect(first).toMatchObject({ stream: 'WORK', subject: 'work.b', headers: { n: '12' } });
+    expect(text(first?.data)).toBe('12');
+    expect(first?.at).toBe((await queue.get('WORK', 12))?.at);
+    expect(await queue.from('WORK', 'work.none', 1)).toEqual([]);
   });
 
   test('the last on a subject with wildcards is the latest of all that match', async () => {

@@ -10,6 +10,7 @@ import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { bucket } from '../../src/kv/bucket.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import type { Attempt, Executor, Outcome, Runnable } from '../../src/task/executor.ts';
+import { type Inbox, inbox } from '../../src/task/inbox.ts';
 import { lives } from '../../src/task/lives.ts';
 import type { Envelope } from '../../src/task/envelope.ts';
 import { inputHash, type Outgoing } from '../../src/task/message.ts';
@@ -108,7 +109,7 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
   const node = (name = 'node') => {
     const connection = broker.connect();
     const { bus, queue, blobs } = connection;
-    const ports: TaskPorts = {
+    const ports: TaskPorts & { readonly inbox: Inbox } = {
       bus,
       queue,
       blobs,
@@ -121,6 +122,7 @@ export const open = async ({ recordLifeMs = 3_600_000, workBytes = 64 * 1024 * 1
       region: 'main',
       recordLifeMs: () => recordLifeMs,
       shortestLifeMs: recordLifeMs,
+      inbox: inbox(queue),
     };
     const working = lives();
     const record = async (id: string): Promise<TaskRecord | undefined> => {

@@ -5,7 +5,7 @@ import type { Client } from './client.ts';
 import { matcher } from './matching.ts';
 import type { Stream } from './stream.ts';
 
-export type Reads = Pick<Queue, 'get' | 'last' | 'lastOfEach' | 'subjects' | 'purge'>;
+export type Reads = Pick<Queue, 'get' | 'last' | 'lastOfEach' | 'from' | 'subjects' | 'purge'>;
 
 const copy = (message: Stored | undefined): Stored | undefined => message && { ...message, data: message.data.slice() };
 
@@ -36,6 +36,16 @@ const lastOfEach = (stream: Stream, subjects: readonly string[], stale: boolean)
     }),
   );
 
+/** Few, so that who reads on does so in tests too. */
+const atOnce = 16;
+
+const from = (stream: Stream, subject: string, seq: number): readonly Stored[] =>
+  matching(stream, subject)
+    .flatMap(([, seqs]) => seqs.filter((each) => each >= seq))
+    .sort((a, b) => a - b)
+    .slice(0, atOnce)
+    .flatMap((each) => copy(stream.messages.get(each)) ?? []);
+
 export const reads = (client: Client): Reads => {
   const { faults, server } = client;
 
@@ -52,6 +62,8 @@ export const reads = (client: Client): Reads => {
       if (first === undefined) return new Map();
       return read(`last of each in "${name}"`, first, (stale) => lastOfEach(replica(client, name), subjects, stale));
     },
+    from: (name, subject, seq) =>
+      read(`read of "${subject}"`, subject, () => from(replica(client, name), subject, seq)),
     subjects: (name, filter) => read(`subjects of "${name}"`, name, () => counts(server.stream(name), filter)),
     purge: (name, filter) =>
       client.call(`purge of "${filter}"`, () => purge(server.stream(name), filter), { write: true }),

@@ -15,6 +15,8 @@ const requestBytesMost = 256 * 1_024;
 /** Of one direct read, and so many of them for subjects at once: a server hangs up on who has 64 MB to come. */
 const bytesAtOnce = 1024 * 1024;
 const readsMost = 8;
+/** Messages of one direct read, which seldom fill the bytes that it may bring. */
+const batchMost = 4_096;
 const pendingHeader = 'Nats-Num-Pending';
 
 interface GetAnswer {
@@ -40,6 +42,7 @@ export interface Reads {
   /** The first message on a subject from a sequence on, from the leader. */
   next(stream: string, subject: string, seq: number): Promise<Stored | undefined>;
   lastOfEach(stream: string, subjects: readonly string[]): Promise<ReadonlyMap<string, Stored>>;
+  from(stream: string, subject: string, seq: number): Promise<readonly Stored[]>;
   subjects(stream: string, filter: string): Promise<ReadonlyMap<string, number>>;
   purge(stream: string, filter: string): Promise<number>;
 }
@@ -83,6 +86,8 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
       return found;
     },
 
+    from: (stream, subject, seq) => places.hold(() => readOn(requests, stream, subject, seq)),
+
     subjects: async (stream, filter) => {
       const counts = new Map<string, number>();
       for (let offset = 0; ; ) {
@@ -99,6 +104,16 @@ export const readsOf = (api: Api, requests: Mux): Reads => {
       return purged;
     },
   };
+};
+
+const readOn = async (requests: Mux, stream: string, subject: string, seq: number): Promise<readonly Stored[]> => {
+  const found: Stored[] = [];
+  await readDirect(requests, stream, {
+    what: `read of ${subject} of ${stream}`,
+    which: { seq, next_by_subj: subject, batch: batchMost },
+    each: (stored) => found.push(stored),
+  });
+  return found;
 };
 
 interface DirectRead {
