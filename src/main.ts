@@ -176,6 +176,10 @@ const runApp = async ({ config, app, servers, log, metrics, signal }: Parts): Pr
     return exit.stopped;
   } catch (error) {
     if (isTroupeError(error, 'configuration')) throw error;
+    if (signal.aborted && error === signal.reason) {
+      log.info({}, 'the node was asked to stop while it started');
+      return exit.stopped;
+    }
     log.error({ err: error }, 'the node gives up');
     return exit.failed;
   } finally {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { connect } from '@nats-io/transport-node';
 import pg from 'pg';
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
@@ -119,6 +120,30 @@ test('an exception that the app throws in a timer of its own is told of, and end
   expect(code).toBe(1);
   expect(text).toContain('nobody caught or answers for: the node ends at once');
   expect(text).toContain('late');
+});
+
+test.each(['INBOX', 'KV_limits'])(
+  'a node that is asked to stop while it starts, when it has just made %s, does so without an error',
+  async (stream) => {
+    const nats = await freshNats();
+    const nc = await connect({ servers: nats.url });
+    onTestFinished(() => nc.close());
+    const node = spawnNode({ DATABASE_URL: 'none', NATS_URL: nats.url, HTTP_PORT: '0', TROUPE_APP: minimalFile });
+    nc.subscribe(`$JS.EVENT.ADVISORY.STREAM.CREATED.${stream}`, { callback: () => node.kill('SIGTERM') });
+    expect(await node.exit).toBe(0);
+    expect(node.lines.filter((line) => !line.includes('"level":"info"'))).toEqual([]);
+  },
+);
+
+test('a node that is asked to stop before it begins to start does so without an error', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'troupe-app-'));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const file = join(dir, 'app.mjs');
+  await writeFile(file, `export { default } from '${minimalFile}'; process.kill(process.pid, 'SIGTERM');`);
+  const nats = await freshNats();
+  const { code, lines } = await endOf({ DATABASE_URL: 'none', NATS_URL: nats.url, HTTP_PORT: '0' }, ['--app', file]);
+  expect(code).toBe(0);
+  expect(lines).toEqual([expect.stringContaining('asked to stop while it started')]);
 });
 
 /** Runs the entry under what claims to be, or is, another version of Node. */
