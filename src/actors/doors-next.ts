@@ -6,10 +6,16 @@ const ask = (verb: string, key: string): string => `nats req ${verb}.${key} ''`;
 /** `nats` itself waits for 5 s only. */
 const wait = (key: string): string => `nats req --timeout 35s await.${key} ''`;
 const record = (key: string): string => `nats kv get tasks ${key} --raw`;
+/** It is written into a file of that name. */
+const blob = (name: string): string => `nats object get blobs ${name}`;
 
 export const nextOfSubmitted = (key: string): readonly string[] => [wait(key), ask('why', key), record(key)];
 
-export const nextOf = ({ status }: Pick<TaskStatus, 'status'>, key: string): readonly string[] => {
+interface Known extends Pick<TaskStatus, 'status'> {
+  readonly outputRef?: string | undefined;
+}
+
+export const nextOf = ({ status, outputRef }: Known, key: string): readonly string[] => {
   switch (status) {
     case 'queued':
       return [wait(key), ask('why', key), ask('cancel', key)];
@@ -20,6 +26,7 @@ export const nextOf = ({ status }: Pick<TaskStatus, 'status'>, key: string): rea
     case 'dead':
       return [ask('retry', key), `nats stream get ${streams.dlq} --last-for '${subjects.dlqOfTask(key)}'`, record(key)];
     case 'completed':
+      return [record(key), ...(outputRef === undefined ? [] : [blob(outputRef)])];
     case 'failed':
     case 'cancelled':
       return [record(key)];

@@ -68,15 +68,15 @@ const foundOr = (status: TaskStatus | undefined, type: string, id: string): Task
 
 const submitted = async (type: string, { id, recordKey, duplicate }: Entered, find: Find): Promise<SubmitAnswer> => {
   if (!duplicate) return { type, id, status: 'queued', duplicate, next: nextOfSubmitted(recordKey) };
-  const { status } = (await find(recordKey)) ?? { status: 'queued' as const };
-  return { type, id, status, duplicate, next: nextOf({ status }, recordKey) };
+  const known = (await find(recordKey)) ?? { status: 'queued' as const };
+  return { type, id, status: known.status, duplicate, next: nextOf(known, recordKey) };
 };
 
 /** Where an error was thrown is for those who read records. */
-const stated = ({ error, ...status }: TaskStatus): StatusAnswer => ({
+const stated = ({ error, outputRef, ...status }: TaskStatus): StatusAnswer => ({
   ...status,
   ...(error && { error: { code: error.code, message: error.message } }),
-  next: nextOf(status, keyOf(status)),
+  next: nextOf({ ...status, outputRef }, keyOf(status)),
 });
 
 const explained = async (bus: TaskPorts['bus'], task: TaskStatus): Promise<WhyAnswer> => {

@@ -18,7 +18,7 @@ export interface SubmitAnswer extends Answer {
   readonly duplicate: boolean;
 }
 
-export type StatusAnswer = TaskStatus & Answer;
+export type StatusAnswer = Omit<TaskStatus, 'outputRef'> & Answer;
 
 export interface WhyAnswer extends Answer, Pick<TaskStatus, 'type' | 'id' | 'status' | 'waitingFor'> {
   /** For people. */

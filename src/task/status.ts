@@ -21,6 +21,8 @@ export interface TaskStatus {
   readonly lane: Lane;
   readonly waitingFor?: WaitingFor;
   readonly output?: Json;
+  /** The blob that is the output, where that is too large for the record. */
+  readonly outputRef?: string;
   readonly error?: Failure;
   readonly usage: Usage;
   readonly inputHash: string;
@@ -45,6 +47,7 @@ export const statusOf = async (blobs: TaskPorts['blobs'], record: TaskRecord): P
     inputHash,
     submittedAt: createdAt,
     ...(output === undefined ? {} : { output }),
+    ...(record.resultRef === undefined ? {} : { outputRef: record.resultRef }),
     ...(error === undefined ? {} : { error }),
     ...(waiting === undefined ? {} : { waitingFor: waitingForOf(waiting, record) }),
   };

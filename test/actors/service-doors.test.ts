@@ -1,5 +1,7 @@
 // Everything here is asked as `nats req` would ask it: the service is a whole client for those who speak plain NATS.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Objm } from '@nats-io/obj';
+import { connect } from '@nats-io/transport-node';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import type { Bus } from '../../src/bus/bus.ts';
 import { encodeId } from '../../src/bus/subjects.ts';
@@ -197,6 +199,20 @@ describe('the service ingress', () => {
     const end = await ended('large', body.id);
     expect(end).toMatchObject({ status: 'completed', outputBytes: 2_000_002 });
     expect(end.output).toBeUndefined();
+  });
+
+  test('says how to get an output that is not in the record', async () => {
+    const { body } = await req(bus, 'submit.large', {}, { 'Troupe-Id': 'no record' });
+    const { next } = await ended('large', encodeId(body.id));
+    const again = await req(bus, 'submit.large', {}, { 'Troupe-Id': 'no record' });
+    expect(again.body).toMatchObject({ duplicate: true, next });
+    const [record, get, ...more] = next;
+    expect([record, more]).toEqual([`nats kv get tasks large.${encodeId('no record')} --raw`, []]);
+    const [, bucketName = '', name = ''] = /^nats object get (\S+) (\S+)$/.exec(get) ?? [];
+    const nc = await connect({ servers: world.url });
+    onTestFinished(() => nc.close());
+    const store = await new Objm(nc).open(bucketName);
+    expect(new TextDecoder().decode((await store.getBlob(name)) ?? undefined)).toBe(`"${'x'.repeat(2_000_000)}"`);
   });
 
   test('is there for `nats micro`, with its numbers', async () => {
