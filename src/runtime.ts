@@ -19,6 +19,7 @@ import { type Pool, pool } from './actors/pool.ts';
 import { projector, projectorConsumers } from './actors/projector.ts';
 import { provision, tellUnserved } from './actors/provisioner.ts';
 import { schedules } from './actors/schedules.ts';
+import { answerServing } from './actors/serving.ts';
 import { sweeper } from './actors/sweeper.ts';
 import { topologyWatch } from './actors/topology-watch.ts';
 import { admission } from './app/admission.ts';
@@ -150,6 +151,8 @@ export const runtime = (options: RuntimeOptions): Runtime => {
       child('cancel hints', cancelHints(options.bus, pools)),
       ...(options.projects ? [child('history', answerHistory(options))] : []),
       child('whereabouts', answerWhereabouts({ ...options, pools, permits: limits.permits })),
+      // It says no more as soon as they take no more.
+      child('serving', stoppedBy(signal, answerServing({ ...options, pools }))),
       // All at once with the node, whichever it comes to first: none takes anything more while another one drains.
       ...pools.map((each) => child(`pool ${each.name}`, stoppedBy(signal, each.start), options.graceMs)),
       child('schedules', scheduling.start),

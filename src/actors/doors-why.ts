@@ -1,16 +1,20 @@
 /** What holds a task, or has become of it, in plain words. */
-import type { TaskStatus } from '../task/status.ts';
+import type { TaskStatus, WaitingFor } from '../task/status.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
-/** `where`: what the node says that runs it; undefined where none does. */
-export const whyOf = ({ status, attempt, waitingFor, error }: TaskStatus, where?: Whereabouts): string => {
+/**
+ * `where`: what the node says that runs it; undefined where none does. `unserved`: that no node serves its pool; undefined
+ * where one does.
+ */
+export const whyOf = (task: TaskStatus, where?: Whereabouts, unserved?: string): string => {
+  const { status, attempt, waitingFor, error } = task;
   const cause = error ? `${error.code}: ${error.message}` : 'no error was recorded';
   switch (status) {
     case 'queued':
     case 'waiting':
-      return waitingFor?.detail ?? 'it waits for a worker';
+      return whyWaiting(waitingFor, unserved);
     case 'running':
-      return where ? whyRunning(where, attempt) : whyNowhere(attempt);
+      return where ? whyRunning(where, attempt) : [whyNowhere(attempt), unserved ?? []].flat().join('; ');
     case 'completed':
       return `it has completed, in attempt ${attempt}`;
     case 'failed':
@@ -20,6 +24,13 @@ export const whyOf = ({ status, attempt, waitingFor, error }: TaskStatus, where?
     case 'cancelled':
       return `it was cancelled (${error?.message ?? 'nobody said why'})`;
   }
+};
+
+/** What there is to know of its lane `unserved` tells as well. */
+const whyWaiting = (waitingFor: WaitingFor | undefined, unserved: string | undefined): string => {
+  const { reason, detail } = waitingFor ?? { reason: 'lane', detail: 'it waits for a worker' };
+  if (unserved === undefined) return detail;
+  return reason === 'lane' || reason === 'no_worker' ? unserved : `${detail}; ${unserved}`;
 };
 
 const whyRunning = ({ node, waits }: Whereabouts, attempt: number): string =>

@@ -11,13 +11,14 @@ import { isTerminal } from '../task/record.ts';
 import { redrive, type RedriveOptions } from '../task/redrive.ts';
 import { findTask } from '../task/find.ts';
 import { type Inbox, inbox } from '../task/inbox.ts';
-import type { TaskStatus } from '../task/status.ts';
+import type { TaskStatus, WaitingFor } from '../task/status.ts';
 import type { CancelAnswer, Doors, RetryAnswer, StatusAnswer, SubmitAnswer, WhyAnswer } from '../task/doors.ts';
 import { awaiting } from './doors-await.ts';
 import { countGroup } from './doors-counts.ts';
 import { nextOf, nextOfSubmitted } from './doors-next.ts';
 import { originOf } from './doors-origin.ts';
 import { type Entered, submitDoor } from './doors-submit.ts';
+import { unservedOf } from './doors-unserved.ts';
 import { whyOf } from './doors-why.ts';
 import { askWhereabouts } from './whereabouts.ts';
 
@@ -46,7 +47,7 @@ export const doors = ({ ports, admission, store }: DoorsOptions): Doors => {
       const ended = await untilEnd(taskKey(type, id), options);
       return stated(ended.type === 'ended' ? foundOr(ended.status, type, id) : await known(type, id));
     },
-    why: async (type, id) => explained(ports.bus, await known(type, id)),
+    why: async (type, id) => explained(ports, await known(type, id)),
     cancel: async (type, id, reason) => cancelled(looking, await known(type, id), reason),
     retry: (type, id, options) => retried({ ports, admission, ...options }, type, id),
     counts: (group) => countGroup(ports, store, group),
@@ -79,12 +80,18 @@ const stated = ({ error, outputRef, ...status }: TaskStatus): StatusAnswer => ({
   next: nextOf({ ...status, outputRef }, keyOf(status)),
 });
 
-const explained = async (bus: TaskPorts['bus'], task: TaskStatus): Promise<WhyAnswer> => {
-  const { type, id, status, waitingFor } = task;
-  const where = status === 'running' ? await askWhereabouts(bus, keyOf(task)) : undefined;
-  const why = whyOf(task, where);
+const explained = async (ports: TaskPorts, task: TaskStatus): Promise<WhyAnswer> => {
+  const { type, id, status } = task;
+  const [where, unserved] = await Promise.all([
+    status === 'running' ? askWhereabouts(ports.bus, keyOf(task)) : undefined,
+    unservedOf(ports, task),
+  ]);
+  const why = whyOf(task, where, unserved);
+  const waitingFor = task.waitingFor && unserved !== undefined ? unservedWait(why) : task.waitingFor;
   return { type, id, status, why, ...(waitingFor && { waitingFor }), next: nextOf(task, keyOf(task)) };
 };
+
+const unservedWait = (detail: string): WaitingFor => ({ reason: 'no_worker', detail });
 
 const cancelled = async (
   ports: TaskPorts & { readonly inbox: Inbox },

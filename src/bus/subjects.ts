@@ -112,6 +112,7 @@ export const subjects = {
   cancels: 'ctl.cancel.>',
   where: (key: string): string => `ctl.where.${key}`,
   wheres: 'ctl.where.>',
+  serves: (region: string, pool: string): string => `ctl.serves.${named('region', region)}.${named('pool', pool)}`,
   history: 'ctl.history',
   limiter: (budget: string, verb: 'acquire' | 'settle' | 'penalize' | 'status'): string =>
     `limiter.${named('budget', budget)}.${verb}`,

@@ -59,7 +59,7 @@ const waitingForOf = (waiting: NonNullable<TaskRecord['waiting']>, { attempt, er
   return {
     reason: 'retry',
     detail: error
-      ? `the last attempt failed (${error.code}: ${error.message}); the next one starts at ${until}`
+      ? `the last attempt failed (${error.code}: ${error.message}); the next one is due at ${until}`
       : 'a worker gave it back',
     until,
   };
