@@ -10,6 +10,7 @@ import type { Admission } from '../task/admission.ts';
 import { decodeJson } from '../task/json.ts';
 import type { Envelope } from '../task/envelope.ts';
 import { idOf } from '../task/inbox.ts';
+import { lookups } from '../task/lookup.ts';
 import { inputHash, type Outgoing } from '../task/message.ts';
 import type { TaskPorts } from '../task/ports.ts';
 import { BadInputError } from '../task/problem.ts';
@@ -28,13 +29,17 @@ export interface IngressOptions {
 /** Settles one message of the inbox. */
 export const fromInbox = ({ ports, admission }: IngressOptions) => {
   const laterMs = later(ports.clock);
+  const lookUp = lookups(ports.records, ports.clock, ports.log);
+  /** One of the inbox's making too, where it was taken before, or cancelled while it waited: few are, so one read asks for many. */
+  const usedId = async ({ type, id }: Outgoing, made: string): Promise<boolean> =>
+    id !== made || (await lookUp(taskKey(type, id)).found) !== 'absent';
   return async (delivery: Delivery): Promise<void> => {
     const type = delivery.subject.slice('tasks.'.length);
     const made = madeId(delivery);
     const prepared = await prepare(ports, admission, delivery, type, made);
     if ('reason' in prepared) return bury({ ports, delivery }, { type, id: prepared.id, made }, prepared);
     try {
-      await submitTask(ports, prepared.task, true);
+      await submitTask(ports, prepared.task, await usedId(prepared.task, made));
       ports.metrics.submitted.labels(type).inc();
       delivery.ack();
     } catch (error) {

@@ -124,6 +124,18 @@ describe('a task of the inbox', () => {
     expect([await left('INBOX'), await left('WORK_default')]).toEqual([0, 1]);
   });
 
+  test('handed out again after its ack was lost does not run again if it has ended meanwhile, whoever made its id', async () => {
+    const { post, inbox, next, broker, left, eventually, ports } = await ingressWorld();
+    broker.next('ack', 'lose', { subject: 'tasks.>' });
+    const id = await post('mail', mail);
+    const status = await findTask(ports, `mail.${id}`);
+    if (!status) throw new Error('it is not found');
+    await eventually(cancelTask(ports, `mail.${id}`, await originOf(ports, status, `mail.${id}`), undefined));
+    await ports.queue.purge('WORK_default', '>');
+    await inbox(await eventually(next('INBOX', 'ingress')));
+    expect([await left('WORK_default'), await left('INBOX')]).toEqual([0, 0]);
+  });
+
   test('handed out again after its ack was lost is the same task', async () => {
     const { post, inbox, next, broker, left, eventually } = await ingressWorld();
     broker.next('ack', 'lose', { subject: 'tasks.>' });
