@@ -47,6 +47,12 @@ export interface Journal {
 
 const titleOf = ({ name, key }: Pick<Step, 'name' | 'key'>): string => (key === undefined ? name : `${name}:${key}`);
 
+/**
+ * For how long it counts that nobody had a record of the task when it began. Until this attempt has written something, a
+ * twin, or a delivery that the server has forgotten, may be at the same task, and record what this one is about to do.
+ */
+const unwrittenMs = 20;
+
 const identity = (name: string, key: string | undefined): string => `${name}\u0000${key ?? ''}`;
 
 /** `writer` resolves when it is known whose the task is, with `undefined` if another's; until then no step runs. */
@@ -59,6 +65,17 @@ export const journal = (
   let recorded: ReadonlyMap<string, Step> | undefined;
   let interrupted: readonly OpenCall[] | undefined;
   let holding: RecordWriter | undefined;
+  let lookedAtMs = ports.clock.monotonic();
+
+  /** Whether the task may be another's by now. */
+  const isDoubtful = (held: RecordWriter): boolean =>
+    life.isDoubtful() || (!held.isWritten() && ports.clock.monotonic() - lookedAtMs > unwrittenMs);
+
+  const makeSure = async (held: RecordWriter): Promise<void> => {
+    const askedAtMs = ports.clock.monotonic();
+    await life.confirm(held.confirm);
+    lookedAtMs = askedAtMs;
+  };
 
   const claim = (name: string, key: string | undefined): string => {
     const pair = identity(name, key);
@@ -109,7 +126,7 @@ export const journal = (
       const known = recorded.get(pair);
       if (known) return { value: await valueOf(ports, known.result, known.ref), replayed: true, ms: known.ms };
       try {
-        if (life.isDoubtful()) await life.confirm(held.confirm);
+        if (isDoubtful(held)) await makeSure(held);
         return await make(held, optional({ name, key }), run, usageOf);
       } catch (error) {
         used?.delete(pair); // Nothing is recorded under it: who catches this may try again.

@@ -28,6 +28,8 @@ export interface RecordWriter {
   write(change: Change): Promise<void>;
   /** Resolves when KV still has what was written last; else as `write`. Waits for the answer as long as the attempt runs. */
   confirm(): Promise<void>;
+  /** Whether this attempt, or whoever claimed the task for it, has written anything yet. */
+  isWritten(): boolean;
   /** The last write: later ones, as of a handler that was left behind, throw `FencedError`. */
   end(change: Change): Promise<void>;
   /** The end without a last write. */
@@ -129,6 +131,7 @@ export const recordWriter = (options: RecordWriterOptions): RecordWriter => {
     record: () => record,
     bytes: () => bytes,
     confirm,
+    isWritten: () => revision > 0,
     write: (change) => (ended ? Promise.reject(tooLate(recordKey)) : write(change)),
     end: (change) => {
       ended = true;

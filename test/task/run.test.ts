@@ -218,6 +218,27 @@ test('a payload that is no JSON is dead at its first delivery, with its text in 
   expect(await world.ports.metrics.text()).toContain('troupe_bad_input_total{reason="invalid_json"} 1');
 });
 
+test('a twin that comes late to its first step looks again whose the task is', async () => {
+  const world = await open();
+  await world.submit({ id: 'a' });
+  await world.submit({ id: 'a', lane: 'high' });
+  const ran: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const paying = (who: string, before: Promise<void>) =>
+    app(async ({ journal }) => {
+      await before;
+      await journal.step('pay', undefined, () => ran.push(who));
+      return completed(who);
+    });
+  const late = world.run(paying('late', gate.promise), await world.take('high'));
+  await world.run(paying('early', Promise.resolve()), await world.take());
+  await world.clock.advance(100);
+  gate.resolve();
+  await late;
+  expect(ran).toEqual(['early']);
+  expect(await world.record('a')).toMatchObject({ status: 'completed', result: 'early' });
+});
+
 describe('a task that this app does not know', () => {
   const older = { task: () => undefined };
   const known = { task: () => app(async () => completed('done')).task('t') };
