@@ -4,6 +4,7 @@ import type { Clock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
+import { levelOf } from '../kernel/unanswered.ts';
 import { keepAlive } from './keep-alive.ts';
 
 export interface IntakeOptions {
@@ -42,7 +43,7 @@ export const intake = (options: IntakeOptions): Start => {
       try {
         await handle(delivery);
       } catch (error) {
-        log.error({ err: error, stream: options.stream, seq: delivery.seq }, 'a delivery was left unsettled');
+        log[levelOf(error)]({ err: error, stream: options.stream, seq: delivery.seq }, 'a delivery was left unsettled');
       }
       inHand.delete(delivery);
       if (inHand.size === 0) emptied();

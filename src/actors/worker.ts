@@ -6,6 +6,7 @@
 import type { Delivery } from '../bus/queue.ts';
 import { UnexpectedMessageError } from '../kernel/errors.ts';
 import type { Numbered } from '../kernel/numbered.ts';
+import { levelOf } from '../kernel/unanswered.ts';
 import type { Executor } from '../task/executor.ts';
 import type { Lives } from '../task/lives.ts';
 import type { TaskPorts } from '../task/ports.ts';
@@ -70,7 +71,7 @@ export const worker = (options: WorkerOptions): Behavior<WorkerState, WorkerMess
       await runDelivery({ ports, executor, delivery, worker: name, lives, lookUp, permit, over });
     } catch (error) {
       // Troupe's own failure, or a port's: the record decides when the delivery comes again.
-      ports.log.error({ err: error, task: recordKey, worker: name }, 'a delivery was left unsettled');
+      ports.log[levelOf(error)]({ err: error, task: recordKey, worker: name }, 'a delivery was left unsettled');
     } finally {
       inHand.remove(number);
       permit?.end();

@@ -35,3 +35,6 @@ export const untilAnswered = async <Answer>(
     }
   }
 };
+
+/** Of a line in the log that tells of it: an outage is no mistake of ours, and ends. */
+export const levelOf = (error: unknown): 'warn' | 'error' => (isUnanswered(error) ? 'warn' : 'error');
