@@ -70,7 +70,14 @@ export const tail = async (client: Client, name: string, options: TailOptions): 
     client.call(`tail of "${name}"`, () => open && !reading && read()).catch(() => clock.timer(retryMs, again));
   };
 
-  await client.call(`tail of "${name}"`, read);
+  try {
+    await client.call(`tail of "${name}"`, () => open && read());
+  } catch (error) {
+    // It may have begun, and whoever asks again is not to hear this one too.
+    open = false;
+    stop();
+    throw error;
+  }
   const attach = { lost: stop, back: again };
   attached.add(attach);
   return {

@@ -158,12 +158,20 @@ export const tail = async (options: TailingOptions, stream: string, wish: TailOp
     });
   };
 
-  await start();
+  const unsubscribe = (): void => {
+    closed = true;
+    stop();
+  };
+
+  try {
+    await start();
+  } catch (error) {
+    // The server may have made the consumer, and whoever asks again is not to hear this one too.
+    unsubscribe();
+    throw error;
+  }
   return {
-    unsubscribe: () => {
-      closed = true;
-      stop();
-    },
+    unsubscribe,
     check: () => {
       if (reading && reading.lostAtMs <= clock.monotonic()) restart('nothing was heard');
     },

@@ -13,12 +13,12 @@ const open = async () => {
   const server = await freshNats();
   const proxy = await startProxy(server.url);
   onTestFinished(proxy.stop);
-  const truth = await connectTo(server.url);
-  await truth.queue.ensureStream(work);
-  await truth.queue.ensureStream({ name: 'KV_b', subjects: ['$KV.b.>'], keep: 'last' });
-  await truth.queue.ensureConsumer({ ...all, ackWaitMs: 60_000 });
+  const { queue: truth, bus } = await connectTo(server.url);
+  await truth.ensureStream(work);
+  await truth.ensureStream({ name: 'KV_b', subjects: ['$KV.b.>'], keep: 'last' });
+  await truth.ensureConsumer({ ...all, ackWaitMs: 60_000 });
   const link = await connectTo(proxy.url);
-  return { proxy, link, queue: link.queue, truth: truth.queue, states: statesOf(link) };
+  return { proxy, link, queue: link.queue, truth, bus, states: statesOf(link) };
 };
 
 test('a publish whose answer is lost is unknown, and was stored', async () => {
@@ -117,4 +117,30 @@ test('a request whose answer is only late survives a lost connection', async () 
   await link.bus.flush(); // The server knows the inbox again.
   server.bus.publish(reply, bytes('at last'));
   expect(text((await answer).data)).toBe('at last');
+});
+
+test('a tail that nobody said had begun is heard no more, and the one that is asked for instead tells all once', async () => {
+  const { proxy, link, queue, truth, bus } = await open();
+  const seen: unknown[] = [];
+  const tail = () =>
+    queue.tail('KV_b', { filter: '$KV.b.>', from: 'all', deliver: ({ data }) => seen.push(text(data)) });
+  proxy.delay(300, 'replies');
+  const made = new Promise<void>((resolve) => {
+    bus.subscribe('$JS.API.CONSUMER.CREATE.KV_b.>', () => resolve());
+  });
+  await bus.flush();
+  const unknown = expect(tail()).rejects.toMatchObject({ code: 'timeout' });
+  await made;
+  proxy.drop('replies');
+  proxy.cut();
+  proxy.pass();
+  await unknown;
+  await expect.poll(() => link.bus.connection).toBe('connected');
+  await tail();
+  await truth.publish('$KV.b.1', bytes('1'));
+  await truth.publish('$KV.b.2', bytes('2'));
+  await truth.publish('$KV.b.3', bytes('3'));
+  await expect.poll(() => seen.at(-1)).toBe('3');
+  await link.bus.flush();
+  expect(seen).toEqual(['1', '2', '3']);
 });
