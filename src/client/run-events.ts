@@ -1,18 +1,18 @@
 /** Following one run: its record and what it shows, merged into one story, from wherever the reader left off. */
 import type { Subscription } from '../bus/bus.ts';
 import type { Stored } from '../bus/queue.ts';
-import { streams, subjects } from '../bus/subjects.ts';
 import type { Timer } from '../kernel/clock.ts';
-import { NotFoundError } from '../kernel/errors.ts';
-import { ifFound } from '../kernel/found.ts';
+import type { NotFoundError } from '../kernel/errors.ts';
 import { type Mailbox, mailbox } from '../kernel/mailbox.ts';
 import type { Entry } from '../kv/kv.ts';
 import { decodeRecord, isTerminal } from '../task/record.ts';
 import { statusOf, type TaskStatus } from '../task/status.ts';
+import { asking } from './asking.ts';
 import type { Core, Life } from './core.ts';
 import { leaving } from './leaving.ts';
-import { lastShown, nothingShown, reached, type Shown, shownSince } from './shown.ts';
+import { lastShown, reached, type Shown, shownSince } from './shown.ts';
 import { story } from './story.ts';
+import { tokensOf } from './tokens.ts';
 import type { Follow, RunEvent } from './types.ts';
 
 export interface Followed {
@@ -29,7 +29,7 @@ type Seen =
   | { readonly type: 'token'; readonly stored: Stored }
   /** The stream of what is shown may be there by now. */
   | { readonly type: 'again' }
-  /** What the run has shown before its end, and did not arrive, had its time. */
+  /** What the run has shown before its end, and did not arrive, had its time: if it is still there, it gets more. */
   | { readonly type: 'late' };
 
 interface End {
@@ -39,11 +39,7 @@ interface End {
   readonly shown: Shown;
 }
 
-/** With more than this unread, reading stops until the reader has caught up. */
-const unreadMost = 2_000;
 const lateMs = 2_000;
-/** After a restart of the server its streams in memory are gone, until a node makes them again. */
-const absentMs = 1_000;
 
 export const runEvents = (
   core: Core,
@@ -53,19 +49,27 @@ export const runEvents = (
 
 async function* eventsFrom(core: Core, followed: Followed, from: number, begin: () => Life): AsyncGenerator<RunEvent> {
   const { clock, queue } = core.ports;
+  const { recordKey } = followed;
   const life = begin();
   const seen = mailbox<Seen>(life.signal);
-  const tokens = tokensOf(core, followed.recordKey, seen);
+  const ask = asking(core, life.signal, recordKey);
+  const tokens = tokensOf(core, recordKey, {
+    ask,
+    deliver: (stored) => {
+      seen.pushOwn({ type: 'token', stored });
+      return seen.size;
+    },
+    again: () => seen.pushOwn({ type: 'again' }),
+  });
   let records: Subscription | undefined;
   let end: End | undefined;
   let late: Timer | undefined;
   try {
-    const first = await valid(core, from);
+    const first = await tokens.read(from);
     const told = story(first);
-    const since = await shownSince(core, followed.recordKey);
-    await tokens.read(Math.max(1, first));
-    records = await watchRecord(core, followed.recordKey, seen);
-    let last: Shown = { seq: first - 1, at: Number.POSITIVE_INFINITY };
+    const since = await ask(() => shownSince(core, recordKey));
+    records = await ask.reading(() => watchRecord(core, recordKey, seen));
+    let last: Shown = { seq: Math.max(0, first - 1), at: Number.POSITIVE_INFINITY };
     for await (const each of seen) {
       if (each.type === 'token') {
         late?.cancel();
@@ -74,10 +78,11 @@ async function* eventsFrom(core: Core, followed: Followed, from: number, begin: 
         last = each.stored;
       } else if (each.type === 'record') yield* told.record(each.entry);
       if (!end && (each.type === 'record' || each.type === 'recordless')) {
-        end = await endBy(core, followed, each);
+        end = await ask(() => endBy(core, followed, each));
         if (!end) yield* told.queued(new Date(queue.now()));
       }
-      if (end && (each.type === 'late' || reached(last, end.shown))) {
+      if (each.type === 'late') late = undefined;
+      if (end && reached(last, each.type === 'late' ? await ask(() => lastShown(core, recordKey)) : end.shown)) {
         yield told.end(end.status, end.at, end.shown.seq);
         return;
       }
@@ -96,14 +101,6 @@ async function* eventsFrom(core: Core, followed: Followed, from: number, begin: 
     tokens.stop();
   }
 }
-
-/** 0 where the numbers have begun anew since: the stream is in the server's memory. */
-const valid = async ({ ports: { queue } }: Core, from: number): Promise<number> => {
-  if (from <= 1) return from;
-  const stream = await ifFound(queue.streamInfo(streams.tokens));
-  // The end's number is one more than any that is stored.
-  return stream && from <= stream.lastSeq + 2 ? from : 0;
-};
 
 const watchRecord = async ({ ports }: Core, recordKey: string, seen: Mailbox<Seen>): Promise<Subscription> => {
   let any = false;
@@ -138,49 +135,7 @@ const endBy = async (
   if (fresh) return undefined;
   const status = await core.find(recordKey);
   if (!status) throw missing();
-  return isTerminal(status) ? { status, at: new Date(ports.queue.now()), shown: nothingShown } : undefined;
-};
-
-/** Reads what a run shows, but never much further than its reader. */
-const tokensOf = ({ ports: { queue, clock } }: Core, recordKey: string, seen: Mailbox<Seen>) => {
-  let next = 1;
-  let state: 'reading' | 'paused' | 'absent' | 'stopped' = 'reading';
-  let reading: Subscription | undefined;
-  let retry: Timer | undefined;
-
-  const deliver = (stored: Stored): void => {
-    if (state !== 'reading') return;
-    next = stored.seq + 1;
-    seen.pushOwn({ type: 'token', stored });
-    if (seen.size < unreadMost) return;
-    state = 'paused';
-    reading?.unsubscribe();
-  };
-
-  const read = async (seq: number): Promise<void> => {
-    next = seq;
-    state = 'reading';
-    try {
-      reading = await queue.tail(streams.tokens, { filter: subjects.tokens(recordKey), from: { seq }, deliver });
-    } catch (error) {
-      if (!(error instanceof NotFoundError)) throw error;
-      if (state !== 'reading') return;
-      state = 'absent';
-      retry = clock.timer(absentMs, () => seen.pushOwn({ type: 'again' }));
-    }
-    if (state !== 'reading') reading?.unsubscribe();
-  };
-
-  return {
-    read,
-    resume: async (): Promise<void> => {
-      retry?.cancel();
-      if (state === 'paused' || state === 'absent') await read(next);
-    },
-    stop: (): void => {
-      state = 'stopped';
-      retry?.cancel();
-      reading?.unsubscribe();
-    },
-  };
+  return isTerminal(status)
+    ? { status, at: new Date(ports.queue.now()), shown: await lastShown(core, recordKey) }
+    : undefined;
 };

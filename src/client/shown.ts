@@ -1,7 +1,6 @@
 /** What a run has shown so far, as TOKENS keeps it for a while; under one subject, whichever run of its id it was. */
 import type { Stored } from '../bus/queue.ts';
 import { streams, subjects } from '../bus/subjects.ts';
-import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { ifFound } from '../kernel/found.ts';
 import { clocksApartMs } from '../task/record.ts';
 import { readRecord } from '../task/records.ts';
@@ -25,14 +24,5 @@ export const shownSince = async (core: Core, recordKey: string): Promise<number>
   return submittedAt === undefined ? 0 : Date.parse(submittedAt) - clocksApartMs;
 };
 
-/** `undefined` where nobody says: all that is there is told then. */
-const submittedAtOf = async ({ ports, find }: Core, recordKey: string): Promise<string | undefined> => {
-  const record = await readRecord(ports, recordKey);
-  if (record) return record.createdAt;
-  try {
-    return (await find(recordKey))?.submittedAt;
-  } catch (error) {
-    if (error instanceof UnavailableError || error instanceof TimeoutError) return undefined;
-    throw error;
-  }
-};
+const submittedAtOf = async ({ ports, find }: Core, recordKey: string): Promise<string | undefined> =>
+  (await readRecord(ports, recordKey))?.createdAt ?? (await find(recordKey))?.submittedAt;

@@ -105,7 +105,8 @@ export interface Run<O extends Schema = Schema, P extends Schema = Schema> {
   /** Throws NotFoundError where nothing is known of the id. */
   status(): Promise<TaskState<Jsonified<Out<O>>>>;
   /**
-   * What happened, and what happens, until the run ends. Throws NotFoundError where nothing is known of the id, and
+   * What happened, and what happens, until the run ends. Rides through outages, as `result` does: while nobody answers it
+   * waits, and then goes on behind the last event. Throws NotFoundError where nothing is known of the id, and
    * OverloadedError while 10,000 others follow runs.
    */
   events(options?: Follow): AsyncIterable<RunEvent<Jsonified<Out<O>>, Jsonified<Out<P>>>>;
