@@ -11,22 +11,12 @@ import { virtualClock } from '../../src/kernel/virtual-clock.ts';
 import { memoryStore } from '../../src/store/memory.ts';
 import { startNode } from '../../src/testing/node.ts';
 import { startProxy } from '../setup/proxy.ts';
-import { startWorld } from './world.ts';
+import { showing, startWorld } from './world.ts';
 
 const named = (event: RunEvent): unknown => (event.type === 'progress' ? event.value : event.type);
 
 test('following begins and ends, though the connection breaks while the server is asked for it', async () => {
-  const gate = Promise.withResolvers<void>();
-  const shows = defineTask({
-    name: 'shows',
-    input: z.object({}),
-    run: async (ctx) => {
-      ctx.progress('one');
-      await gate.promise;
-      ctx.progress('two');
-    },
-  });
-  const app = defineApp({ tasks: [shows] });
+  const { shows, app, letGo } = showing();
   const world = await startWorld(app);
   onTestFinished(world.close);
   const proxy = await startProxy(world.url);
@@ -52,7 +42,7 @@ test('following begins and ends, though the connection breaks while the server i
   while (told.at(-1) !== 'one') told.push(named((await events.next()).value));
   // What it shows and how it ends is heard; what is asked then gets no answer.
   proxy.pause('requests');
-  gate.resolve();
+  letGo();
   for (let next = await ended; !next.done && next.value.type !== 'completed'; ) next = await ending.next();
   const rest = (async () => {
     for (let next = await events.next(); !next.done; next = await events.next()) told.push(named(next.value));

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { bucket } from '../../src/kv/bucket.ts';
 import { createClient, defineApp, defineTask, type RunEvent, schedule } from '../../src/index.ts';
 import { freshNats } from '../setup/servers.ts';
-import { startWorld } from './world.ts';
+import { startWorld, showing } from './world.ts';
 
 const hello = defineTask({
   name: 'hello',
@@ -62,21 +62,6 @@ test('an app that would not boot makes no client', async () => {
   const wrong = defineApp({ tasks: [hello, hello] });
   await expect(createClient({ app: wrong })).rejects.toMatchObject({ code: 'configuration' });
 });
-
-/** Shows one thing, and another one when it is let go. */
-const showing = () => {
-  const gate = Promise.withResolvers<void>();
-  const shows = defineTask({
-    name: 'shows',
-    input: z.object({}),
-    run: async (ctx) => {
-      ctx.progress('one');
-      await gate.promise;
-      ctx.progress('two');
-    },
-  });
-  return { shows, app: defineApp({ tasks: [shows] }), letGo: gate.resolve };
-};
 
 const progressOf = async (events: AsyncIterable<RunEvent>): Promise<readonly unknown[]> => {
   const values: unknown[] = [];

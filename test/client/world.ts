@@ -1,10 +1,11 @@
 /** A node on a real nats-server, with its history in memory, and those who come to its doors. */
 import { onTestFinished } from 'vitest';
+import { z } from 'zod';
 import type { Bus } from '../../src/bus/bus.ts';
 import { connectNats } from '../../src/bus/nats/connection.ts';
 import { resolveApp } from '../../src/app/resolve.ts';
 import { createClient } from '../../src/connect.ts';
-import type { App } from '../../src/index.ts';
+import { type App, defineApp, defineTask } from '../../src/index.ts';
 import { systemClock as clock } from '../../src/kernel/clock.ts';
 import { type Log, silentLog } from '../../src/kernel/log.ts';
 import { createMetrics } from '../../src/kernel/metrics.ts';
@@ -129,4 +130,19 @@ export const refused = async (
 ) => {
   const answer = await req(bus, subject, body, headers);
   return { status: Number(answer.headers['Nats-Service-Error-Code'] ?? 0), ...answer.body.error };
+};
+
+/** Shows one thing, and another one when it is let go. */
+export const showing = () => {
+  const gate = Promise.withResolvers<void>();
+  const shows = defineTask({
+    name: 'shows',
+    input: z.object({}),
+    run: async (ctx) => {
+      ctx.progress('one');
+      await gate.promise;
+      ctx.progress('two');
+    },
+  });
+  return { shows, app: defineApp({ tasks: [shows] }), letGo: gate.resolve };
 };
