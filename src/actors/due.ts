@@ -1,7 +1,8 @@
 /** What falls due in SCHED: moved into its pool's stream, and only then taken out of SCHED. */
 import type { Delivery } from '../bus/queue.ts';
 import { isToken, parseWork, streams, subjects } from '../bus/subjects.ts';
-import { NotFoundError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { NotFoundError, RefusedError } from '../kernel/errors.ts';
+import { isUnanswered } from '../kernel/unanswered.ts';
 import { inputBytesMax } from '../task/json.ts';
 import { carriedHeaders, header } from '../task/headers.ts';
 import { inputHashOf } from '../task/message.ts';
@@ -42,8 +43,7 @@ export const fromDue = (ports: TaskPorts) => {
       if (outcome === 'stored' || (await isThisOne(ports, due, delivery))) delivery.ack();
       else delivery.nak(ackedMs); // The message that set this timer has yet to be acked.
     } catch (error) {
-      if (!(error instanceof RefusedError || error instanceof TimeoutError || error instanceof UnavailableError))
-        throw error;
+      if (!(error instanceof RefusedError || isUnanswered(error))) throw error;
       if (await isNowhere(ports, due)) return settleStranger(ports, delivery, noPool);
       ports.log.debug({ err: error, stream: due.stream }, 'what is due waits for its pool');
       delivery.nak(laterMs());

@@ -4,7 +4,8 @@
  * every second, would leave those of the other pools no turn.
  */
 import type { Clock } from '../kernel/clock.ts';
-import { OverloadedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { OverloadedError } from '../kernel/errors.ts';
+import { isUnanswered } from '../kernel/unanswered.ts';
 
 const soonestMs = 1_000;
 /** 500 a second. */
@@ -23,5 +24,4 @@ export const later = (clock: Pick<Clock, 'monotonic'>): Later => {
 };
 
 /** Whether the pool that has not taken it may do so later. */
-export const mayBeTakenLater = (error: unknown): boolean =>
-  error instanceof OverloadedError || error instanceof TimeoutError || error instanceof UnavailableError;
+export const mayBeTakenLater = (error: unknown): boolean => error instanceof OverloadedError || isUnanswered(error);

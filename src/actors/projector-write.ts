@@ -1,5 +1,6 @@
 /** Writes rows so that one which the database will never take does not keep out the others. */
-import { NotFoundError, RefusedError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { NotFoundError, RefusedError } from '../kernel/errors.ts';
+import { isUnanswered } from '../kernel/unanswered.ts';
 
 /**
  * Writes `rows`; where they are refused, each half of them by itself, and so on: `refused` gets those that are refused
@@ -24,5 +25,4 @@ export const writeOrBisect = async <Row>(
 };
 
 /** The store, the broker, or a stream that is being made anew: worth waiting for. */
-export const passes = (error: unknown): boolean =>
-  error instanceof UnavailableError || error instanceof TimeoutError || error instanceof NotFoundError;
+export const passes = (error: unknown): boolean => isUnanswered(error) || error instanceof NotFoundError;

@@ -1,9 +1,9 @@
 /** Who serves a pool: nodes that have it answer for it as long as they take tasks, for whoever asks why none begins. */
 import type { Bus } from '../bus/bus.ts';
 import { subjects } from '../bus/subjects.ts';
-import { isTroupeError } from '../kernel/error.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
+import { askNodes } from './ask-nodes.ts';
 import type { Pool } from './pool.ts';
 
 export interface ServingOptions {
@@ -13,8 +13,6 @@ export interface ServingOptions {
 }
 
 const nothing = new Uint8Array();
-/** Nobody answers for a pool that none serves, or not before that. */
-const patienceMs = 500;
 
 /** Answers for this node's pools. To be stopped when they are. */
 export const answerServing =
@@ -32,12 +30,5 @@ export const answerServing =
   };
 
 /** Whether a node that can be reached takes tasks from the pool. */
-export const isServed = async (bus: Bus, region: string, pool: string): Promise<boolean> => {
-  try {
-    await bus.request(subjects.serves(region, pool), nothing, { timeoutMs: patienceMs });
-    return true;
-  } catch (error) {
-    if (isTroupeError(error, 'timeout') || isTroupeError(error, 'unavailable')) return false;
-    throw error;
-  }
-};
+export const isServed = async (bus: Bus, region: string, pool: string): Promise<boolean> =>
+  (await askNodes(bus, subjects.serves(region, pool))) !== undefined;

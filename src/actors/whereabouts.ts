@@ -6,10 +6,10 @@ import { z } from 'zod';
 import type { Bus } from '../bus/bus.ts';
 import { decodeAs, encodeJson } from '../bus/json.ts';
 import { subjects } from '../bus/subjects.ts';
-import { isTroupeError } from '../kernel/error.ts';
 import type { Start } from '../kernel/process.ts';
 import { aborted } from '../kernel/signal.ts';
 import type { Permits } from '../limiter/permits.ts';
+import { askNodes } from './ask-nodes.ts';
 import type { Pool } from './pool.ts';
 
 const whereabouts = z.object({
@@ -19,9 +19,6 @@ const whereabouts = z.object({
 });
 
 export type Whereabouts = z.infer<typeof whereabouts>;
-
-/** Nobody answers for a task whose node is gone. */
-const patienceMs = 500;
 
 export interface WhereaboutsOptions {
   readonly bus: Bus;
@@ -47,11 +44,6 @@ export const answerWhereabouts =
 
 /** `undefined` where no node that can be reached runs it. */
 export const askWhereabouts = async (bus: Bus, recordKey: string): Promise<Whereabouts | undefined> => {
-  try {
-    const { data } = await bus.request(subjects.where(recordKey), new Uint8Array(), { timeoutMs: patienceMs });
-    return decodeAs(whereabouts, data);
-  } catch (error) {
-    if (isTroupeError(error, 'timeout') || isTroupeError(error, 'unavailable')) return undefined;
-    throw error;
-  }
+  const data = await askNodes(bus, subjects.where(recordKey));
+  return data && decodeAs(whereabouts, data);
 };

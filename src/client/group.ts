@@ -1,8 +1,9 @@
 /** Tasks that were submitted together. */
 import { type Duration, toMs } from '../kernel/duration.ts';
-import { type DeadlineExceededError, NotFoundError, TimeoutError, UnavailableError } from '../kernel/errors.ts';
+import { type DeadlineExceededError, NotFoundError } from '../kernel/errors.ts';
 import { unlessAborted } from '../kernel/signal.ts';
 import { slots } from '../kernel/slots.ts';
+import { isUnanswered } from '../kernel/unanswered.ts';
 import { membersOf } from '../task/group.ts';
 import type { Core } from './core.ts';
 import { cutOff } from './ingress.ts';
@@ -66,7 +67,7 @@ const lookUntil = async (core: Core, name: string, waiting: Waiting): Promise<Co
       restMs = restPerCount * (clock.monotonic() - askedAt);
       if (counts.queued + counts.running + counts.waiting === 0) return counts;
     } catch (error) {
-      if (signal.aborted || !passes(error)) throw error;
+      if (signal.aborted || !isUnanswered(error)) throw error;
       if (waiting.failure === undefined) log.warn({ err: error, group: name }, 'nobody counts the group: asked again');
       waiting.failure = error;
     }
@@ -75,8 +76,6 @@ const lookUntil = async (core: Core, name: string, waiting: Waiting): Promise<Co
     await clock.sleep(Math.min(Math.max(pauseMs, restMs), leftMs), signal);
   }
 };
-
-const passes = (error: unknown): boolean => error instanceof UnavailableError || error instanceof TimeoutError;
 
 /** A task that ends meanwhile, or is forgotten, needs no cancelling. */
 const cancelAll = async (core: Core, name: string): Promise<number> => {
